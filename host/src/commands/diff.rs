@@ -1,0 +1,162 @@
+//! `vsi diff`: shows what a policy does to an object, for people.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use policy_host::{AdmissionResponse, diff};
+use serde_json::Value;
+
+use crate::inputs::{PolicyArgument, SettingsArguments};
+
+/// Show what the policy does to the request's object
+///
+/// Prints the difference between the object as submitted and as the API server would store it, in
+/// YAML. Warnings go to standard error; so does the reason of a rejection, and then the exit code is
+/// 1. Colours are used on a terminal; NO_COLOR turns them off and CLICOLOR_FORCE=1 on.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vsi diff policy.wasm -r request.json
+  vsi diff policy.wasm -r request.json -s settings.yaml -o patch
+  CLICOLOR_FORCE=1 vsi diff policy.wasm -r request.json | less -R")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    policy: PolicyArgument,
+
+    /// Read the request from FILE, in JSON: an AdmissionReview, or the request inside one ("-" reads
+    /// standard input)
+    #[arg(short, long, value_name = "FILE")]
+    request_path: PathBuf,
+
+    #[command(flatten)]
+    settings: SettingsArguments,
+
+    /// What to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "diff")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// A unified diff of the object's YAML
+    Diff,
+    /// The JSON patch (RFC 6902)
+    Patch,
+    /// The resulting object, in YAML
+    Yaml,
+}
+
+pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let settings = arguments.settings.read()?;
+    let loaded = arguments.policy.load(false)?;
+    let request = loaded.read_request(&arguments.request_path, false)?;
+    let submitted = request
+        .object()
+        .context("the request has no object that could be shown: it is null on DELETE")?;
+
+    loaded.check_settings(&settings)?;
+    let response = loaded.policy.validate_request(&request, &settings)?;
+    for warning in response.warnings.iter().flatten() {
+        anstream::eprintln!("vsi: warning: {warning}");
+    }
+    if !response.allowed {
+        anstream::eprintln!("vsi: rejected{}", reason(&response));
+        return Ok(ExitCode::FAILURE);
+    }
+
+    let admitted = response.apply_to(submitted)?;
+    if response.patch.is_none() {
+        anstream::eprintln!("vsi: accepted; the policy changes nothing");
+    }
+    let mut output = anstream::stdout().lock();
+    match arguments.output {
+        Format::Diff => {
+            let name = name(submitted);
+            let names = (
+                &*format!("{name} as submitted"),
+                &*format!("{name} as admitted"),
+            );
+            if let Some(text) = diff::coloured(submitted, &admitted, names)? {
+                output.write_all(text.as_bytes())?;
+            }
+        }
+        Format::Patch => {
+            let patch = response.json_patch()?.unwrap_or_default();
+            writeln!(output, "{}", serde_json::to_string_pretty(&patch)?)?;
+        }
+        Format::Yaml => output.write_all(yaml_serde::to_string(&admitted)?.as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn reason(response: &AdmissionResponse) -> String {
+    let Some(status) = &response.status else {
+        return " without a message".to_owned();
+    };
+    let code = status
+        .code
+        .map(|code| format!(" (code {code})"))
+        .unwrap_or_default();
+    let message = status.message.as_deref().unwrap_or("no message");
+    format!("{code}: {message}")
+}
+
+/// What people call the object: its kind, and its name as far as it has one yet.
+fn name(object: &Value) -> String {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+    let kind = text("/kind").unwrap_or("object");
+    match (text("/metadata/name"), text("/metadata/generateName")) {
+        (Some(name), _) => format!("{kind} {name}"),
+        (None, Some(prefix)) => format!("{kind} {prefix}*"),
+        (None, None) => kind.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use policy_host::Status;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_is_named_by_kind_and_name() {
+        for (object, expected) in [
+            (
+                json!({"kind": "Pod", "metadata": {"name": "shop"}}),
+                "Pod shop",
+            ),
+            (
+                json!({"kind": "Pod", "metadata": {"generateName": "shop-5d9-"}}),
+                "Pod shop-5d9-*",
+            ),
+            (json!({"kind": "Pod"}), "Pod"),
+            (json!({}), "object"),
+        ] {
+            assert_eq!(name(&object), expected);
+        }
+    }
+
+    #[test]
+    fn a_rejection_is_told_with_what_there_is() {
+        let response = |status| AdmissionResponse {
+            status,
+            ..AdmissionResponse::default()
+        };
+        let status = |message: Option<&str>, code| {
+            Some(Status {
+                message: message.map(str::to_owned),
+                code,
+            })
+        };
+        for (status, expected) in [
+            (status(Some("no"), Some(422)), " (code 422): no"),
+            (status(Some("no"), None), ": no"),
+            (status(None, Some(422)), " (code 422): no message"),
+            (None, " without a message"),
+        ] {
+            assert_eq!(reason(&response(status)), expected);
+        }
+    }
+}

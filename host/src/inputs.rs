@@ -1,0 +1,156 @@
+//! What the subcommands read from the command line and from files: the policy, its settings, requests.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use policy_host::{ExecutionMode, Metadata, Policy, PolicyType, Request};
+use serde_json::Value;
+use url::Url;
+
+#[derive(Args)]
+pub(crate) struct PolicyArgument {
+    /// The policy: a WebAssembly module, as a path or a file:// URI
+    #[arg(value_name = "POLICY")]
+    location: String,
+}
+
+#[derive(Args)]
+pub(crate) struct SettingsArguments {
+    /// Read the policy's settings from FILE, in YAML or JSON
+    #[arg(short, long, value_name = "FILE")]
+    settings_path: Option<PathBuf>,
+
+    /// Take the policy's settings from the command line, in JSON
+    #[arg(long, value_name = "JSON", conflicts_with = "settings_path")]
+    settings_json: Option<String>,
+}
+
+/// A compiled policy and what is known of it from outside.
+pub(crate) struct LoadedPolicy {
+    pub(crate) policy: Policy,
+    metadata: Option<Metadata>,
+    pub(crate) size: usize,
+    pub(crate) compile_time: Duration,
+}
+
+impl PolicyArgument {
+    /// `forced` runs the module as a waPC policy whatever its metadata says.
+    pub(crate) fn load(&self, forced: bool) -> anyhow::Result<LoadedPolicy> {
+        let path = self.path()?;
+        let module =
+            fs::read(&path).with_context(|| format!("cannot read the policy {}", self.location))?;
+        let in_policy = || format!("the policy {} cannot be used", self.location);
+
+        let metadata = Metadata::from_module(&module).with_context(in_policy)?;
+        if let Some(metadata) = &metadata
+            && metadata.execution_mode != ExecutionMode::KubewardenWapc
+            && !forced
+        {
+            bail!(
+                "the policy {} cannot be used: its metadata has the execution mode {}, and only kubewarden-wapc can be run here",
+                self.location,
+                metadata.execution_mode
+            );
+        }
+
+        let start = Instant::now();
+        let policy = Policy::from_bytes(&module).with_context(in_policy)?;
+        Ok(LoadedPolicy {
+            policy,
+            metadata,
+            size: module.len(),
+            compile_time: start.elapsed(),
+        })
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        let Some((scheme, _)) = self.location.split_once("://") else {
+            return Ok(PathBuf::from(&self.location));
+        };
+        if scheme != "file" {
+            bail!(
+                "cannot fetch the policy {}: only local files can be run here; pull it first and give its path",
+                self.location
+            );
+        }
+        Url::parse(&self.location)
+            .ok()
+            .and_then(|url| url.to_file_path().ok())
+            .ok_or_else(|| {
+                anyhow!(
+                    "the policy's URI {} is not valid: a file:// URI has an absolute path",
+                    self.location
+                )
+            })
+    }
+}
+
+impl LoadedPolicy {
+    /// Reads a file into the type of request that the policy's metadata asks for; `raw` asks for a raw
+    /// one as well.
+    pub(crate) fn read_request(&self, path: &Path, raw: bool) -> anyhow::Result<Request> {
+        let raw = raw
+            || self
+                .metadata
+                .as_ref()
+                .is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);
+        let text = if path == Path::new("-") {
+            let mut text = String::new();
+            io::stdin()
+                .read_to_string(&mut text)
+                .context("cannot read the request from standard input")?;
+            text
+        } else {
+            fs::read_to_string(path)
+                .with_context(|| format!("cannot read the request {}", path.display()))?
+        };
+        let document: Value = serde_json::from_str(&text)
+            .with_context(|| format!("the request {} is not valid JSON", path.display()))?;
+        if raw {
+            return Ok(Request::Raw(document));
+        }
+        Request::from_json(&document)
+            .with_context(|| format!("the request {} cannot be used", path.display()))
+    }
+
+    /// Ends with an error unless the policy takes the settings.
+    pub(crate) fn check_settings(&self, settings: &Value) -> anyhow::Result<()> {
+        let answer = self.policy.validate_settings(settings)?;
+        if answer.valid {
+            return Ok(());
+        }
+        // The wording is kwctl's, which end-to-end tests of policies look for.
+        bail!(
+            "Provided settings are not valid: {}",
+            answer.message.unwrap_or_default()
+        )
+    }
+}
+
+impl SettingsArguments {
+    pub(crate) fn read(&self) -> anyhow::Result<Value> {
+        match (&self.settings_path, &self.settings_json) {
+            (Some(path), _) => {
+                let text = fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the settings {}", path.display()))?;
+                yaml_serde::from_str(&text).with_context(|| {
+                    format!("the settings {} are not valid YAML or JSON", path.display())
+                })
+            }
+            (None, Some(json)) => {
+                serde_json::from_str(json).context("--settings-json is not valid JSON")
+            }
+            (None, None) => Ok(Value::Null),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Runs a Kubewarden policy the way policy-server runs it, so that tests and the `vsi` command line
+//! tool see what a cluster would see.
+//!
+//! A policy is a WebAssembly module that speaks waPC: the host calls its function `validate` with
+//! `{"request": .., "settings": ..}` and gets a verdict back, with the changed object if the policy
+//! wants a change. Of the things that policy-server does around that call, this crate keeps the ones
+//! that a policy can notice:
+//!
+//! - the module is compiled once, and every evaluation has a fresh instance ([`Policy`]);
+//! - an evaluation that takes too long is cut off ([`EVALUATION_DEADLINE`]);
+//! - the request reaches the policy with the fields of Kubernetes' AdmissionRequest and no others
+//!   ([`Request`]);
+//! - the answer to the API server carries a JSON patch computed from the two objects
+//!   ([`AdmissionResponse`]).
+//!
+//! There is no cluster behind it: the capabilities that policy-server lends to policies (Kubernetes
+//! look-ups, registries, DNS, certificates) answer with an error.
+//!
+//! ```no_run
+//! use policy_host::Policy;
+//! use serde_json::json;
+//!
+//! # fn main() -> Result<(), policy_host::HostError> {
+//! let policy = Policy::from_file("policy.wasm")?;
+//! let request = json!({
+//!     "uid": "1", "operation": "CREATE", "userInfo": {},
+//!     "kind": {"group": "", "version": "v1", "kind": "Pod"},
+//!     "resource": {"group": "", "version": "v1", "resource": "pods"},
+//!     "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}},
+//! });
+//! let response = policy.validate(&request, &json!({}))?;
+//! assert!(response.allowed);
+//! let admitted = response.apply_to(&request["object"])?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod capabilities;
+pub mod diff;
+mod error;
+mod metadata;
+mod policy;
+mod request;
+mod response;
+mod ticker;
+
+pub use error::HostError;
+pub use kubewarden_policy_sdk::{
+    metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
+};
+pub use metadata::{ExecutionMode, Metadata, PolicyType};
+pub use policy::{EVALUATION_DEADLINE, Instance, Policy};
+pub use request::{
+    AdmissionRequest, GroupVersionKind, GroupVersionResource, Request, UserInfo, payload,
+};
+pub use response::{AdmissionResponse, PatchType, Status};
