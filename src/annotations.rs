@@ -1,0 +1,204 @@
+//! The vocabulary by which a pod says what it wants: one table of every annotation, and the reading of
+//! those that a pod has.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::json::{self, Members, Text};
+use crate::suggestion;
+
+/// Makes [`Key`] from the table below.
+macro_rules! vocabulary {
+    ($($variant:ident = $name:literal, $default:literal, $doc:literal;)+) => {
+        /// An annotation, without the prefix.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum Key {
+            $(#[doc = $doc] $variant,)+
+        }
+
+        impl Key {
+            /// Every annotation, in the order of the documentation.
+            pub const ALL: &[Key] = &[$(Key::$variant),+];
+
+            /// The name behind the prefix: `secrets-path`.
+            pub fn name(self) -> &'static str {
+                match self { $(Key::$variant => $name),+ }
+            }
+
+            /// What holds where the annotation is not given, as documented.
+            pub fn default_value(self) -> &'static str {
+                match self { $(Key::$variant => $default),+ }
+            }
+
+            /// What the annotation means.
+            pub fn documentation(self) -> &'static str {
+                match self { $(Key::$variant => $doc),+ }
+            }
+        }
+    };
+}
+
+vocabulary! {
+    Inject = "inject", "",
+        "Ask for injection; without it the pod is left alone.";
+    Status = "status", "",
+        "Set by the policy to `injected`; a pod that carries it is left alone.";
+    Mode = "mode", "secrets",
+        "Comma list of `secrets`, `proxy` and `job`. `job` alone implies `secrets`.";
+    Workload = "workload", "",
+        "Deprecated: `job` is the same as mode `job`.";
+    Auth = "auth", "kubernetes",
+        "How Vault Agent logs in: `kubernetes` or `approle`.";
+    Role = "role", "the application label",
+        "The Vault role to log in with, for `kubernetes` login only.";
+    SaToken = "sa-token", "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "Path of the service account token as the application's containers mount it.";
+    VaultImage = "vault-image", "setting `agent.image`",
+        "Image of Vault Agent for this pod.";
+    SecretsPath = "secrets-path", "secret/<application label>/<service label>",
+        "Comma list of Vault paths.";
+    SecretsDestination = "secrets-destination", "secrets.properties",
+        "Comma list of file names, one per path or template: relative, without empty, `.` or `..` segments, each once.";
+    SecretsTemplate = "secrets-template", "a template that writes one `key=value` line per key",
+        "Consul Template templates, separated by lines `---`; they replace `secrets-path`.";
+    Notify = "notify", "",
+        "Commands run with `sh -c` after a file has changed, one per destination or fewer, separated by lines `---` or by commas; with one destination a comma is part of the command.";
+    SecretsHook = "secrets-hook", "false",
+        "Add a postStart hook that waits for the secrets files, and fails if they do not come in time, so that the container is restarted.";
+    SecretsType = "secrets-type", "dynamic",
+        "`dynamic`: the files follow the secrets. `static`: fetched once, by an init container.";
+    SecretsInjectionMethod = "secrets-injection-method", "file",
+        "`file`, or `env`: static secrets become environment variables.";
+    ProxyPort = "proxy-port", "8200",
+        "Port of the local proxy, 1 to 65535.";
+}
+
+/// The annotations of one pod that are under the policy's prefix.
+#[derive(Debug)]
+pub struct Annotations<'a> {
+    prefix: &'a str,
+    values: Vec<(Key, Cow<'a, str>)>,
+    unknown: Vec<String>,
+}
+
+/// An annotation that is no string, which Kubernetes does not allow.
+#[derive(Debug, Eq, PartialEq)]
+pub struct NotAString {
+    pub annotation: String,
+    pub found: String,
+}
+
+impl fmt::Display for NotAString {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "annotation {}: {}; put the value in quotes",
+            self.annotation, self.found
+        )
+    }
+}
+
+impl<'a> Annotations<'a> {
+    /// Reads the annotations whose key is `PREFIX/NAME`; `None` where no [`Key::Inject`] is among them.
+    ///
+    /// All annotations of the pod must be strings, as Kubernetes wants it.
+    pub fn read(members: &Members<'a>, prefix: &'a str) -> Result<Option<Self>, NotAString> {
+        let mut annotations = Annotations {
+            prefix,
+            values: Vec::new(),
+            unknown: Vec::new(),
+        };
+        let inject = annotations.name(Key::Inject);
+        if members.get(&inject).is_none() {
+            return Ok(None);
+        }
+        for (name, value) in members.iter() {
+            let text: Text<'a> = json::read(value).map_err(|found| NotAString {
+                annotation: name.to_string(),
+                found,
+            })?;
+            let Some(short) = name
+                .strip_prefix(prefix)
+                .and_then(|name| name.strip_prefix('/'))
+            else {
+                continue;
+            };
+            match Key::ALL.iter().find(|key| key.name() == short) {
+                Some(key) => annotations.values.push((*key, text.0)),
+                None => annotations.unknown.push(short.to_owned()),
+            }
+        }
+        Ok(Some(annotations))
+    }
+
+    /// The value of `key` as submitted.
+    pub fn get(&self, key: Key) -> Option<&str> {
+        self.values
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == key)
+            .map(|(_, value)| value.as_ref())
+    }
+
+    /// The whole name of `key`, as it stands in a manifest.
+    pub fn name(&self, key: Key) -> String {
+        format!("{}/{}", self.prefix, key.name())
+    }
+
+    /// A warning for each annotation under the prefix that does not exist.
+    pub fn warnings_of_unknown(&self) -> impl Iterator<Item = String> {
+        self.unknown.iter().map(|name| {
+            let hint = suggestion::nearest(name, Key::ALL.iter().map(|key| key.name()));
+            match hint {
+                Some(known) => format!(
+                    "annotation {}/{name} is unknown and ignored; did you mean {known}?",
+                    self.prefix
+                ),
+                None => format!("annotation {}/{name} is unknown and ignored", self.prefix),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::value::RawValue;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn only_a_pod_with_the_inject_annotation_is_read() {
+        let other = raw(r#"{"x/inject":"true","n":5}"#);
+        let members = json::read(&other).unwrap();
+        assert!(Annotations::read(&members, "v").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_mistyped_annotation_gets_a_hint() {
+        let typo = raw(r#"{"v/inject":"true","v/secret-path":"a","v/zzz":"","w/role":""}"#);
+        let members = json::read(&typo).unwrap();
+        let annotations = Annotations::read(&members, "v").unwrap().unwrap();
+        let warnings: Vec<_> = annotations.warnings_of_unknown().collect();
+        assert_eq!(
+            warnings,
+            [
+                "annotation v/secret-path is unknown and ignored; did you mean secrets-path?",
+                "annotation v/zzz is unknown and ignored"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_no_string_is_told_by_name() {
+        let number = raw(r#"{"v/inject":true}"#);
+        let members = json::read(&number).unwrap();
+        let error = Annotations::read(&members, "v").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "annotation v/inject: expected a string, found boolean; put the value in quotes"
+        );
+    }
+}

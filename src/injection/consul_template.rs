@@ -1,0 +1,85 @@
+//! The Consul Template sidecar: renders the secrets to files and notifies the application.
+
+use k8s_openapi::api::core::v1::Container;
+
+use super::container::{env, read_only, running_script, writable};
+use super::{Context, Refusal, configuration, connection, names, scripts, service_account};
+use crate::config::consul_template::{Config, Retry, Template, Vault};
+use crate::config::{Exec, Wait};
+use crate::intent::{Intent, SecretFile};
+use crate::settings::Settings;
+
+/// The environment variable with Consul Template's configuration.
+const CONFIG_VARIABLE: &str = "TVSI_CONSUL_TEMPLATE_CONFIG";
+
+/// Builds the sidecar.
+pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Container, Refusal> {
+    let settings = context.settings;
+    let mut mounts = vec![
+        writable(names::SHARED_VOLUME, names::SHARED_DIRECTORY),
+        writable(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY),
+        service_account::none(&mut context.volumes),
+    ];
+    if intent.is_job {
+        mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
+    }
+    let arguments = [
+        "consul-template",
+        "0",
+        context.signal_file,
+        names::TOKEN_FILE,
+        "consul-template",
+        "-config",
+        names::CONSUL_TEMPLATE_CONFIG_FILE,
+    ];
+    let mut container = running_script(
+        names::CONSUL_TEMPLATE,
+        &settings.consul_template.program,
+        settings,
+        scripts::SIDECAR,
+        &arguments,
+    );
+    let mut variables = connection(settings);
+    let config = configuration(CONFIG_VARIABLE, &config(settings, &intent.files))?;
+    variables.push(env(CONFIG_VARIABLE, &config));
+    container.env = Some(variables);
+    container.volume_mounts = Some(mounts);
+    Ok(container)
+}
+
+fn config<'a>(settings: &'a Settings, files: &'a [SecretFile]) -> Config<'a> {
+    Config {
+        kill_signal: "SIGTERM",
+        log_level: settings.consul_template.log_level.as_str(),
+        vault: Vault {
+            vault_agent_token_file: names::TOKEN_FILE,
+            renew_token: false,
+            retry: Retry {
+                attempts: 0,
+                backoff: "500ms",
+                max_backoff: "30s",
+            },
+        },
+        template: files.iter().map(|file| template(settings, file)).collect(),
+    }
+}
+
+fn template<'a>(settings: &'a Settings, file: &'a SecretFile) -> Template<'a> {
+    Template {
+        contents: &file.template,
+        destination: format!("{}/{}", names::SECRETS_DIRECTORY, file.destination),
+        perms: settings.secrets.file_permissions.as_str(),
+        error_on_missing_key: settings.secrets.error_on_missing_key,
+        error_fatal: false,
+        wait: Wait {
+            min: "1s",
+            max: "2s",
+        },
+        function_denylist: &["plugin"],
+        sandbox_path: names::SECRETS_DIRECTORY,
+        exec: file.notify.as_deref().map(|command| Exec {
+            command: vec!["/bin/sh", "-c", scripts::NOTIFY, "notify", command],
+            timeout: "30s",
+        }),
+    }
+}

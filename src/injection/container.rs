@@ -1,0 +1,127 @@
+//! What all injected containers have in common.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceRequirements,
+    SeccompProfile, SecurityContext, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use crate::settings::{self, Amounts, Program, Settings};
+
+/// Begins a container that runs a constant shell script with these arguments.
+pub fn running_script(
+    name: &str,
+    program: &Program,
+    settings: &Settings,
+    script: &str,
+    arguments: &[&str],
+) -> Container {
+    let command = ["/bin/sh", "-c", script, name];
+    Container {
+        name: name.to_owned(),
+        image: Some(program.image.as_str().to_owned()),
+        image_pull_policy: program
+            .image_pull_policy
+            .map(|policy| policy.as_str().to_owned()),
+        command: Some(command.into_iter().map(literal).collect()),
+        args: (!arguments.is_empty()).then(|| arguments.iter().copied().map(literal).collect()),
+        resources: program.resources.as_ref().map(resources),
+        security_context: settings.security_context.as_ref().map(security_context),
+        ..Container::default()
+    }
+}
+
+/// Doubles every `$`, so that the text is taken as it is.
+///
+/// Kubernetes expands `$(VAR)` and `$$` in `command`, `args`, `env` values and exec probes, and corrupts
+/// even a `$` before a letter that is not ASCII. It does not in lifecycle hooks.
+pub fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// An environment variable with exactly this value.
+pub fn env(name: &str, value: &str) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
+        value: Some(literal(value)),
+        value_from: None,
+    }
+}
+
+/// An environment variable with the value of a field of the pod.
+pub fn env_from_field(name: &str, field_path: &str) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
+        value: None,
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                api_version: Some("v1".to_owned()),
+                field_path: field_path.to_owned(),
+            }),
+            ..EnvVarSource::default()
+        }),
+    }
+}
+
+/// A mount that the container writes to.
+pub fn writable(volume: &str, path: &str) -> VolumeMount {
+    VolumeMount {
+        name: volume.to_owned(),
+        mount_path: path.to_owned(),
+        ..VolumeMount::default()
+    }
+}
+
+/// A mount that the container only reads.
+pub fn read_only(volume: &str, path: &str) -> VolumeMount {
+    VolumeMount {
+        read_only: Some(true),
+        ..writable(volume, path)
+    }
+}
+
+fn resources(resources: &settings::Resources) -> ResourceRequirements {
+    ResourceRequirements {
+        requests: resources.requests.as_ref().map(amounts),
+        limits: resources.limits.as_ref().map(amounts),
+        claims: None,
+    }
+}
+
+fn amounts(amounts: &Amounts) -> BTreeMap<String, Quantity> {
+    [("cpu", &amounts.cpu), ("memory", &amounts.memory)]
+        .into_iter()
+        .filter_map(|(name, amount)| {
+            let amount = amount.as_ref()?;
+            Some((name.to_owned(), Quantity(amount.as_str().to_owned())))
+        })
+        .collect()
+}
+
+fn security_context(context: &settings::SecurityContext) -> SecurityContext {
+    let names = |capabilities: &[settings::Capability]| {
+        let names = capabilities.iter().map(|name| name.as_str().to_owned());
+        (!capabilities.is_empty()).then(|| names.collect())
+    };
+    SecurityContext {
+        run_as_user: context.run_as_user,
+        run_as_group: context.run_as_group,
+        run_as_non_root: context.run_as_non_root,
+        read_only_root_filesystem: context.read_only_root_filesystem,
+        allow_privilege_escalation: context.allow_privilege_escalation,
+        capabilities: context.capabilities.as_ref().map(|value| Capabilities {
+            add: names(&value.add),
+            drop: names(&value.drop),
+        }),
+        seccomp_profile: context
+            .seccomp_profile
+            .as_ref()
+            .map(|value| SeccompProfile {
+                type_: value.kind.as_str().to_owned(),
+                localhost_profile: value.localhost_profile.clone(),
+            }),
+        ..SecurityContext::default()
+    }
+}

@@ -1,0 +1,49 @@
+//! The postStart hook that waits for a container's secrets files.
+
+use super::{Refusal, names, scripts};
+use crate::intent::SecretFile;
+use crate::pod::{Container, PostStart};
+use crate::settings::Secrets;
+
+/// The hook's command: the wait, and then the container's own hook with its own arguments.
+///
+/// Kubernetes expands nothing in hooks: no `$` is doubled.
+pub fn command(
+    container: &Container<'_>,
+    files: &[SecretFile],
+    secrets: &Secrets,
+) -> Result<Vec<String>, Refusal> {
+    let own = match &container.post_start {
+        PostStart::None => None,
+        PostStart::Exec(command) => Some(command),
+        PostStart::Other => {
+            return Err(Refusal::HookTaken {
+                container: container.name.to_string(),
+            });
+        }
+    };
+    let directory = container
+        .mount_of(names::SECRETS_VOLUME)
+        .map_or(secrets.mount_path.as_str(), |mount| &mount.mount_path)
+        .trim_end_matches('/');
+    let timeout = secrets.hook_timeout_seconds.to_string();
+    let mut command: Vec<String> = [
+        "/bin/sh",
+        "-c",
+        scripts::WAIT_FOR_SECRETS,
+        "tvsi-secrets-hook",
+        &timeout,
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    command.extend(
+        files
+            .iter()
+            .map(|file| format!("{directory}/{}", file.destination)),
+    );
+    if let Some(own) = own {
+        command.push("--".to_owned());
+        command.extend(own.iter().cloned());
+    }
+    Ok(command)
+}

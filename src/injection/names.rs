@@ -1,0 +1,52 @@
+//! The names and paths that a pod gets. They are fixed: manifests, alerts and RBAC rules refer to them.
+
+pub const VAULT_AGENT: &str = "tvsi-vault-agent";
+pub const CONSUL_TEMPLATE: &str = "tvsi-consul-template";
+pub const JOB_BABYSITTER: &str = "tvsi-job-babysitter";
+pub const JOB_BABYSITTER_INIT: &str = "tvsi-job-babysitter-init";
+
+/// The files with secrets.
+pub const SECRETS_VOLUME: &str = "secrets";
+/// Where the sidecars have them, and the application too by default.
+pub const SECRETS_DIRECTORY: &str = "/opt/talend/secrets";
+
+/// Token and configuration, for agent and Consul Template alone.
+pub const SHARED_VOLUME: &str = "tvsi-shared";
+pub const SHARED_DIRECTORY: &str = "/opt/talend/tvsi";
+pub const TOKEN_FILE: &str = "/opt/talend/tvsi/.vault-token";
+pub const AGENT_CONFIG_FILE: &str = "/opt/talend/tvsi/agent.json";
+pub const CONSUL_TEMPLATE_CONFIG_FILE: &str = "/opt/talend/tvsi/consul-template.json";
+
+/// The signal that the job is done.
+pub const JOB_VOLUME: &str = "tvsi-job";
+pub const JOB_DIRECTORY: &str = "/opt/talend/tvsi-job";
+pub const JOB_SIGNAL_FILE: &str = "/opt/talend/tvsi-job/done";
+
+/// A service account token of our own, to log in to Vault with.
+pub const LOGIN_TOKEN_VOLUME: &str = "tvsi-login-token";
+/// A service account token of our own, to ask the API server with.
+pub const API_TOKEN_VOLUME: &str = "tvsi-api-token";
+/// An empty volume in the place of a service account token that a container does not need.
+pub const NO_TOKEN_VOLUME: &str = "tvsi-no-token";
+/// Where Kubernetes mounts the service account's token in every container that has nothing there.
+pub const SERVICE_ACCOUNT_DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Every container that the policy may add.
+pub const CONTAINERS: [&str; 6] = [
+    VAULT_AGENT,
+    CONSUL_TEMPLATE,
+    JOB_BABYSITTER,
+    JOB_BABYSITTER_INIT,
+    "tvsi-vault-agent-init",
+    "tvsi-env-init",
+];
+
+/// Every volume that the policy may add, but for [`SECRETS_VOLUME`], which a pod may bring.
+pub const VOLUMES: [&str; 6] = [
+    SHARED_VOLUME,
+    JOB_VOLUME,
+    LOGIN_TOKEN_VOLUME,
+    API_TOKEN_VOLUME,
+    NO_TOKEN_VOLUME,
+    "tvsi-env",
+];

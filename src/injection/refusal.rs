@@ -1,0 +1,96 @@
+//! Why a pod cannot be injected, in the words of the person who must fix the manifest.
+
+use std::fmt;
+
+/// The largest configuration, in bytes. An environment string may have 131,071, of which the name takes
+/// some; Linux refuses to start a program with a longer one.
+pub const CONFIGURATION_LIMIT: usize = 128_000;
+
+/// What in the pod stands against the injection.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Refusal {
+    Windows,
+    ContainerNameTaken {
+        container: String,
+    },
+    VolumeNameTaken {
+        volume: String,
+    },
+    SecretsVolumeKind {
+        kind: String,
+    },
+    MountPathTaken {
+        container: String,
+        path: String,
+        volume: String,
+        ours: String,
+    },
+    NoApplicationContainer,
+    HookTaken {
+        container: String,
+    },
+    JobRestartsAlways,
+    JobContainerRestartsAlways {
+        container: String,
+    },
+    JobContainerHasRestartRules {
+        container: String,
+    },
+    ConfigurationTooLarge {
+        variable: &'static str,
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Windows => formatter.write_str(
+                "spec.os.name is windows, and the injected containers run on linux only",
+            ),
+            Refusal::ContainerNameTaken { container } => write!(
+                formatter,
+                "container {container} is in the pod already, and the policy adds one of that name; rename it, or submit the pod as it was before its injection"
+            ),
+            Refusal::VolumeNameTaken { volume } => write!(
+                formatter,
+                "volume {volume} is in the pod already, and the policy adds one of that name; rename it"
+            ),
+            Refusal::SecretsVolumeKind { kind } => write!(
+                formatter,
+                "volume secrets is of kind {kind}; the secrets need an emptyDir: make it one with medium Memory, or rename it"
+            ),
+            Refusal::MountPathTaken {
+                container,
+                path,
+                volume,
+                ours,
+            } => write!(
+                formatter,
+                "container {container} mounts volume {volume} at {path}, where the policy mounts volume {ours}; mount it elsewhere"
+            ),
+            Refusal::NoApplicationContainer => formatter.write_str(
+                "spec.containers: every container is one of those that the setting jobs.ignoredContainers leaves out; there is none to inject secrets into",
+            ),
+            Refusal::HookTaken { container } => write!(
+                formatter,
+                "container {container} has a postStart hook that is no exec hook, and only an exec hook can run after the wait for the secrets; change it, or remove annotation secrets-hook"
+            ),
+            Refusal::JobRestartsAlways => formatter.write_str(
+                "spec.restartPolicy is Always, and mode job needs Never or OnFailure",
+            ),
+            Refusal::JobContainerRestartsAlways { container } => write!(
+                formatter,
+                "container {container} has restartPolicy Always and never ends, and mode job waits for its end: allowed are Never and OnFailure"
+            ),
+            Refusal::JobContainerHasRestartRules { container } => write!(
+                formatter,
+                "container {container} has restartPolicyRules, with which mode job cannot tell when it has ended; remove them"
+            ),
+            Refusal::ConfigurationTooLarge { variable, bytes } => write!(
+                formatter,
+                "the configuration in {variable} would have {bytes} bytes, and at most {CONFIGURATION_LIMIT} are possible; shorten the annotations secrets-template, secrets-path, secrets-destination and notify"
+            ),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The constant shell scripts of the injected containers. Data reaches them as arguments or environment.
+
+/// Runs Vault Agent or Consul Template and ends it in order.
+pub const SIDECAR: &str = include_str!("sidecar.sh");
+/// Runs the application's command after a file has changed.
+pub const NOTIFY: &str = include_str!("notify.sh");
+/// Waits for the secrets files in a postStart hook.
+pub const WAIT_FOR_SECRETS: &str = include_str!("wait-for-secrets.sh");
+/// Waits for the end of a job's containers.
+pub const JOB_BABYSITTER: &str = include_str!("job-babysitter.sh");
+/// Checks that the babysitter may read its pod.
+pub const JOB_BABYSITTER_CHECK: &str = include_str!("job-babysitter-check.sh");

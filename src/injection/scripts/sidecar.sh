@@ -1,0 +1,87 @@
+#!/bin/sh
+# Runs Vault Agent or Consul Template as this container's main process and ends it in order.
+#
+#   sidecar.sh agent           GRACE SIGNAL TOKEN PROGRAM [ARGUMENT...]
+#   sidecar.sh consul-template GRACE SIGNAL TOKEN PROGRAM [ARGUMENT...]
+#
+# GRACE   seconds between TERM and the end of the program, so that the application can drain
+# SIGNAL  file that says that the job is done; empty where no job is awaited
+# TOKEN   file the agent writes its Vault token to
+#
+# The configuration arrives in TVSI_AGENT_CONFIG or TVSI_CONSUL_TEMPLATE_CONFIG and is written to
+# $HOME, where `vault` also finds the token. Ends with the program's own status, or with 0 when it
+# was told to end. The token file is never removed or emptied: Consul Template would not recover.
+
+role=$1 grace=$2 signal=$3 token=$4
+shift 4
+
+program=
+watcher=
+
+log() { echo "tvsi: $*" >&2; }
+
+# Waits for process $1, which gets $2 seconds before it is killed, and returns its status.
+# shellcheck disable=SC2317 # called by a trap
+wait_or_kill() {
+    (sleep "$2" && kill -KILL "$1") >/dev/null 2>&1 &
+    killer=$!
+    wait "$1"
+    set -- $?
+    kill -KILL "$killer" 2>/dev/null
+    return "$1"
+}
+
+# shellcheck disable=SC2317 # called by a trap
+end() {
+    trap '' TERM INT USR1
+    log "$role: $1"
+    [ "$2" -eq 0 ] || sleep "$2"
+    [ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
+    # A signal may come between the start of the program and the assignment of its process id.
+    [ -n "$program" ] || [ "$!" = "$watcher" ] || program=$!
+    if [ -n "$program" ]; then
+        kill -TERM "$program" 2>/dev/null
+        wait_or_kill "$program" 5
+    fi
+    if [ "$role" = agent ] && [ -s "$token" ]; then
+        VAULT_CLIENT_TIMEOUT=4s VAULT_MAX_RETRIES=1 vault token revoke -self >&2 &
+        wait_or_kill $! 5 || log "agent: could not revoke the token; it ends with its TTL"
+    fi
+    exit 0
+}
+
+trap 'end "told to stop" "$grace"' TERM INT
+trap 'end "the job is done" 0' USR1
+
+umask 077
+case $role in
+agent)
+    printf '%s' "$TVSI_AGENT_CONFIG" >"$HOME/agent.json" || exit
+    unset TVSI_AGENT_CONFIG
+    ;;
+consul-template)
+    printf '%s' "$TVSI_CONSUL_TEMPLATE_CONFIG" >"$HOME/consul-template.json" || exit
+    unset TVSI_CONSUL_TEMPLATE_CONFIG
+    ;;
+esac
+umask 022
+
+if [ -n "$signal" ]; then
+    (until [ -e "$signal" ]; do sleep 1; done && kill -USR1 $$) >/dev/null 2>&1 &
+    watcher=$!
+fi
+
+# Consul Template reads the token file once, at its start: without a token then, it never has one.
+if [ "$role" = consul-template ]; then
+    until [ -s "$token" ]; do sleep 1; done
+fi
+
+"$@" &
+program=$!
+wait "$program"
+status=$?
+[ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
+# Consul Template's status for a TERM sent to it directly, which is no failure.
+[ "$role" != consul-template ] || [ "$status" -ne 12 ] || status=0
+log "$role: ended with status $status"
+exit "$status"

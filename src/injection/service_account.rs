@@ -1,0 +1,140 @@
+//! Which service account token an injected container gets: as few as possible.
+
+use k8s_openapi::api::core::v1::{
+    ConfigMapProjection, DownwardAPIProjection, DownwardAPIVolumeFile, KeyToPath,
+    ObjectFieldSelector, ProjectedVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount,
+    VolumeProjection,
+};
+
+use super::container::read_only;
+use super::names;
+use super::volumes::{self, Volumes};
+use crate::intent::Token;
+use crate::pod;
+
+/// Seconds after which a token of our own is replaced; the agent reads it again at each login.
+const EXPIRATION_SECONDS: i64 = 3600;
+
+/// What an injected container has in the place of service account tokens.
+pub struct TokenMounts {
+    pub mounts: Vec<VolumeMount>,
+    /// Where the token is.
+    pub path: String,
+}
+
+/// The token that Vault Agent logs in with: the application's, or one of our own where there is none or
+/// where Vault expects an audience of its own.
+pub fn for_login(
+    token: &Token,
+    audience: Option<&str>,
+    applications: &[&pod::Container<'_>],
+    volumes: &mut Volumes,
+    warnings: &mut Vec<String>,
+) -> TokenMounts {
+    let (directory, file) = match token {
+        Token::Default => (names::SERVICE_ACCOUNT_DIRECTORY, "token"),
+        Token::At(path) => path.split(),
+    };
+    let mounted = match (token, audience) {
+        (Token::Default, Some(_)) => None,
+        _ => mount_at(directory, applications),
+    };
+    let mount = mounted.unwrap_or_else(|| {
+        if let Token::At(path) = token {
+            warnings.push(format!(
+                "no container mounts a volume at {directory}; the agent gets a token of its own at {}",
+                path.as_str()
+            ));
+        }
+        volumes.add(projected(
+            names::LOGIN_TOKEN_VOLUME,
+            vec![token_projection(audience, file)],
+        ));
+        read_only(names::LOGIN_TOKEN_VOLUME, directory)
+    });
+    let mut mounts = vec![mount];
+    if !pod::same_path(directory, names::SERVICE_ACCOUNT_DIRECTORY) {
+        mounts.push(none(volumes));
+    }
+    TokenMounts {
+        mounts,
+        path: format!("{directory}/{file}"),
+    }
+}
+
+/// The token to ask the API server with: the pod's, or one of our own where the pod has none.
+pub fn for_api_server(applications: &[&pod::Container<'_>], volumes: &mut Volumes) -> VolumeMount {
+    mount_at(names::SERVICE_ACCOUNT_DIRECTORY, applications).unwrap_or_else(|| {
+        let certificate = VolumeProjection {
+            config_map: Some(ConfigMapProjection {
+                name: "kube-root-ca.crt".to_owned(),
+                items: Some(vec![KeyToPath {
+                    key: "ca.crt".to_owned(),
+                    path: "ca.crt".to_owned(),
+                    mode: None,
+                }]),
+                optional: None,
+            }),
+            ..VolumeProjection::default()
+        };
+        let namespace = VolumeProjection {
+            downward_api: Some(DownwardAPIProjection {
+                items: Some(vec![DownwardAPIVolumeFile {
+                    path: "namespace".to_owned(),
+                    field_ref: Some(ObjectFieldSelector {
+                        api_version: Some("v1".to_owned()),
+                        field_path: "metadata.namespace".to_owned(),
+                    }),
+                    ..DownwardAPIVolumeFile::default()
+                }]),
+            }),
+            ..VolumeProjection::default()
+        };
+        volumes.add(projected(
+            names::API_TOKEN_VOLUME,
+            vec![token_projection(None, "token"), certificate, namespace],
+        ));
+        read_only(names::API_TOKEN_VOLUME, names::SERVICE_ACCOUNT_DIRECTORY)
+    })
+}
+
+/// An empty volume where Kubernetes would mount the pod's token: it does so again after webhooks, in every
+/// container that has nothing there.
+pub fn none(volumes: &mut Volumes) -> VolumeMount {
+    volumes.add(volumes::empty_dir(names::NO_TOKEN_VOLUME, Some("4Ki")));
+    read_only(names::NO_TOKEN_VOLUME, names::SERVICE_ACCOUNT_DIRECTORY)
+}
+
+/// The application's mount at `directory`, for a container of ours.
+fn mount_at(directory: &str, applications: &[&pod::Container<'_>]) -> Option<VolumeMount> {
+    applications
+        .iter()
+        .flat_map(|container| &container.volume_mounts)
+        .find(|mount| mount.is_at(directory))
+        .map(|mount| VolumeMount {
+            sub_path: mount.sub_path.as_ref().map(|path| path.to_string()),
+            ..read_only(&mount.name, directory)
+        })
+}
+
+fn token_projection(audience: Option<&str>, file: &str) -> VolumeProjection {
+    VolumeProjection {
+        service_account_token: Some(ServiceAccountTokenProjection {
+            audience: audience.map(str::to_owned),
+            expiration_seconds: Some(EXPIRATION_SECONDS),
+            path: file.to_owned(),
+        }),
+        ..VolumeProjection::default()
+    }
+}
+
+fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(sources),
+            default_mode: None,
+        }),
+        ..Volume::default()
+    }
+}

@@ -1,0 +1,142 @@
+//! Why what a pod asks for is refused, in the words of the person who must fix the manifest.
+
+use std::fmt;
+
+/// What is wrong with an annotation or label. Values are told only where they are names from a closed set.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Refusal {
+    NotYet {
+        annotation: String,
+    },
+    NotBoolean {
+        annotation: String,
+    },
+    NotAllowed {
+        annotation: String,
+        value: String,
+        allowed: Vec<&'static str>,
+    },
+    Empty {
+        annotation: String,
+    },
+    EmptyItem {
+        annotation: String,
+        position: usize,
+    },
+    ControlCharacter {
+        annotation: String,
+    },
+    CountMismatch {
+        annotation: String,
+        count: usize,
+        destination_annotation: String,
+        destinations: usize,
+    },
+    Destination {
+        annotation: String,
+        position: usize,
+        problem: &'static str,
+    },
+    NotAFilePath {
+        annotation: String,
+        example: &'static str,
+    },
+    NotAnImage {
+        annotation: String,
+    },
+    MissingLabel {
+        label: String,
+        annotation: String,
+    },
+    HookInJob {
+        annotation: String,
+    },
+}
+
+/// The length up to which a value of a closed set is repeated in a message.
+const SHORT: usize = 40;
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotYet { annotation } => write!(
+                formatter,
+                "annotation {annotation} is not supported by this version of the policy; remove it"
+            ),
+            Refusal::NotBoolean { annotation } => write!(
+                formatter,
+                "annotation {annotation} is no boolean: allowed are true, yes, on, y and false, no, off, n"
+            ),
+            Refusal::NotAllowed {
+                annotation,
+                value,
+                allowed,
+            } => {
+                let allowed = allowed.join(", ");
+                if value.len() <= SHORT {
+                    write!(
+                        formatter,
+                        "annotation {annotation}: {value:?} is not allowed; "
+                    )?;
+                } else {
+                    write!(
+                        formatter,
+                        "annotation {annotation}: the value is not allowed; "
+                    )?;
+                }
+                write!(formatter, "allowed: {allowed}")
+            }
+            Refusal::Empty { annotation } => write!(
+                formatter,
+                "annotation {annotation} is empty; give it a value or remove it"
+            ),
+            Refusal::EmptyItem {
+                annotation,
+                position,
+            } => write!(
+                formatter,
+                "annotation {annotation}: item {position} of the list is empty"
+            ),
+            Refusal::ControlCharacter { annotation } => write!(
+                formatter,
+                "annotation {annotation} holds a line break or another control character, which it may not"
+            ),
+            Refusal::CountMismatch {
+                annotation,
+                count,
+                destination_annotation,
+                destinations,
+            } => write!(
+                formatter,
+                "annotation {annotation} has {count} items and annotation {destination_annotation} has {destinations}; each needs its counterpart"
+            ),
+            Refusal::Destination {
+                annotation,
+                position,
+                problem,
+            } => write!(
+                formatter,
+                "annotation {annotation}: item {position} {problem}"
+            ),
+            Refusal::NotAFilePath {
+                annotation,
+                example,
+            } => write!(
+                formatter,
+                "annotation {annotation} is no absolute path of a file in a directory, such as {example}"
+            ),
+            Refusal::NotAnImage { annotation } => write!(
+                formatter,
+                "annotation {annotation} is no image reference, such as hashicorp/vault:2.0.4"
+            ),
+            Refusal::MissingLabel { label, annotation } => write!(
+                formatter,
+                "label {label} is missing or empty, and without annotation {annotation} its default is taken from it"
+            ),
+            Refusal::HookInJob { annotation } => write!(
+                formatter,
+                "annotation {annotation} cannot be used with mode job: the hook would fail the job; let the job wait for its files itself"
+            ),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A Kubewarden policy that gives pods their secrets from HashiCorp Vault or OpenBao.
+//!
+//! This file holds the entry points only. An evaluation goes through the rooms in one direction:
+//! [`admission`] decodes the request, [`workload`] finds the pod, [`annotations`] and [`intent`] read what
+//! it asks for, [`injection`] decides what to add, [`patch`] adds it, and [`admission`] encodes the answer.
+
+mod admission;
+mod annotations;
+mod config;
+mod injection;
+mod intent;
+mod json;
+mod patch;
+mod pod;
+mod settings;
+mod suggestion;
+mod workload;
+
+use std::fmt::Display;
+
+use admission::{Answer, Request};
+use annotations::Annotations;
+pub use annotations::Key;
+use injection::{DEFAULT_CONTAINER, Injection};
+use intent::{Ask, Intent};
+use kubewarden_policy_sdk::settings::SettingsValidationResponse;
+use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};
+use patch::Patched;
+use pod::Pod;
+use settings::Settings;
+use workload::PodTemplate;
+
+/// Called by the host once for each instance.
+#[allow(unsafe_code, reason = "the name is the waPC protocol's")]
+#[unsafe(no_mangle)]
+pub extern "C" fn wapc_init() {
+    register_function("validate", validate);
+    register_function("validate_settings", validate_settings);
+    register_function(
+        "protocol_version",
+        kubewarden_policy_sdk::protocol_version_guest,
+    );
+}
+
+/// The waPC function `validate`: an admission request and the settings in, a validation response out.
+pub fn validate(payload: &[u8]) -> CallResult {
+    Ok(review(payload).encode())
+}
+
+/// The waPC function `validate_settings`: settings in, what is wrong with them out.
+pub fn validate_settings(payload: &[u8]) -> CallResult {
+    let problems = Settings::parse(payload).err();
+    Ok(serde_json::to_vec(&SettingsValidationResponse {
+        valid: problems.is_none(),
+        message: problems.map(|problems| problems.to_string()),
+    })?)
+}
+
+/// The decision, a pure function of the payload.
+fn review(payload: &[u8]) -> Answer<'_> {
+    decide(payload).unwrap_or_else(|message| Answer::Reject { message })
+}
+
+fn decide(payload: &[u8]) -> Result<Answer<'_>, String> {
+    let request = Request::decode(payload)?;
+    let template = match PodTemplate::find(&request).map_err(text)? {
+        Some(template) if template.may_ask() => template,
+        _ => return Ok(Answer::ACCEPT),
+    };
+    let settings = request.settings.map_or("", |settings| settings.get());
+    let settings = Settings::parse(settings.as_bytes())
+        .map_err(|problems| format!("the settings of the policy are not valid: {problems}"))?;
+    let is_ignored = |ignored: &settings::DnsLabel| ignored.as_str() == request.namespace;
+    if settings.ignored_namespaces.iter().any(is_ignored) {
+        return Ok(Answer::ACCEPT);
+    }
+
+    let prefix = settings.annotations.prefix.as_str();
+    let Some(annotations) = Annotations::read(&template.annotations, prefix).map_err(text)? else {
+        return Ok(Answer::ACCEPT);
+    };
+    match intent::asks(&annotations) {
+        Ask::No => return Ok(Answer::ACCEPT),
+        Ask::Unclear(warning) => {
+            return Ok(Answer::Accept {
+                warnings: vec![warning],
+            });
+        }
+        Ask::Yes => {}
+    }
+
+    let mut warnings = Vec::new();
+    let labels = template.labels().map_err(text)?;
+    let intent = Intent::read(&annotations, &labels, &settings, &mut warnings).map_err(text)?;
+    let spec = template.spec.ok_or("spec: missing")?;
+    let pod = Pod::read(spec).map_err(text)?;
+    let has_default_container = template.annotations.get(DEFAULT_CONTAINER).is_some();
+    let injection = Injection::plan(
+        &intent,
+        &pod,
+        &settings,
+        has_default_container,
+        &mut warnings,
+    )
+    .map_err(text)?;
+    let patch = patch::build(injection, &pod);
+    let object = Patched::new(template.object, patch).map_err(text)?;
+    Ok(Answer::Mutate { object, warnings })
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}

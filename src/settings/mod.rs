@@ -1,0 +1,437 @@
+//! What the administrator configures: every setting with its default, and how it is read and checked.
+
+mod reader;
+mod values;
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde_json::Value;
+
+pub use reader::Problem;
+use reader::Section;
+pub use values::{
+    AnnotationPrefix, Capability, Directory, DnsLabel, FileName, FilePermissions, Image,
+    ImagePullPolicy, LabelKey, LogFormat, LogLevel, MountPath, Quantity, SeccompProfileType, Url,
+    is_image,
+};
+
+use crate::injection::names;
+
+/// All settings of the policy. [`Settings::default`] is what `{}` gives.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    pub vault: Vault,
+    pub annotations: Annotations,
+    pub secrets: Secrets,
+    pub agent: Agent,
+    pub consul_template: ConsulTemplate,
+    pub job_babysitter: JobBabysitter,
+    /// Of every injected container; `None` leaves it to the images.
+    pub security_context: Option<SecurityContext>,
+    pub jobs: Jobs,
+    /// Namespaces whose pods are left alone.
+    pub ignored_namespaces: Vec<DnsLabel>,
+}
+
+/// Where Vault is and how to log in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Vault {
+    pub address: Url,
+    /// Vault Enterprise or OpenBao namespace.
+    pub namespace: Option<String>,
+    pub kubernetes: KubernetesAuth,
+    pub approle: AppRoleAuth,
+    /// Seconds between the end of the pod being asked for and the revocation of its token.
+    pub revoke_grace_seconds: i64,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KubernetesAuth {
+    pub path: MountPath,
+    /// The audience of the service account token that Vault expects, if not the API server's.
+    pub token_audience: Option<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AppRoleAuth {
+    pub path: MountPath,
+    /// Files in the secrets volume that the pod's own init container writes.
+    pub role_id_file: FileName,
+    pub secret_id_file: FileName,
+}
+
+/// The names by which pods say what they want.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Annotations {
+    pub prefix: AnnotationPrefix,
+    pub application_label: LabelKey,
+    pub service_label: LabelKey,
+}
+
+/// The files with secrets, as the application sees them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Secrets {
+    pub mount_path: Directory,
+    pub read_only: bool,
+    pub size_limit: Option<Quantity>,
+    pub file_permissions: FilePermissions,
+    /// Seconds that a container's hook waits for its files.
+    pub hook_timeout_seconds: i64,
+    pub error_on_missing_key: bool,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Agent {
+    pub program: Program,
+    pub log_level: LogLevel,
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConsulTemplate {
+    pub program: Program,
+    pub log_level: LogLevel,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JobBabysitter {
+    pub program: Program,
+}
+
+/// What every injected container has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Program {
+    pub image: Image,
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    pub resources: Option<Resources>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Resources {
+    pub requests: Option<Amounts>,
+    pub limits: Option<Amounts>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Amounts {
+    pub cpu: Option<Quantity>,
+    pub memory: Option<Quantity>,
+}
+
+/// The fields of a container's security context that injected containers use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SecurityContext {
+    pub run_as_user: Option<i64>,
+    pub run_as_group: Option<i64>,
+    pub run_as_non_root: Option<bool>,
+    pub read_only_root_filesystem: Option<bool>,
+    pub allow_privilege_escalation: Option<bool>,
+    pub capabilities: Option<Capabilities>,
+    pub seccomp_profile: Option<SeccompProfile>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Capabilities {
+    pub add: Vec<Capability>,
+    pub drop: Vec<Capability>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SeccompProfile {
+    pub kind: SeccompProfileType,
+    pub localhost_profile: Option<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Jobs {
+    /// Containers that are no part of a job's work and get no secrets: the proxies of service meshes.
+    pub ignored_containers: Vec<DnsLabel>,
+}
+
+impl Program {
+    fn new(image: &str, requests: [&str; 2], limits: [&str; 2]) -> Self {
+        let amounts = |[cpu, memory]: [&str; 2]| Amounts {
+            cpu: Some(Quantity::known(cpu)),
+            memory: Some(Quantity::known(memory)),
+        };
+        Program {
+            image: Image::known(image),
+            image_pull_policy: None,
+            resources: Some(Resources {
+                requests: Some(amounts(requests)),
+                limits: Some(amounts(limits)),
+            }),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let dns_labels = |names: &[&str]| names.iter().copied().map(DnsLabel::known).collect();
+        Settings {
+            vault: Vault {
+                address: Url::known("https://vault:8200"),
+                namespace: None,
+                kubernetes: KubernetesAuth {
+                    path: MountPath::known("kubernetes"),
+                    token_audience: None,
+                },
+                approle: AppRoleAuth {
+                    path: MountPath::known("approle"),
+                    role_id_file: FileName::known("approle_roleid"),
+                    secret_id_file: FileName::known("approle_secretid"),
+                },
+                revoke_grace_seconds: 5,
+            },
+            annotations: Annotations {
+                prefix: AnnotationPrefix::known("sidecar.vault.talend.org"),
+                application_label: LabelKey::known("com.talend.application"),
+                service_label: LabelKey::known("com.talend.service"),
+            },
+            secrets: Secrets {
+                mount_path: Directory::known(names::SECRETS_DIRECTORY),
+                read_only: true,
+                size_limit: Some(Quantity::known("16Mi")),
+                file_permissions: FilePermissions::known("0644"),
+                hook_timeout_seconds: 120,
+                error_on_missing_key: false,
+            },
+            agent: Agent {
+                program: Program::new("hashicorp/vault:2.0.4", ["25m", "64Mi"], ["250m", "128Mi"]),
+                log_level: LogLevel::Info,
+                log_format: LogFormat::Standard,
+            },
+            consul_template: ConsulTemplate {
+                program: Program::new(
+                    "hashicorp/consul-template:0.42.1",
+                    ["10m", "32Mi"],
+                    ["100m", "64Mi"],
+                ),
+                log_level: LogLevel::Info,
+            },
+            job_babysitter: JobBabysitter {
+                program: Program::new("alpine/kubectl:1.36.0", ["10m", "32Mi"], ["100m", "96Mi"]),
+            },
+            security_context: Some(SecurityContext {
+                run_as_user: Some(100),
+                run_as_group: Some(1000),
+                run_as_non_root: Some(true),
+                read_only_root_filesystem: Some(true),
+                allow_privilege_escalation: Some(false),
+                capabilities: Some(Capabilities {
+                    add: Vec::new(),
+                    drop: vec![Capability::known("ALL")],
+                }),
+                seccomp_profile: Some(SeccompProfile {
+                    kind: SeccompProfileType::RuntimeDefault,
+                    localhost_profile: None,
+                }),
+            }),
+            jobs: Jobs {
+                ignored_containers: dns_labels(&[
+                    "istio-proxy",
+                    "linkerd-proxy",
+                    "kuma-sidecar",
+                    "consul-dataplane",
+                    "envoy-sidecar",
+                ]),
+            },
+            ignored_namespaces: dns_labels(&["kube-system", "kube-public"]),
+        }
+    }
+}
+
+/// Everything that is wrong in the settings, in the order of the fields.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(formatter, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// Reads settings from their JSON text; an empty one and `null` are all defaults.
+    pub fn parse(text: &[u8]) -> Result<Self, Problems> {
+        if text.trim_ascii().is_empty() {
+            return Ok(Settings::default());
+        }
+        match serde_json::from_slice(text) {
+            Ok(value) => Settings::read(value),
+            Err(error) => Err(Problems(vec![Problem {
+                path: String::new(),
+                message: format!(
+                    "not valid JSON at line {} column {}",
+                    error.line(),
+                    error.column()
+                ),
+            }])),
+        }
+    }
+
+    /// Reads settings from a JSON value.
+    pub fn read(value: Value) -> Result<Self, Problems> {
+        let problems = RefCell::default();
+        let mut settings = Settings::default();
+        let mut section = Section::new(String::new(), value, &problems);
+        settings.read_from(&mut section);
+        section.finish();
+        let problems = problems.into_inner();
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Problems(problems))
+        }
+    }
+
+    fn read_from(&mut self, section: &mut Section<'_>) {
+        section.section("vault", |section| self.vault.read_from(section));
+        section.section("annotations", |section| {
+            section.field("prefix", &mut self.annotations.prefix);
+            section.field("applicationLabel", &mut self.annotations.application_label);
+            section.field("serviceLabel", &mut self.annotations.service_label);
+        });
+        section.section("secrets", |section| self.secrets.read_from(section));
+        section.section("agent", |section| {
+            self.agent.program.read_from(section);
+            section.field("logLevel", &mut self.agent.log_level);
+            section.field("logFormat", &mut self.agent.log_format);
+        });
+        section.section("consulTemplate", |section| {
+            self.consul_template.program.read_from(section);
+            section.field("logLevel", &mut self.consul_template.log_level);
+        });
+        section.section("jobBabysitter", |section| {
+            self.job_babysitter.program.read_from(section);
+        });
+        section.optional_section(
+            "securityContext",
+            &mut self.security_context,
+            |section, context| context.read_from(section),
+        );
+        section.section("jobs", |section| {
+            section.field("ignoredContainers", &mut self.jobs.ignored_containers);
+        });
+        section.field("ignoredNamespaces", &mut self.ignored_namespaces);
+    }
+}
+
+impl Vault {
+    fn read_from(&mut self, section: &mut Section<'_>) {
+        section.field("address", &mut self.address);
+        section.field("namespace", &mut self.namespace);
+        section.section("auth", |section| {
+            section.section("kubernetes", |section| {
+                section.field("path", &mut self.kubernetes.path);
+                section.field("tokenAudience", &mut self.kubernetes.token_audience);
+            });
+            section.section("approle", |section| {
+                section.field("path", &mut self.approle.path);
+                section.field("roleIdFile", &mut self.approle.role_id_file);
+                section.field("secretIdFile", &mut self.approle.secret_id_file);
+                if self.approle.role_id_file == self.approle.secret_id_file {
+                    section.problem(
+                        "secretIdFile",
+                        "must not be the file of roleIdFile".to_owned(),
+                    );
+                }
+            });
+        });
+        section.field("revokeGraceSeconds", &mut self.revoke_grace_seconds);
+    }
+}
+
+impl Secrets {
+    fn read_from(&mut self, section: &mut Section<'_>) {
+        section.field("mountPath", &mut self.mount_path);
+        section.field("readOnly", &mut self.read_only);
+        section.field("sizeLimit", &mut self.size_limit);
+        section.field("filePermissions", &mut self.file_permissions);
+        section.field("hookTimeoutSeconds", &mut self.hook_timeout_seconds);
+        section.field("errorOnMissingKey", &mut self.error_on_missing_key);
+    }
+}
+
+impl Program {
+    fn read_from(&mut self, section: &mut Section<'_>) {
+        section.field("image", &mut self.image);
+        section.field("imagePullPolicy", &mut self.image_pull_policy);
+        section.optional_section("resources", &mut self.resources, |section, resources| {
+            section.optional_section("requests", &mut resources.requests, read_amounts);
+            section.optional_section("limits", &mut resources.limits, read_amounts);
+            resources.check(section);
+        });
+    }
+}
+
+fn read_amounts(section: &mut Section<'_>, amounts: &mut Amounts) {
+    section.field("cpu", &mut amounts.cpu);
+    section.field("memory", &mut amounts.memory);
+}
+
+impl Resources {
+    /// Kubernetes refuses a pod of which a container requests more than its limit.
+    fn check(&self, section: &Section<'_>) {
+        let (Some(requests), Some(limits)) = (&self.requests, &self.limits) else {
+            return;
+        };
+        for (name, request, limit) in [
+            ("cpu", &requests.cpu, &limits.cpu),
+            ("memory", &requests.memory, &limits.memory),
+        ] {
+            if let (Some(request), Some(limit)) = (request, limit)
+                && request.value() > limit.value()
+            {
+                section.problem(
+                    &format!("requests.{name}"),
+                    format!(
+                        "{} is more than limits.{name}, which is {}",
+                        request.as_str(),
+                        limit.as_str()
+                    ),
+                );
+            }
+        }
+    }
+}
+
+impl SecurityContext {
+    fn read_from(&mut self, section: &mut Section<'_>) {
+        section.field("runAsUser", &mut self.run_as_user);
+        section.field("runAsGroup", &mut self.run_as_group);
+        section.field("runAsNonRoot", &mut self.run_as_non_root);
+        section.field(
+            "readOnlyRootFilesystem",
+            &mut self.read_only_root_filesystem,
+        );
+        section.field(
+            "allowPrivilegeEscalation",
+            &mut self.allow_privilege_escalation,
+        );
+        section.optional_section("capabilities", &mut self.capabilities, |section, value| {
+            section.field("add", &mut value.add);
+            section.field("drop", &mut value.drop);
+        });
+        section.optional_section(
+            "seccompProfile",
+            &mut self.seccomp_profile,
+            |section, value| {
+                section.field("type", &mut value.kind);
+                section.field("localhostProfile", &mut value.localhost_profile);
+                let is_localhost = value.kind == SeccompProfileType::Localhost;
+                if is_localhost != value.localhost_profile.is_some() {
+                    section.problem(
+                        "localhostProfile",
+                        "must be given with type Localhost, and only then".to_owned(),
+                    );
+                }
+            },
+        );
+    }
+}

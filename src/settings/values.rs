@@ -1,0 +1,398 @@
+//! The values that settings can have: types that are right once they exist.
+
+use serde_json::Value;
+
+use super::reader::{FromSetting, kind};
+
+/// Makes a type of one string that has passed a check.
+macro_rules! checked_string {
+    ($(#[$doc:meta])* $name:ident, $check:expr, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Eq, PartialEq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// A value that is known to be right, as the defaults are.
+            pub(crate) fn known(text: &str) -> Self {
+                debug_assert!(Self::is_valid(text), "{text}");
+                $name(text.to_owned())
+            }
+
+            fn is_valid(text: &str) -> bool {
+                let check: fn(&str) -> bool = $check;
+                check(text)
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromSetting for $name {
+            fn from_setting(value: Value) -> Result<Self, String> {
+                match value {
+                    Value::String(text) if Self::is_valid(&text) => Ok($name(text)),
+                    Value::String(_) => Err(concat!("expected ", $allowed).to_owned()),
+                    other => Err(format!(
+                        concat!("expected ", $allowed, ", found {}"),
+                        kind(&other)
+                    )),
+                }
+            }
+        }
+    };
+}
+
+checked_string!(
+    /// The address of Vault's API.
+    Url,
+    |text| {
+        let host = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', ':', '?', '#']))
+            && is_visible_ascii(text)
+    },
+    "a URL such as https://vault.example.org:8200"
+);
+
+checked_string!(
+    /// A reference to a container image.
+    Image,
+    is_image,
+    "an image such as registry.example.org/hashicorp/vault:2.0.4"
+);
+
+/// Whether `text` can be an image reference. The registry has the last word.
+pub fn is_image(text: &str) -> bool {
+    is_visible_ascii(text) && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+}
+
+fn is_visible_ascii(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+checked_string!(
+    /// The path of an auth method below `auth/`.
+    MountPath,
+    |text| !text.is_empty()
+        && text.split('/').all(|segment| !segment.is_empty())
+        && is_visible_ascii(text),
+    "a mount path without auth/ and without slashes at its ends, such as kubernetes or team/kubernetes"
+);
+
+checked_string!(
+    /// A directory in a container: absolute, without `.` or `..`, and not `/`.
+    Directory,
+    is_directory,
+    "an absolute path such as /opt/talend/secrets, without ., .., : or a slash at its end"
+);
+
+fn is_directory(text: &str) -> bool {
+    text.strip_prefix('/').is_some_and(|rest| {
+        rest.split('/')
+            .all(|segment| !segment.is_empty() && segment != "." && segment != "..")
+    }) && !text.contains(|letter: char| letter.is_control() || letter == ':')
+}
+
+checked_string!(
+    /// A file name, without directories.
+    FileName,
+    |text| !text.is_empty()
+        && text != "."
+        && text != ".."
+        && !text.contains(|letter: char| letter == '/' || letter.is_control()),
+    "a file name without slashes"
+);
+
+checked_string!(
+    /// Unix permissions in octal.
+    FilePermissions,
+    |text| (3..=4).contains(&text.len())
+        && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit))
+        && (text.len() == 3 || text.starts_with('0')),
+    "octal permissions as a string, such as \"0644\""
+);
+
+checked_string!(
+    /// The prefix of annotations, in front of the slash: a DNS subdomain.
+    AnnotationPrefix,
+    |text| text.len() <= 253 && text.split('.').all(is_dns_label),
+    "a DNS name such as sidecar.vault.example.org, in lower case and without a slash"
+);
+
+fn is_dns_label(label: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !label.is_empty()
+        && label.len() <= 63
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+        && label.bytes().all(is_inner)
+}
+
+checked_string!(
+    /// The key of a label.
+    LabelKey,
+    |text| {
+        let name = match text.split_once('/') {
+            Some((prefix, name)) if prefix.split('.').all(is_dns_label) => name,
+            Some(_) => return false,
+            None => text,
+        };
+        let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let name = name.as_bytes();
+        name.len() <= 63
+            && is_end(name.first())
+            && is_end(name.last())
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+    },
+    "a label key such as com.example.application or example.org/application"
+);
+
+checked_string!(
+    /// The name of a container or a namespace.
+    DnsLabel,
+    is_dns_label,
+    "a name of lower case letters, digits and dashes"
+);
+
+checked_string!(
+    /// A Linux capability, or `ALL`.
+    Capability,
+    |text| !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_'),
+    "a capability such as ALL or IPC_LOCK"
+);
+
+/// An amount of CPU or memory as Kubernetes writes it: `25m`, `64Mi`, `1`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Quantity(String);
+
+impl Quantity {
+    pub(crate) fn known(text: &str) -> Self {
+        debug_assert!(Self::is_valid(text), "{text}");
+        Quantity(text.to_owned())
+    }
+
+    /// Whether `text` is an amount that Kubernetes understands and that is not negative.
+    pub fn is_valid(text: &str) -> bool {
+        Self::amount(text).is_some()
+    }
+
+    /// The amount, to compare it with another.
+    pub fn value(&self) -> f64 {
+        Self::amount(&self.0).unwrap_or_default()
+    }
+
+    /// Kubernetes' syntax: a decimal number, and a suffix or an exponent.
+    fn amount(text: &str) -> Option<f64> {
+        let number_end = text
+            .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+            .unwrap_or(text.len());
+        let (number, suffix) = text.split_at(number_end);
+        let number: f64 = number.parse().ok()?;
+        let scale = match suffix {
+            "n" => 1e-9,
+            "u" => 1e-6,
+            "m" => 1e-3,
+            "" => 1.0,
+            "k" => 1e3,
+            "M" => 1e6,
+            "G" => 1e9,
+            "T" => 1e12,
+            "P" => 1e15,
+            "E" => 1e18,
+            "Ki" => 1024.0,
+            "Mi" => 1_048_576.0,
+            "Gi" => 1_073_741_824.0,
+            "Ti" => 1_099_511_627_776.0,
+            "Pi" => 1_125_899_906_842_624.0,
+            "Ei" => 1_152_921_504_606_846_976.0,
+            exponent => {
+                let digits = exponent.strip_prefix(['e', 'E'])?;
+                10_f64.powi(digits.parse().ok()?)
+            }
+        };
+        Some(number * scale)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromSetting for Quantity {
+    fn from_setting(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) if Quantity::is_valid(&text) => Ok(Quantity(text)),
+            Value::Number(number) if Quantity::is_valid(&number.to_string()) => {
+                Ok(Quantity(number.to_string()))
+            }
+            Value::String(_) | Value::Number(_) => {
+                Err("expected a quantity such as 25m or 64Mi".to_owned())
+            }
+            other => Err(format!(
+                "expected a quantity such as 25m or 64Mi, found {}",
+                kind(&other)
+            )),
+        }
+    }
+}
+
+/// Makes an enumeration whose values are written as in the field's table.
+macro_rules! closed_set {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+        }
+
+        impl FromSetting for $name {
+            fn from_setting(value: Value) -> Result<Self, String> {
+                match value.as_str() {
+                    $(Some($text) => Ok($name::$variant),)+
+                    _ => Err(format!("expected one of {}", [$($text),+].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+closed_set!(
+    /// When the kubelet pulls an image.
+    ImagePullPolicy { Always = "Always", IfNotPresent = "IfNotPresent", Never = "Never" }
+);
+
+closed_set!(
+    /// How much a program logs.
+    LogLevel { Trace = "trace", Debug = "debug", Info = "info", Warn = "warn", Error = "error" }
+);
+
+closed_set!(
+    /// How Vault Agent writes its log.
+    LogFormat { Standard = "standard", Json = "json" }
+);
+
+closed_set!(
+    /// The kinds of seccomp profile that a container can have.
+    SeccompProfileType { RuntimeDefault = "RuntimeDefault", Localhost = "Localhost", Unconfined = "Unconfined" }
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn accepts<T: FromSetting>(values: &[Value], refused: &[Value]) {
+        for value in values {
+            assert!(T::from_setting(value.clone()).is_ok(), "{value}");
+        }
+        for value in refused {
+            assert!(T::from_setting(value.clone()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn values_are_checked() {
+        accepts::<Url>(
+            &[json!("https://vault:8200"), json!("http://[::1]:8200/x")],
+            &[
+                json!("vault:8200"),
+                json!("https://"),
+                json!("https://a b"),
+                json!("https://:80"),
+                json!(1),
+            ],
+        );
+        accepts::<Quantity>(
+            &[
+                json!("25m"),
+                json!("64Mi"),
+                json!("1.5"),
+                json!(2),
+                json!(0.5),
+                json!("1e3"),
+                json!("1E"),
+            ],
+            &[
+                json!("64MB"),
+                json!(""),
+                json!("-1"),
+                json!("1.2.3"),
+                json!("m"),
+                json!("1e"),
+                json!(null),
+                json!(-1),
+            ],
+        );
+        accepts::<FilePermissions>(
+            &[json!("0644"), json!("640")],
+            &[json!(644), json!("0888"), json!("4755"), json!("64")],
+        );
+        accepts::<Directory>(
+            &[json!("/opt/talend/secrets"), json!("/a")],
+            &[
+                json!("/"),
+                json!("/a/"),
+                json!("a"),
+                json!("/a/../b"),
+                json!("/a//b"),
+                json!("/a:b"),
+            ],
+        );
+        accepts::<AnnotationPrefix>(
+            &[json!("sidecar.vault.talend.org"), json!("vault")],
+            &[
+                json!(""),
+                json!("a/b"),
+                json!("A.b"),
+                json!("-a"),
+                json!("a..b"),
+            ],
+        );
+        accepts::<LabelKey>(
+            &[
+                json!("com.talend.application"),
+                json!("app.kubernetes.io/name"),
+                json!("App_1"),
+            ],
+            &[
+                json!(""),
+                json!("a/b/c"),
+                json!("-a"),
+                json!("a "),
+                json!("/a"),
+            ],
+        );
+        accepts::<MountPath>(
+            &[json!("kubernetes"), json!("team/kubernetes")],
+            &[
+                json!("/kubernetes"),
+                json!("kubernetes/"),
+                json!(""),
+                json!("a b"),
+            ],
+        );
+        accepts::<Image>(
+            &[
+                json!("hashicorp/vault:2.0.4"),
+                json!("r.example:5000/a@sha256:00"),
+            ],
+            &[json!(""), json!("a b"), json!("-a"), json!("a\n")],
+        );
+        accepts::<ImagePullPolicy>(&[json!("Always")], &[json!("always"), json!(true)]);
+        accepts::<FileName>(
+            &[json!("approle_roleid")],
+            &[json!("a/b"), json!(".."), json!("")],
+        );
+    }
+}
