@@ -55,7 +55,7 @@ vocabulary! {
         "Path of the service account token as the application's containers mount it.";
     VaultImage = "vault-image", "setting `agent.image`",
         "Image of Vault Agent for this pod.";
-    SecretsPath = "secrets-path", "secret/<application label>/<service label>",
+    SecretsPath = "secrets-path", "`secret/<application label>/<service label>`",
         "Comma list of Vault paths.";
     SecretsDestination = "secrets-destination", "secrets.properties",
         "Comma list of file names, one per path or template: relative, without empty, `.` or `..` segments, each once.";
@@ -167,6 +167,24 @@ mod tests {
 
     fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn the_documentation_has_every_annotation() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/annotations.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let rows: Vec<_> = document
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let expected: Vec<_> = Key::ALL
+            .iter()
+            .map(|key| {
+                let default = key.default_value();
+                format!("| `{}` | {default} | {} |", key.name(), key.documentation())
+            })
+            .collect();
+        assert_eq!(rows, expected);
     }
 
     #[test]

@@ -435,3 +435,141 @@ impl SecurityContext {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn example() -> Value {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings-example.yaml");
+        yaml_serde::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn problems(value: Value) -> Vec<String> {
+        let problems = Settings::read(value).unwrap_err().0;
+        problems.iter().map(Problem::to_string).collect()
+    }
+
+    #[test]
+    fn the_documented_example_is_the_default() {
+        assert_eq!(Settings::read(example()), Ok(Settings::default()));
+        assert_eq!(Settings::read(json!({})), Ok(Settings::default()));
+    }
+
+    /// Adds a field that cannot exist to every object: the answer lists those that do.
+    fn add_unknown(value: &mut Value, path: &str, documented: &mut Vec<(String, Vec<String>)>) {
+        let Value::Object(members) = value else {
+            return;
+        };
+        let names: Vec<String> = members.keys().cloned().collect();
+        documented.push((path.to_owned(), names));
+        for (name, member) in members.iter_mut() {
+            let path = match path {
+                "" => name.clone(),
+                path => format!("{path}.{name}"),
+            };
+            add_unknown(member, &path, documented);
+        }
+        members.insert("no-such-setting-at-all".to_owned(), Value::Null);
+    }
+
+    #[test]
+    fn the_documented_example_has_every_setting() {
+        let mut value = example();
+        let mut documented = Vec::new();
+        add_unknown(&mut value, "", &mut documented);
+        let problems = Settings::read(value).unwrap_err().0;
+        assert_eq!(problems.len(), documented.len());
+        for (path, mut names) in documented {
+            let unknown = match path.as_str() {
+                "" => "no-such-setting-at-all".to_owned(),
+                path => format!("{path}.no-such-setting-at-all"),
+            };
+            let problem = problems
+                .iter()
+                .find(|problem| problem.path == unknown)
+                .unwrap();
+            let (_, known) = problem.message.split_once("known are ").unwrap();
+            let mut known: Vec<_> = known.split(", ").collect();
+            known.sort_unstable();
+            names.sort_unstable();
+            assert_eq!(known, names, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_with_its_path() {
+        let value = json!({
+            "vault": {"adress": "https://vault", "address": "vault:8200", "auth": {"approle": {"secretIdFile": "approle_roleid"}}},
+            "secrets": {"filePermissions": 644, "mountPath": "secrets", "readOnly": "yes"},
+            "agent": {"image": "", "resources": {"requests": {"memory": "1Gi"}, "limits": {"cpu": "lots"}}},
+            "securityContext": {"seccompProfile": {"type": "Localhost"}, "capabilities": {"drop": ["all"]}},
+            "jobs": [],
+            "ignoredNamespaces": ["a", 5],
+        });
+        assert_eq!(
+            problems(value),
+            [
+                "vault.address: expected a URL such as https://vault.example.org:8200",
+                "vault.auth.approle.secretIdFile: must not be the file of roleIdFile",
+                "vault.adress: unknown setting; did you mean `address`?",
+                "secrets.mountPath: expected an absolute path such as /opt/talend/secrets, without ., .., : or a slash at its end",
+                "secrets.readOnly: expected true or false, found a string",
+                "secrets.filePermissions: expected octal permissions as a string, such as \"0644\", found a number",
+                "agent.image: expected an image such as registry.example.org/hashicorp/vault:2.0.4",
+                "agent.resources.limits.cpu: expected a quantity such as 25m or 64Mi",
+                "agent.resources.requests.memory: 1Gi is more than limits.memory, which is 128Mi",
+                "securityContext.capabilities.drop: item 1: expected a capability such as ALL or IPC_LOCK",
+                "securityContext.seccompProfile.localhostProfile: must be given with type Localhost, and only then",
+                "jobs: expected an object, found a list",
+                "ignoredNamespaces: item 2: expected a name of lower case letters, digits and dashes, found a number",
+            ]
+        );
+    }
+
+    #[test]
+    fn null_unsets() {
+        let value = json!({
+            "agent": {"resources": {"limits": {"cpu": null}}},
+            "consulTemplate": {"resources": null},
+            "securityContext": {"runAsUser": null},
+            "secrets": {"sizeLimit": null},
+        });
+        let settings = Settings::read(value).unwrap();
+        let agent = settings.agent.program.resources.unwrap();
+        assert_eq!(agent.limits.clone().unwrap().cpu, None);
+        assert!(agent.limits.unwrap().memory.is_some());
+        assert!(agent.requests.unwrap().cpu.is_some());
+        assert_eq!(settings.consul_template.program.resources, None);
+        let context = settings.security_context.unwrap();
+        assert_eq!(context.run_as_user, None);
+        assert_eq!(context.run_as_group, Some(1000));
+        assert_eq!(settings.secrets.size_limit, None);
+        let value = json!({"securityContext": null});
+        assert_eq!(Settings::read(value).unwrap().security_context, None);
+    }
+
+    #[test]
+    fn what_has_no_meaning_without_a_value_cannot_be_unset() {
+        assert_eq!(
+            problems(json!({"vault": {"address": null}})),
+            ["vault.address: expected a URL such as https://vault.example.org:8200, found null"]
+        );
+    }
+
+    #[test]
+    fn settings_that_are_no_object_are_a_problem_and_no_trap() {
+        for (text, expected) in [
+            ("[]", "expected an object, found a list"),
+            ("5", "expected an object, found a number"),
+            ("{", "not valid JSON at line 1 column 1"),
+        ] {
+            let problems = Settings::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(problems.to_string(), expected);
+        }
+        for text in ["", " ", "null", "{}"] {
+            assert!(Settings::parse(text.as_bytes()).is_ok(), "{text:?}");
+        }
+    }
+}

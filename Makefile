@@ -1,0 +1,46 @@
+# What contributors run; every target works on a fresh machine with rustup.
+
+MODULE := target/wasm32-wasip1/release/vault_sidecar_injector.wasm
+SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock rust-toolchain.toml
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+policy.wasm: $(SOURCES) ## Build the module
+	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+	cargo build --release --locked --target wasm32-wasip1 --package vault-sidecar-injector
+	cp $(MODULE) $@
+
+.PHONY: run
+run: policy.wasm ## Show what the policy does to the pods of a Deployment and of a Job
+	cargo build --quiet --locked --package vsi
+	@for sample in deployment job; do \
+		printf '\n== the pod of a %s ==\n' "$$sample"; \
+		target/debug/vsi diff policy.wasm -r test_data/requests/$$sample-pod.json || exit; \
+	done
+
+.PHONY: test
+test: policy.wasm ## Run all tests
+	cargo test --workspace --locked
+
+.PHONY: golden
+golden: policy.wasm ## Write the outcomes of the golden cases anew; read the difference
+	UPDATE_GOLDEN=1 cargo test --quiet --test golden
+
+.PHONY: bench
+bench: policy.wasm ## Measure the evaluation of an annotated and of an un-annotated pod
+	cargo run --quiet --locked --package vsi -- bench policy.wasm \
+		-r test_data/requests/deployment-pod.json -r test_data/requests/plain-pod.json
+
+.PHONY: lint
+lint: ## Check format, clippy and the shell scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	shellcheck --shell=sh src/injection/scripts/*.sh
+	shellcheck .ci/run
+
+.PHONY: clean
+clean: ## Remove what was built
+	cargo clean
+	rm -f policy.wasm
