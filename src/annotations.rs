@@ -216,7 +216,7 @@ mod tests {
         let error = Annotations::read(&members, "v").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "annotation v/inject: expected a string, found boolean; put the value in quotes"
+            "annotation v/inject: expected a string, found true or false; put the value in quotes"
         );
     }
 }

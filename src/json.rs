@@ -96,7 +96,7 @@ pub fn read_object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Strin
     read::<Object<T>>(raw).map(|Object(value)| value)
 }
 
-/// Reads `raw` as a `T`, or tells which shape was expected: `expected an object, found sequence`.
+/// Reads `raw` as a `T`, or tells which shape was expected: `expected an object, found a list`.
 ///
 /// serde's own message would quote the value, which may be a credential.
 pub fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
@@ -113,8 +113,24 @@ fn describe(error: &serde_json::Error) -> String {
         .strip_prefix("invalid type: ")
         .and_then(|rest| rest.split([' ', ',']).next());
     match (message.rsplit_once(", expected "), found) {
-        (Some((_, expected)), Some(found)) => format!("expected {expected}, found {found}"),
+        (Some((_, expected)), Some(found)) => format!(
+            "expected {}, found {}",
+            json_name(expected.trim_start_matches("a ")),
+            json_name(found)
+        ),
         _ => "not the JSON that was expected".to_owned(),
+    }
+}
+
+/// What JSON calls a type of serde's.
+fn json_name(name: &str) -> &str {
+    match name {
+        "sequence" => "a list",
+        "map" => "an object",
+        "boolean" => "true or false",
+        "string" => "a string",
+        "integer" | "floating" | "i64" => "a number",
+        other => other,
     }
 }
 
@@ -154,7 +170,7 @@ mod tests {
         assert!(read::<Shape>(&list).is_ok(), "what serde does by itself");
         assert_eq!(
             read_object::<Shape>(&list).unwrap_err(),
-            "expected an object, found sequence"
+            "expected an object, found a list"
         );
     }
 
@@ -163,17 +179,17 @@ mod tests {
         let list = raw(r#"["hunter2"]"#);
         assert_eq!(
             read::<Members<'_>>(&list).unwrap_err(),
-            "expected an object, found sequence"
+            "expected an object, found a list"
         );
         let text = raw(r#""hunter2, expected to be secret""#);
         assert_eq!(
             read::<Members<'_>>(&text).unwrap_err(),
-            "expected an object, found string"
+            "expected an object, found a string"
         );
         let number = raw("4711");
         assert_eq!(
             read::<Text<'_>>(&number).unwrap_err(),
-            "expected a string, found integer"
+            "expected a string, found a number"
         );
     }
 }

@@ -148,13 +148,13 @@ impl<'a> Pod<'a> {
         #[serde(rename_all = "camelCase")]
         struct Shape<'a> {
             #[serde(borrow, default)]
-            containers: Option<Vec<&'a RawValue>>,
+            containers: Option<&'a RawValue>,
             #[serde(borrow, default)]
-            init_containers: Option<Vec<&'a RawValue>>,
+            init_containers: Option<&'a RawValue>,
             #[serde(borrow, default)]
-            volumes: Option<Vec<&'a RawValue>>,
+            volumes: Option<&'a RawValue>,
             #[serde(borrow, default)]
-            restart_policy: Option<Text<'a>>,
+            restart_policy: Option<&'a RawValue>,
             #[serde(default)]
             termination_grace_period_seconds: Option<i64>,
             #[serde(borrow, default)]
@@ -184,7 +184,7 @@ impl<'a> Pod<'a> {
             )?,
             volumes: read_list(shape.volumes, "spec.volumes", Volume::read)?,
             restart_policy: match shape.restart_policy {
-                Some(policy) => RestartPolicy::read(&policy, "spec")?,
+                Some(policy) => RestartPolicy::read(policy, "spec")?,
                 None => RestartPolicy::Always,
             },
             termination_grace_period_seconds: shape.termination_grace_period_seconds.unwrap_or(30),
@@ -202,12 +202,15 @@ impl<'a> Pod<'a> {
 }
 
 fn read_list<'a, T>(
-    items: Option<Vec<&'a RawValue>>,
+    list: Option<&'a RawValue>,
     path: &str,
     read_item: impl Fn(&'a RawValue, &str) -> Result<T, Malformed>,
 ) -> Result<Vec<T>, Malformed> {
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
+    let items: Vec<&RawValue> = read(list, || path.to_owned())?;
     items
-        .unwrap_or_default()
         .into_iter()
         .enumerate()
         .map(|(index, item)| read_item(item, &format!("{path}[{index}]")))
@@ -215,15 +218,14 @@ fn read_list<'a, T>(
 }
 
 impl RestartPolicy {
-    fn read(policy: &str, path: &str) -> Result<Self, Malformed> {
-        match policy {
+    fn read(policy: &RawValue, path: &str) -> Result<Self, Malformed> {
+        let path = || format!("{path}.restartPolicy");
+        let Text(policy) = read(policy, path)?;
+        match policy.as_ref() {
             "Always" => Ok(RestartPolicy::Always),
             "OnFailure" => Ok(RestartPolicy::OnFailure),
             "Never" => Ok(RestartPolicy::Never),
-            _ => Err(malformed(
-                format!("{path}.restartPolicy"),
-                "expected Always, OnFailure or Never",
-            )),
+            _ => Err(malformed(path(), "expected Always, OnFailure or Never")),
         }
     }
 }
@@ -236,11 +238,11 @@ impl<'a> Container<'a> {
             #[serde(borrow)]
             name: Text<'a>,
             #[serde(borrow, default)]
-            restart_policy: Option<Text<'a>>,
+            restart_policy: Option<&'a RawValue>,
             #[serde(borrow, default)]
             restart_policy_rules: Option<Vec<&'a RawValue>>,
             #[serde(borrow, default)]
-            volume_mounts: Option<Vec<&'a RawValue>>,
+            volume_mounts: Option<&'a RawValue>,
             #[serde(borrow, default)]
             lifecycle: Option<&'a RawValue>,
         }
@@ -275,7 +277,7 @@ impl<'a> Container<'a> {
         }
         Ok(Container {
             restart_policy: match shape.restart_policy {
-                Some(policy) => Some(RestartPolicy::read(&policy, path)?),
+                Some(policy) => Some(RestartPolicy::read(policy, path)?),
                 None => None,
             },
             has_restart_rules: shape
@@ -345,7 +347,7 @@ mod tests {
     #[test]
     fn a_malformed_pod_is_told_by_path_and_never_by_value() {
         for (spec, expected) in [
-            ("[]", "spec: expected an object, found sequence"),
+            ("[]", "spec: expected an object, found a list"),
             (
                 "{}",
                 "spec.containers: there is none; a pod has at least one",
@@ -356,7 +358,7 @@ mod tests {
             ),
             (
                 r#"{"containers":[{"name":"a"},"hunter2"]}"#,
-                "spec.containers[1]: expected an object, found string",
+                "spec.containers[1]: expected an object, found a string",
             ),
             (
                 r#"{"containers":[{"image":"hunter2"}]}"#,
@@ -376,7 +378,7 @@ mod tests {
             ),
             (
                 r#"{"containers":[{"name":"a","lifecycle":{"postStart":{"exec":{"command":"hunter2"}}}}]}"#,
-                "spec.containers[0].lifecycle: expected a sequence, found string",
+                "spec.containers[0].lifecycle: expected a list, found a string",
             ),
         ] {
             assert_eq!(problem(spec), expected);

@@ -33,7 +33,7 @@ impl<'a> PodTemplate<'a> {
         #[derive(Deserialize)]
         struct Metadata<'a> {
             #[serde(borrow, default)]
-            annotations: Members<'a>,
+            annotations: Option<&'a RawValue>,
             #[serde(borrow, default)]
             labels: Option<&'a RawValue>,
         }
@@ -49,8 +49,9 @@ impl<'a> PodTemplate<'a> {
             json::read_object(object).map_err(|problem| malformed("metadata", problem))?;
         let (annotations, labels) = match shape.metadata {
             Some(Object(metadata)) => (metadata.annotations, metadata.labels),
-            None => (Members::default(), None),
+            None => (None, None),
         };
+        let annotations = members(annotations, "metadata.annotations")?;
         Ok(Some(PodTemplate {
             annotations,
             labels,
@@ -61,12 +62,7 @@ impl<'a> PodTemplate<'a> {
 
     /// The pod's labels, which only a pod that asks for injection needs read.
     pub fn labels(&self) -> Result<Members<'a>, Malformed> {
-        match self.labels {
-            Some(labels) => {
-                json::read(labels).map_err(|problem| malformed("metadata.labels", problem))
-            }
-            None => Ok(Members::default()),
-        }
+        members(self.labels, "metadata.labels")
     }
 
     /// Whether an annotation may ask for injection, whatever the prefix: cheap enough for every pod.
@@ -74,6 +70,12 @@ impl<'a> PodTemplate<'a> {
         let ends_in_inject = |(name, _): &(Cow<'_, str>, _)| name.ends_with("/inject");
         self.annotations.iter().any(ends_in_inject)
     }
+}
+
+fn members<'a>(raw: Option<&'a RawValue>, path: &str) -> Result<Members<'a>, Malformed> {
+    raw.map_or(Ok(Members::default()), |raw| {
+        json::read(raw).map_err(|problem| malformed(path, problem))
+    })
 }
 
 fn malformed(path: &str, problem: String) -> Malformed {

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{Container, VolumeMount};
 use super::container::{env, read_only, running_script, writable};
 use super::service_account::{self, TokenMounts};
 use super::{Context, Refusal, configuration, connection, names, scripts};
+use crate::annotations::Key;
 use crate::config::agent::{AutoAuth, Config, Method, MethodConfig, Sink, SinkConfig};
 use crate::intent::{Intent, Login};
 use crate::settings::Settings;
@@ -21,15 +22,10 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
             let TokenMounts {
                 mounts: token_mounts,
                 path,
-            } = service_account::for_login(
-                token,
-                settings.vault.kubernetes.token_audience.as_deref(),
-                &context.applications,
-                &mut context.volumes,
-                context.warnings,
-            );
+            } = service_account::for_login(token, context);
             mounts.extend(token_mounts);
             configuration(
+                settings,
                 CONFIG_VARIABLE,
                 &config(settings, kubernetes(settings, role, &path)),
             )?
@@ -37,18 +33,22 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
         Login::AppRole => {
             mounts.push(read_only(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY));
             mounts.push(service_account::none(&mut context.volumes));
-            configuration(CONFIG_VARIABLE, &config(settings, approle(settings)))?
+            configuration(
+                settings,
+                CONFIG_VARIABLE,
+                &config(settings, approle(settings)),
+            )?
         }
     };
     if intent.is_job {
         mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
     }
-    refuse_shared_mount_path(&mounts)?;
+    refuse_shared_mount_path(&mounts, settings)?;
 
     let grace = settings
         .vault
         .revoke_grace_seconds
-        .min(context.pod.termination_grace_period_seconds / 2)
+        .min(context.pod.termination_grace_period_seconds.max(0) / 2)
         .to_string();
     let arguments = [
         "agent",
@@ -78,17 +78,13 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
 }
 
 /// A token's directory may be any, but not one where the policy has something of its own.
-fn refuse_shared_mount_path(mounts: &[VolumeMount]) -> Result<(), Refusal> {
+fn refuse_shared_mount_path(mounts: &[VolumeMount], settings: &Settings) -> Result<(), Refusal> {
     for (position, mount) in mounts.iter().enumerate() {
-        let earlier = mounts[..position]
-            .iter()
-            .find(|other| other.mount_path == mount.mount_path);
-        if let Some(earlier) = earlier {
-            return Err(Refusal::MountPathTaken {
-                container: names::VAULT_AGENT.to_owned(),
-                path: mount.mount_path.clone(),
-                volume: earlier.name.clone(),
-                ours: mount.name.clone(),
+        let is_there = |other: &VolumeMount| other.mount_path == mount.mount_path;
+        if mounts[..position].iter().any(is_there) {
+            return Err(Refusal::TokenDirectoryTaken {
+                annotation: settings.annotations.name(Key::SaToken),
+                directory: mount.mount_path.clone(),
             });
         }
     }

@@ -40,7 +40,7 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
         &arguments,
     );
     let mut variables = connection(settings);
-    let config = configuration(CONFIG_VARIABLE, &config(settings, &intent.files))?;
+    let config = configuration(settings, CONFIG_VARIABLE, &config(settings, &intent.files))?;
     variables.push(env(CONFIG_VARIABLE, &config));
     container.env = Some(variables);
     container.volume_mounts = Some(mounts);

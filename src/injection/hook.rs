@@ -1,9 +1,10 @@
 //! The postStart hook that waits for a container's secrets files.
 
 use super::{Refusal, names, scripts};
+use crate::annotations::Key;
 use crate::intent::SecretFile;
 use crate::pod::{Container, PostStart};
-use crate::settings::Secrets;
+use crate::settings::Settings;
 
 /// The hook's command: the wait, and then the container's own hook with its own arguments.
 ///
@@ -11,17 +12,19 @@ use crate::settings::Secrets;
 pub fn command(
     container: &Container<'_>,
     files: &[SecretFile],
-    secrets: &Secrets,
+    settings: &Settings,
 ) -> Result<Vec<String>, Refusal> {
     let own = match &container.post_start {
         PostStart::None => None,
         PostStart::Exec(command) => Some(command),
         PostStart::Other => {
             return Err(Refusal::HookTaken {
+                annotation: settings.annotations.name(Key::SecretsHook),
                 container: container.name.to_string(),
             });
         }
     };
+    let secrets = &settings.secrets;
     let directory = container
         .mount_of(names::SECRETS_VOLUME)
         .map_or(secrets.mount_path.as_str(), |mount| &mount.mount_path)

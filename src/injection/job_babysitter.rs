@@ -4,13 +4,16 @@ use k8s_openapi::api::core::v1::Container;
 
 use super::container::{env_from_field, running_script, writable};
 use super::{Context, Refusal, names, scripts, service_account};
+use crate::annotations::Key;
 use crate::pod::RestartPolicy;
 
 /// Builds the sidecar, which names every container of the job and what its end is.
 pub fn sidecar(context: &mut Context<'_, '_>) -> Result<Container, Refusal> {
     let pod = context.pod;
     if pod.restart_policy == RestartPolicy::Always {
-        return Err(Refusal::JobRestartsAlways);
+        return Err(Refusal::JobRestartsAlways {
+            annotation: context.settings.annotations.name(Key::Mode),
+        });
     }
     let mut containers = Vec::new();
     for container in &context.applications {
@@ -72,9 +75,6 @@ fn asking(
         env_from_field("POD_NAMESPACE", "metadata.namespace"),
         env_from_field("POD_SERVICE_ACCOUNT", "spec.serviceAccountName"),
     ]);
-    container.volume_mounts = Some(vec![service_account::for_api_server(
-        &context.applications,
-        &mut context.volumes,
-    )]);
+    container.volume_mounts = Some(vec![service_account::for_api_server(context)]);
     container
 }

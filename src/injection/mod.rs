@@ -109,8 +109,7 @@ impl Injection {
             init_containers.push(job_babysitter::init_container(&mut context));
         }
 
-        let prefix = settings.annotations.prefix.as_str();
-        let status = format!("{prefix}/{}", Key::Status.name());
+        let status = settings.annotations.name(Key::Status);
         let mut annotations = vec![(status, "injected".to_owned())];
         let mut injection = Injection {
             volumes: context.volumes.into_vec(),
@@ -234,11 +233,7 @@ impl Context<'_, '_> {
                     index,
                     volume_mounts: self.secrets_mount(container, writes)?.into_iter().collect(),
                     post_start: match intent.waits_in_hook && !is_init_container {
-                        true => Some(hook::command(
-                            container,
-                            &intent.files,
-                            &self.settings.secrets,
-                        )?),
+                        true => Some(hook::command(container, &intent.files, self.settings)?),
                         false => None,
                     },
                 };
@@ -265,6 +260,12 @@ impl Context<'_, '_> {
             .iter()
             .find(|mount| mount.is_at(path));
         if let Some(taken) = taken {
+            if &*taken.name == names::SECRETS_VOLUME {
+                return Err(Refusal::MountPathTakenByPart {
+                    container: container.name.to_string(),
+                    path: path.to_owned(),
+                });
+            }
             return Err(Refusal::MountPathTaken {
                 container: container.name.to_string(),
                 path: path.to_owned(),
@@ -293,12 +294,17 @@ fn connection(settings: &Settings) -> Vec<EnvVar> {
 }
 
 /// A program's configuration as JSON, which must fit an environment variable.
-fn configuration(variable: &'static str, config: &impl Serialize) -> Result<String, Refusal> {
+fn configuration(
+    settings: &Settings,
+    variable: &'static str,
+    config: &impl Serialize,
+) -> Result<String, Refusal> {
     let text = serde_json::to_string(config).expect("strings can be written as JSON");
     if text.len() > refusal::CONFIGURATION_LIMIT {
         return Err(Refusal::ConfigurationTooLarge {
             variable,
             bytes: text.len(),
+            annotation: settings.annotations.name(Key::SecretsTemplate),
         });
     }
     Ok(text)

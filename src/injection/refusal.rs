@@ -25,11 +25,22 @@ pub enum Refusal {
         volume: String,
         ours: String,
     },
+    MountPathTakenByPart {
+        container: String,
+        path: String,
+    },
+    TokenDirectoryTaken {
+        annotation: String,
+        directory: String,
+    },
     NoApplicationContainer,
     HookTaken {
+        annotation: String,
         container: String,
     },
-    JobRestartsAlways,
+    JobRestartsAlways {
+        annotation: String,
+    },
     JobContainerRestartsAlways {
         container: String,
     },
@@ -39,6 +50,7 @@ pub enum Refusal {
     ConfigurationTooLarge {
         variable: &'static str,
         bytes: usize,
+        annotation: String,
     },
 }
 
@@ -69,15 +81,30 @@ impl fmt::Display for Refusal {
                 formatter,
                 "container {container} mounts volume {volume} at {path}, where the policy mounts volume {ours}; mount it elsewhere"
             ),
+            Refusal::MountPathTakenByPart { container, path } => write!(
+                formatter,
+                "container {container} mounts a subPath of volume secrets at {path}, where the policy mounts the whole volume; mount it elsewhere, or without subPath"
+            ),
+            Refusal::TokenDirectoryTaken {
+                annotation,
+                directory,
+            } => write!(
+                formatter,
+                "annotation {annotation}: {directory} is a directory of the policy's own in container tvsi-vault-agent; mount the token elsewhere"
+            ),
             Refusal::NoApplicationContainer => formatter.write_str(
                 "spec.containers: every container is one of those that the setting jobs.ignoredContainers leaves out; there is none to inject secrets into",
             ),
-            Refusal::HookTaken { container } => write!(
+            Refusal::HookTaken {
+                annotation,
+                container,
+            } => write!(
                 formatter,
-                "container {container} has a postStart hook that is no exec hook, and only an exec hook can run after the wait for the secrets; change it, or remove annotation secrets-hook"
+                "container {container} has a postStart hook that is no exec hook, and only an exec hook can run after the wait for the secrets; change it, or remove annotation {annotation}"
             ),
-            Refusal::JobRestartsAlways => formatter.write_str(
-                "spec.restartPolicy is Always, and mode job needs Never or OnFailure",
+            Refusal::JobRestartsAlways { annotation } => write!(
+                formatter,
+                "spec.restartPolicy is Always, and annotation {annotation}: job needs Never or OnFailure"
             ),
             Refusal::JobContainerRestartsAlways { container } => write!(
                 formatter,
@@ -87,9 +114,13 @@ impl fmt::Display for Refusal {
                 formatter,
                 "container {container} has restartPolicyRules, with which mode job cannot tell when it has ended; remove them"
             ),
-            Refusal::ConfigurationTooLarge { variable, bytes } => write!(
+            Refusal::ConfigurationTooLarge {
+                variable,
+                bytes,
+                annotation,
+            } => write!(
                 formatter,
-                "the configuration in {variable} would have {bytes} bytes, and at most {CONFIGURATION_LIMIT} are possible; shorten the annotations secrets-template, secrets-path, secrets-destination and notify"
+                "the configuration in {variable} would have {bytes} bytes, and at most {CONFIGURATION_LIMIT} are possible; shorten annotation {annotation}, or what else makes the configuration long (paths, destinations, commands)"
             ),
         }
     }

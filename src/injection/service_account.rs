@@ -7,8 +7,9 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::container::read_only;
-use super::names;
 use super::volumes::{self, Volumes};
+use super::{Context, names};
+use crate::annotations::Key;
 use crate::intent::Token;
 use crate::pod;
 
@@ -24,29 +25,25 @@ pub struct TokenMounts {
 
 /// The token that Vault Agent logs in with: the application's, or one of our own where there is none or
 /// where Vault expects an audience of its own.
-pub fn for_login(
-    token: &Token,
-    audience: Option<&str>,
-    applications: &[&pod::Container<'_>],
-    volumes: &mut Volumes,
-    warnings: &mut Vec<String>,
-) -> TokenMounts {
+pub fn for_login(token: &Token, context: &mut Context<'_, '_>) -> TokenMounts {
+    let audience = context.settings.vault.kubernetes.token_audience.as_deref();
     let (directory, file) = match token {
         Token::Default => (names::SERVICE_ACCOUNT_DIRECTORY, "token"),
         Token::At(path) => path.split(),
     };
     let mounted = match (token, audience) {
         (Token::Default, Some(_)) => None,
-        _ => mount_at(directory, applications),
+        _ => mount_at(directory, &context.applications),
     };
     let mount = mounted.unwrap_or_else(|| {
         if let Token::At(path) = token {
-            warnings.push(format!(
-                "no container mounts a volume at {directory}; the agent gets a token of its own at {}",
+            context.warnings.push(format!(
+                "annotation {}: no container has a volume at {directory} that the agent can mount as well; the agent gets a token of its own at {}",
+                context.settings.annotations.name(Key::SaToken),
                 path.as_str()
             ));
         }
-        volumes.add(projected(
+        context.volumes.add(projected(
             names::LOGIN_TOKEN_VOLUME,
             vec![token_projection(audience, file)],
         ));
@@ -54,7 +51,7 @@ pub fn for_login(
     });
     let mut mounts = vec![mount];
     if !pod::same_path(directory, names::SERVICE_ACCOUNT_DIRECTORY) {
-        mounts.push(none(volumes));
+        mounts.push(none(&mut context.volumes));
     }
     TokenMounts {
         mounts,
@@ -63,8 +60,9 @@ pub fn for_login(
 }
 
 /// The token to ask the API server with: the pod's, or one of our own where the pod has none.
-pub fn for_api_server(applications: &[&pod::Container<'_>], volumes: &mut Volumes) -> VolumeMount {
-    mount_at(names::SERVICE_ACCOUNT_DIRECTORY, applications).unwrap_or_else(|| {
+pub fn for_api_server(context: &mut Context<'_, '_>) -> VolumeMount {
+    let mounted = mount_at(names::SERVICE_ACCOUNT_DIRECTORY, &context.applications);
+    mounted.unwrap_or_else(|| {
         let certificate = VolumeProjection {
             config_map: Some(ConfigMapProjection {
                 name: "kube-root-ca.crt".to_owned(),
@@ -90,7 +88,7 @@ pub fn for_api_server(applications: &[&pod::Container<'_>], volumes: &mut Volume
             }),
             ..VolumeProjection::default()
         };
-        volumes.add(projected(
+        context.volumes.add(projected(
             names::API_TOKEN_VOLUME,
             vec![token_projection(None, "token"), certificate, namespace],
         ));
@@ -105,12 +103,13 @@ pub fn none(volumes: &mut Volumes) -> VolumeMount {
     read_only(names::NO_TOKEN_VOLUME, names::SERVICE_ACCOUNT_DIRECTORY)
 }
 
-/// The application's mount at `directory`, for a container of ours.
+/// The application's mount at `directory`, for a container of ours. A `subPathExpr` is made of the
+/// variables of its own container, which ours do not have.
 fn mount_at(directory: &str, applications: &[&pod::Container<'_>]) -> Option<VolumeMount> {
     applications
         .iter()
         .flat_map(|container| &container.volume_mounts)
-        .find(|mount| mount.is_at(directory))
+        .find(|mount| mount.is_at(directory) && mount.sub_path_expr.is_none())
         .map(|mount| VolumeMount {
             sub_path: mount.sub_path.as_ref().map(|path| path.to_string()),
             ..read_only(&mount.name, directory)

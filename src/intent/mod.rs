@@ -167,15 +167,23 @@ impl<'a> Reader<'a> {
 
     /// The value of a label that stands in for the annotation `key`.
     fn label(&self, label: &settings::LabelKey, key: Key) -> Result<String, Refusal> {
-        self.labels
+        let value = self
+            .labels
             .get(label.as_str())
             .and_then(|value| json::read::<Text<'_>>(value).ok())
-            .filter(|value| !value.is_empty())
-            .map(|value| value.to_string())
-            .ok_or_else(|| Refusal::MissingLabel {
+            .filter(|value| !value.is_empty());
+        match value {
+            Some(value) if value.contains(char::is_control) => {
+                Err(Refusal::ControlCharacterInLabel {
+                    label: label.as_str().to_owned(),
+                })
+            }
+            Some(value) => Ok(value.to_string()),
+            None => Err(Refusal::MissingLabel {
                 label: label.as_str().to_owned(),
                 annotation: self.annotations.name(key),
-            })
+            }),
+        }
     }
 
     fn is_job(&self, warnings: &mut Vec<String>) -> Result<bool, Refusal> {
@@ -307,12 +315,19 @@ impl<'a> Reader<'a> {
             if !seen.insert(destination) {
                 return refuse(position, "is there already");
             }
-            let mut directories = destination.match_indices('/');
-            if directories.any(|(end, _)| all.contains(&destination[..end])) {
+            if directories(destination).any(|directory| all.contains(directory)) {
                 return refuse(position, "is below another destination, which is a file");
             }
-            if matches!(login, Login::AppRole) && login_files.contains(&destination) {
-                return refuse(position, "is a file that the login with approle reads");
+            if matches!(login, Login::AppRole) {
+                if login_files.contains(&destination) {
+                    return refuse(position, "is a file that the login with approle reads");
+                }
+                if directories(destination).any(|directory| login_files.contains(&directory)) {
+                    return refuse(
+                        position,
+                        "is below a file that the login with approle reads",
+                    );
+                }
             }
         }
         Ok(destinations.into_iter().map(str::to_owned).collect())
@@ -389,19 +404,56 @@ impl<'a> Reader<'a> {
         let commands = given.items(pieces.into_iter())?;
         let is_unprintable = |letter: char| letter.is_control() && !"\n\r\t".contains(letter);
         if given.text.contains(is_unprintable) {
-            return Err(Refusal::ControlCharacter {
+            return Err(Refusal::ControlCharacterInCommand {
                 annotation: given.name,
             });
         }
         Ok(commands.into_iter().map(str::to_owned).collect())
     }
 
+    /// That `key` has another number of items than there are destinations.
     fn count_mismatch(&self, key: Key, count: usize, destinations: usize) -> Refusal {
+        const EACH: &str = "each needs its counterpart";
+        let name = |key| self.annotations.name(key);
+        let is_given = |key| self.annotations.get(key).is_some();
+        let destination = name(Key::SecretsDestination);
+        if key == Key::SecretsPath && !is_given(key) {
+            return Refusal::CountMismatch {
+                annotation: destination,
+                count: destinations,
+                other: format!("{}, which is not given, has", name(key)),
+                other_count: "1 by default (from the labels)".to_owned(),
+                remedy: "give one path or template for each",
+            };
+        }
+        let (other, other_count, remedy) = if is_given(Key::SecretsDestination) {
+            let remedy = match key {
+                Key::Notify => "give at most one command for each destination",
+                _ => EACH,
+            };
+            (
+                format!("{destination} has"),
+                destinations.to_string(),
+                remedy,
+            )
+        } else {
+            (
+                format!("{destination}, which is not given, has"),
+                "1 by default (secrets.properties)".to_owned(),
+                "give one destination for each",
+            )
+        };
         Refusal::CountMismatch {
-            annotation: self.annotations.name(key),
+            annotation: name(key),
             count,
-            destination_annotation: self.annotations.name(Key::SecretsDestination),
-            destinations,
+            other,
+            other_count,
+            remedy,
         }
     }
+}
+
+/// The directories that a relative path goes through: `a` and `a/b` for `a/b/c`.
+fn directories(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(end, _)| &path[..end])
 }

@@ -26,11 +26,17 @@ pub enum Refusal {
     ControlCharacter {
         annotation: String,
     },
+    ControlCharacterInCommand {
+        annotation: String,
+    },
+    /// Two lists of which each item needs its counterpart in the other.
     CountMismatch {
         annotation: String,
         count: usize,
-        destination_annotation: String,
-        destinations: usize,
+        /// The other annotation, with its verb.
+        other: String,
+        other_count: String,
+        remedy: &'static str,
     },
     Destination {
         annotation: String,
@@ -47,6 +53,9 @@ pub enum Refusal {
     MissingLabel {
         label: String,
         annotation: String,
+    },
+    ControlCharacterInLabel {
+        label: String,
     },
     HookInJob {
         annotation: String,
@@ -101,14 +110,19 @@ impl fmt::Display for Refusal {
                 formatter,
                 "annotation {annotation} holds a line break or another control character, which it may not"
             ),
+            Refusal::ControlCharacterInCommand { annotation } => write!(
+                formatter,
+                "annotation {annotation} holds a control character other than a line break or a tab, which it may not"
+            ),
             Refusal::CountMismatch {
                 annotation,
                 count,
-                destination_annotation,
-                destinations,
+                other,
+                other_count,
+                remedy,
             } => write!(
                 formatter,
-                "annotation {annotation} has {count} items and annotation {destination_annotation} has {destinations}; each needs its counterpart"
+                "annotation {annotation} has {count} items and annotation {other} {other_count}; {remedy}"
             ),
             Refusal::Destination {
                 annotation,
@@ -123,7 +137,7 @@ impl fmt::Display for Refusal {
                 example,
             } => write!(
                 formatter,
-                "annotation {annotation} is no absolute path of a file in a directory, such as {example}"
+                "annotation {annotation} must be the absolute path of a file in a directory, without :, empty, . or .. segments, such as {example}"
             ),
             Refusal::NotAnImage { annotation } => write!(
                 formatter,
@@ -132,6 +146,10 @@ impl fmt::Display for Refusal {
             Refusal::MissingLabel { label, annotation } => write!(
                 formatter,
                 "label {label} is missing or empty, and without annotation {annotation} its default is taken from it"
+            ),
+            Refusal::ControlCharacterInLabel { label } => write!(
+                formatter,
+                "label {label} holds a line break or another control character, which it may not"
             ),
             Refusal::HookInJob { annotation } => write!(
                 formatter,

@@ -16,6 +16,7 @@ pub use values::{
     is_image,
 };
 
+use crate::annotations::Key;
 use crate::injection::names;
 
 /// All settings of the policy. [`Settings::default`] is what `{}` gives.
@@ -147,6 +148,13 @@ pub struct SeccompProfile {
 pub struct Jobs {
     /// Containers that are no part of a job's work and get no secrets: the proxies of service meshes.
     pub ignored_containers: Vec<DnsLabel>,
+}
+
+impl Annotations {
+    /// The whole name of an annotation, as it stands in a manifest.
+    pub fn name(&self, key: Key) -> String {
+        format!("{}/{}", self.prefix.as_str(), key.name())
+    }
 }
 
 impl Program {

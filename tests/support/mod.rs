@@ -271,7 +271,8 @@ fn with_scripts(value: Value) -> Value {
     })
 }
 
-fn without_scripts(value: Value) -> Value {
+/// `value` with marks in the place of scripts.
+pub fn without_scripts(value: Value) -> Value {
     replace_in_strings(value, |text| {
         script_marks()
             .iter()

@@ -18,7 +18,7 @@ fail() {
     exit 1
 }
 
-until answer=$(kubectl get --request-timeout=10s --raw "/api/v1/namespaces/$POD_NAMESPACE/pods/$POD_NAME" 2>&1); do
+until answer=$(timeout 10 kubectl get --raw "/api/v1/namespaces/$POD_NAMESPACE/pods/$POD_NAME" 2>&1); do
     echo "tvsi: $answer" >&2
     case $answer in
     *Forbidden*)

@@ -16,9 +16,10 @@ shift
 trap 'exit 0' TERM INT
 
 # One line `NAME EXIT-CODE` for each terminated container. The raw request needs no discovery, which
-# kubectl would otherwise repeat each time, having no place to cache it.
+# kubectl would otherwise repeat each time, having no place to cache it. A --request-timeout, as any
+# option for the connection, would make kubectl forget that it is in a cluster.
 terminated() {
-    pod=$(kubectl get --request-timeout=10s --raw "/api/v1/namespaces/$POD_NAMESPACE/pods/$POD_NAME") || return
+    pod=$(timeout 10 kubectl get --raw "/api/v1/namespaces/$POD_NAMESPACE/pods/$POD_NAME") || return
     printf '%s' "$pod" | kubectl label --local -f - tvsi-read=locally --overwrite \
         -o 'jsonpath={range .status.containerStatuses[*]}{.name}{" "}{.state.terminated.exitCode}{"\n"}{end}'
 }

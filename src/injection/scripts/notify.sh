@@ -17,14 +17,16 @@ else
     group=$!
 fi
 command=$!
+# Once it has begun to end the command, it is not to be told to stop: some of it may ignore TERM.
 (
-    sleep "$seconds" && kill -TERM "$group" && sleep 2
+    sleep "$seconds" && trap '' TERM && kill -TERM "$group"
+    sleep 2
     kill -KILL "$group"
 ) >/dev/null 2>&1 &
 timer=$!
 
 wait "$command"
 status=$?
-kill -KILL "$timer" 2>/dev/null
+kill -TERM "$timer" 2>/dev/null
 [ "$status" -eq 0 ] || echo "tvsi: notify: the command ended with status $status" >&2
 exit 0

@@ -1,0 +1,1202 @@
+//! The shell scripts shipped inside the module can be got wrong in ways that no golden case shows:
+//! here each runs as in its container, under the shells of the images, with stand-ins for the
+//! programs it calls.
+
+#[path = "scripts/container.rs"]
+mod container;
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::thread;
+use std::time::Duration;
+
+use container::{Container, Running, Shell, find_program, under_each_shell};
+
+/// Arguments that a script which is careless about quoting, splitting or options would change.
+const AWKWARD_ARGUMENTS: [&str; 11] = [
+    "two words",
+    "",
+    "--",
+    "-e",
+    "*",
+    "$HOME `id` $(id) ${IFS}",
+    "it's \"quoted\"",
+    "back\\slash \\n \\c",
+    "two\nlines\n",
+    "%s;&|<>#",
+    "né ☃",
+];
+
+mod sidecar {
+    use super::*;
+
+    const AGENT: &str = "agent";
+    const CONSUL_TEMPLATE: &str = "consul-template";
+    const TOKEN: &str = "home/.vault-token";
+    const SIGNAL: &str = "signal";
+    /// How long the script lets a program take to end after TERM. Held in these tests, for on a busy
+    /// machine no time is long enough.
+    const PATIENCE: &str = "5";
+    const GRACE: &str = "3";
+
+    fn container_with_token(shell: Shell) -> Container {
+        let mut container = Container::new(shell);
+        container.hold_sleeps_of(PATIENCE);
+        container.write(TOKEN, "hvs.token");
+        container
+    }
+
+    fn run<'a>(container: &'a Container, role: &str, grace: &str) -> Running<'a> {
+        let program = match role {
+            AGENT => ["vault", "agent"].as_slice(),
+            _ => &["consul-template"],
+        };
+        run_program(container, role, grace, &container.path(SIGNAL), program)
+    }
+
+    fn run_program<'a>(
+        container: &'a Container,
+        role: &str,
+        grace: &str,
+        signal: &str,
+        program: &[&str],
+    ) -> Running<'a> {
+        let token = container.path(TOKEN);
+        let arguments = [&[role, grace, signal, &token], program].concat();
+        container.run("sidecar.sh", &arguments)
+    }
+
+    fn wait_for_another_poll(container: &Container) {
+        let polls = container.times_logged("sleep 1");
+        container.wait_for_log_again("sleep 1", polls + 1);
+    }
+
+    #[test]
+    fn consul_template_starts_only_once_the_token_file_is_filled() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.hold_sleeps_of(PATIENCE);
+            container.program_does("run_until_told_to_stop 12");
+            let no_job = "";
+            let mut sidecar = run_program(
+                &container,
+                CONSUL_TEMPLATE,
+                "0",
+                no_job,
+                &["consul-template"],
+            );
+
+            wait_for_another_poll(&container);
+            container.write(TOKEN, "");
+            wait_for_another_poll(&container);
+            assert!(
+                container.log_of_programs().is_empty(),
+                "started without a token"
+            );
+
+            container.write(TOKEN, "hvs.token");
+            let token = || {
+                let metadata = fs::metadata(container.path(TOKEN)).expect("the token is there");
+                (
+                    metadata.ino(),
+                    metadata.modified().expect("a file has a time"),
+                )
+            };
+            let written = token();
+            container.wait_for_log("consul-template: started");
+            sidecar.send("TERM");
+            sidecar.ends_with(0);
+            assert_eq!(container.read(TOKEN), "hvs.token");
+            assert_eq!(token(), written, "the token file was touched");
+        });
+    }
+
+    #[test]
+    fn consul_template_that_waits_for_a_token_ends_when_told_to() {
+        under_each_shell(|shell| {
+            let container = Container::new(shell);
+            let mut sidecar = run(&container, CONSUL_TEMPLATE, "0");
+            wait_for_another_poll(&container);
+            sidecar.send("TERM");
+            sidecar.ends_with(0);
+            assert!(
+                container.log_of_programs().is_empty(),
+                "started without a token"
+            );
+        });
+    }
+
+    #[test]
+    fn consul_template_that_waits_for_a_token_ends_when_the_job_is_done() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.hold_sleeps_of(GRACE);
+            let mut sidecar = run(&container, CONSUL_TEMPLATE, GRACE);
+            wait_for_another_poll(&container);
+            container.write(SIGNAL, "");
+            sidecar.ends_with(0);
+            assert!(
+                container.log_of_programs().is_empty(),
+                "started without a token"
+            );
+        });
+    }
+
+    fn awkward_configuration() -> String {
+        let mut configuration = String::from("-n {\"quotes\": \"it's \\\"quoted\\\"\",\n\t");
+        configuration.push_str("\"dollars\": \"$(HOME) $$(HOME) $HOME ${HOME} `id` $(id) $é\",\n");
+        configuration
+            .push_str("\"backslashes\": \"\\\\ \\n \\c \\0101 \\x41\", \"format\": \"%s%d%%\",\n");
+        // Shells mark bytes of their own with the values that some of these have in UTF-8.
+        configuration.extend('\u{80}'..='\u{17f}');
+        configuration.push_str("☃🦀");
+        let longest_admitted = 128_000;
+        let rest = longest_admitted - configuration.len() - 3;
+        configuration.push_str(&"0123456789".repeat(rest / 10 + 1)[..rest]);
+        configuration.push_str("}\n\n");
+        configuration
+    }
+
+    #[test]
+    fn configuration_is_written_byte_for_byte_for_its_owner_only() {
+        under_each_shell(|shell| {
+            for (role, variable, file) in [
+                (AGENT, "TVSI_AGENT_CONFIG", "home/agent.json"),
+                (
+                    CONSUL_TEMPLATE,
+                    "TVSI_CONSUL_TEMPLATE_CONFIG",
+                    "home/consul-template.json",
+                ),
+            ] {
+                let mut container = container_with_token(shell);
+                let configuration = awkward_configuration();
+                container.set(variable, configuration.clone());
+                run(&container, role, "0").ends_with(0);
+
+                let written = container.read(file);
+                assert!(written == configuration, "{role}: {written:.300?}...");
+                let metadata = fs::metadata(container.path(file)).expect("it was read");
+                assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{role}");
+            }
+        });
+    }
+
+    #[test]
+    fn program_gets_its_arguments_verbatim_and_neither_configuration_nor_umask() {
+        under_each_shell(|shell| {
+            for (role, variable) in [
+                (AGENT, "TVSI_AGENT_CONFIG"),
+                (CONSUL_TEMPLATE, "TVSI_CONSUL_TEMPLATE_CONFIG"),
+            ] {
+                let mut container = container_with_token(shell);
+                container.set(variable, "{\"is\": \"configuration\"}");
+                container.set("VAULT_ADDR", "https://vault:8200");
+                let program = [&["vault"], AWKWARD_ARGUMENTS.as_slice()].concat();
+                run_program(&container, role, "0", "", &program).ends_with(0);
+
+                assert_eq!(container.arguments(), AWKWARD_ARGUMENTS, "{role}");
+                let environment = container.read("environment");
+                assert!(
+                    environment.contains("VAULT_ADDR=https://vault:8200"),
+                    "{role}"
+                );
+                assert!(!environment.contains(variable), "{role}: {environment}");
+                assert_eq!(container.read("umask").trim(), "0022", "{role}");
+            }
+        });
+    }
+
+    #[test]
+    fn program_does_not_start_without_its_configuration() {
+        under_each_shell(|shell| {
+            for role in [AGENT, CONSUL_TEMPLATE] {
+                let mut container = container_with_token(shell);
+                container.set("HOME", container.path("missing"));
+                let status = run(&container, role, "0").status();
+                assert!(!status.success(), "{role}: {status}");
+                assert!(container.log_of_programs().is_empty(), "{role} started");
+                assert!(!container.has("arguments"), "{role} started");
+            }
+        });
+    }
+
+    #[test]
+    fn ends_with_the_status_of_the_program() {
+        under_each_shell(|shell| {
+            for (role, program, status) in [
+                (AGENT, "exit 0", 0),
+                (AGENT, "exit 7", 7),
+                (AGENT, "exit 12", 12),
+                (AGENT, "kill -KILL $$", 137),
+                (AGENT, "kill -TERM $$", 143),
+                (CONSUL_TEMPLATE, "exit 0", 0),
+                (CONSUL_TEMPLATE, "exit 7", 7),
+                (CONSUL_TEMPLATE, "kill -KILL $$", 137),
+                // What Consul Template ends with when TERM is sent to it directly.
+                (CONSUL_TEMPLATE, "exit 12", 0),
+            ] {
+                let mut container = container_with_token(shell);
+                container.program_does(program);
+                println!("{role}: {program}");
+                run(&container, role, "0").ends_with(status);
+            }
+        });
+    }
+
+    #[test]
+    fn agent_ends_at_once_and_revokes_its_token_when_the_job_is_done() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.hold_sleeps_of("3 5");
+            container.program_does("run_until_told_to_stop 1");
+            let mut sidecar = run(&container, AGENT, GRACE);
+            container.wait_for_log("vault: started");
+            container.write(SIGNAL, "");
+            sidecar.ends_with(0);
+            assert_eq!(
+                container.log_with_sleeps_of(GRACE),
+                [
+                    "vault: started",
+                    "vault: told to stop",
+                    "vault: revokes hvs.token"
+                ]
+            );
+        });
+    }
+
+    #[test]
+    fn ends_when_the_job_was_done_before_it_started() {
+        under_each_shell(|shell| {
+            for role in [AGENT, CONSUL_TEMPLATE] {
+                let mut container = container_with_token(shell);
+                // The program may be killed before it knows of TERM, or after: both are in order.
+                container.hold_sleeps_of(GRACE);
+                container.program_does("run_until_told_to_stop 1");
+                container.write(SIGNAL, "");
+                let mut sidecar = run(&container, role, GRACE);
+                sidecar.ends_with(0);
+                sidecar.output_when_all_has_ended();
+            }
+        });
+    }
+
+    #[test]
+    fn told_to_stop_it_waits_the_grace_then_stops_the_agent_then_revokes_the_token() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.hold_sleeps_of("3 5");
+            container.program_does("run_until_told_to_stop 1");
+            let mut sidecar = run(&container, AGENT, GRACE);
+            container.wait_for_log("vault: started");
+            sidecar.send("TERM");
+            container.wait_for_log("sleep 3");
+            assert_eq!(container.times_logged("vault: told to stop"), 0);
+            container.let_one_sleeper_go(GRACE);
+            sidecar.ends_with(0);
+            assert_eq!(
+                container.log_with_sleeps_of(GRACE),
+                [
+                    "vault: started",
+                    "sleep 3",
+                    "slept 3",
+                    "vault: told to stop",
+                    "vault: revokes hvs.token"
+                ]
+            );
+        });
+    }
+
+    #[test]
+    fn consul_template_waits_the_grace_too_but_never_revokes_the_token() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.hold_sleeps_of("3 5");
+            container.program_does("run_until_told_to_stop 12");
+            let mut sidecar = run(&container, CONSUL_TEMPLATE, GRACE);
+            container.wait_for_log("consul-template: started");
+            sidecar.send("TERM");
+            container.wait_for_log("sleep 3");
+            container.let_one_sleeper_go(GRACE);
+            sidecar.ends_with(0);
+            assert_eq!(
+                container.log_with_sleeps_of(GRACE),
+                [
+                    "consul-template: started",
+                    "sleep 3",
+                    "slept 3",
+                    "consul-template: told to stop"
+                ]
+            );
+        });
+    }
+
+    #[test]
+    fn more_signals_during_the_grace_change_nothing() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.hold_sleeps_of("3 5");
+            container.program_does("run_until_told_to_stop 1");
+            let mut sidecar = run(&container, AGENT, GRACE);
+            container.wait_for_log("vault: started");
+            sidecar.send("TERM");
+            container.wait_for_log("sleep 3");
+            for signal in ["TERM", "INT", "USR1", "TERM"] {
+                sidecar.send(signal);
+            }
+            container.let_one_sleeper_go(GRACE);
+            sidecar.ends_with(0);
+            assert_eq!(
+                container.log_with_sleeps_of(GRACE),
+                [
+                    "vault: started",
+                    "sleep 3",
+                    "slept 3",
+                    "vault: told to stop",
+                    "vault: revokes hvs.token"
+                ]
+            );
+        });
+    }
+
+    #[test]
+    fn a_grace_of_0_is_not_slept() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.hold_sleeps_of("0 5");
+            container.program_does("run_until_told_to_stop 1");
+            let mut sidecar = run(&container, AGENT, "0");
+            container.wait_for_log("vault: started");
+            sidecar.send("TERM");
+            sidecar.ends_with(0);
+            assert_eq!(
+                container.log_with_sleeps_of("0"),
+                [
+                    "vault: started",
+                    "vault: told to stop",
+                    "vault: revokes hvs.token"
+                ]
+            );
+        });
+    }
+
+    #[test]
+    fn without_a_token_nothing_is_revoked() {
+        under_each_shell(|shell| {
+            for token in [None, Some("")] {
+                let mut container = Container::new(shell);
+                container.hold_sleeps_of(PATIENCE);
+                container.program_does("run_until_told_to_stop 1");
+                if let Some(token) = token {
+                    container.write(TOKEN, token);
+                }
+                let mut sidecar = run(&container, AGENT, "0");
+                container.wait_for_log("vault: started");
+                sidecar.send("TERM");
+                sidecar.ends_with(0);
+                assert_eq!(
+                    container.log_of_programs(),
+                    ["vault: started", "vault: told to stop"],
+                    "{token:?}"
+                );
+                assert_eq!(container.has(TOKEN), token.is_some());
+            }
+        });
+    }
+
+    #[test]
+    fn a_revocation_that_fails_is_told_and_no_failure() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.program_does("run_until_told_to_stop 0");
+            container.revocation_does("exit 2");
+            let mut sidecar = run(&container, AGENT, "0");
+            container.wait_for_log("vault: started");
+            sidecar.send("TERM");
+            sidecar.ends_with(0);
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+            assert!(container.messages().contains("could not revoke"));
+        });
+    }
+
+    #[test]
+    fn a_revocation_that_hangs_is_cut_off_and_no_failure() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.program_does("run_until_told_to_stop 0");
+            container.revocation_does("note hangs; stay");
+            let mut sidecar = run(&container, AGENT, "0");
+            container.wait_for_log("vault: started");
+            sidecar.send("TERM");
+            container.wait_for_log("vault: hangs");
+            // One of the two sleepers is left from the agent, which stopped in time.
+            container.let_one_sleeper_go(PATIENCE);
+            container.let_one_sleeper_go(PATIENCE);
+            sidecar.ends_with(0);
+            sidecar.output_when_all_has_ended();
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+            assert!(container.messages().contains("could not revoke"));
+        });
+    }
+
+    #[test]
+    fn an_agent_that_ignores_term_is_killed_and_its_token_still_revoked() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.program_does("ignore_being_told_to_stop");
+            let mut sidecar = run(&container, AGENT, "0");
+            container.wait_for_log("vault: started");
+            sidecar.send("TERM");
+            container.wait_for_log("vault: does not stop");
+            container.let_one_sleeper_go(PATIENCE);
+            sidecar.ends_with(0);
+            sidecar.output_when_all_has_ended();
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+        });
+    }
+
+    #[test]
+    fn told_to_stop_at_any_moment_of_its_start_it_ends_with_all_that_it_started() {
+        under_each_shell(|shell| {
+            for role in [AGENT, CONSUL_TEMPLATE] {
+                for tries in 0..30 {
+                    let mut container = Container::new(shell);
+                    container.write(TOKEN, "hvs.token");
+                    container.program_does("run_until_told_to_stop 1");
+                    let mut sidecar = run(&container, role, "0");
+                    thread::sleep(Duration::from_micros(500 * tries));
+                    sidecar.send("TERM");
+
+                    let status = sidecar.status();
+                    let before_it_could_know = status.signal() == Some(15);
+                    assert!(status.success() || before_it_could_know, "{role}: {status}");
+                    sidecar.output_when_all_has_ended();
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn works_with_the_sleep_that_the_shell_has() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.sleep_for_real();
+            container.program_does("run_until_told_to_stop 12");
+            let mut sidecar = run(&container, CONSUL_TEMPLATE, "1");
+            container.write(TOKEN, "hvs.token");
+            container.wait_for_log("consul-template: started");
+            sidecar.send("TERM");
+            sidecar.ends_with(0);
+            sidecar.output_when_all_has_ended();
+            assert_eq!(container.times_logged("consul-template: told to stop"), 1);
+        });
+    }
+}
+
+mod notify {
+    use super::*;
+
+    /// As long as the command may take. Held, so that a test says when this is over.
+    const SECONDS: &str = "9";
+
+    fn container(shell: Shell) -> Container {
+        let mut container = Container::new(shell);
+        container.hold_sleeps_of(SECONDS);
+        container
+    }
+
+    fn run<'a>(container: &'a Container, command: &str) -> Running<'a> {
+        container.run("notify.sh", &[command, SECONDS])
+    }
+
+    #[test]
+    fn a_command_that_succeeds_is_not_spoken_of_and_its_output_passes() {
+        under_each_shell(|shell| {
+            let container = container(shell);
+            let mut notify = run(&container, "echo first; application; echo last");
+            notify.ends_with(0);
+            assert_eq!(notify.output_when_all_has_ended(), "first\nlast\n");
+            assert_eq!(container.messages(), "");
+            assert!(container.has("arguments"), "the application was not called");
+        });
+    }
+
+    #[test]
+    fn a_command_that_fails_is_told_and_no_failure() {
+        under_each_shell(|shell| {
+            let mut container = container(shell);
+            container.program_does("echo all of it; exit 3");
+            let mut notify = run(&container, "application");
+            notify.ends_with(0);
+            assert_eq!(notify.output_when_all_has_ended(), "all of it\n");
+            assert!(container.messages().contains("status 3"));
+        });
+    }
+
+    #[test]
+    fn a_missing_program_is_told_and_no_failure() {
+        under_each_shell(|shell| {
+            let container = container(shell);
+            run(&container, "no-such-program --now").ends_with(0);
+            let messages = container.messages();
+            assert!(messages.contains("no-such-program"), "{messages}");
+            assert!(messages.contains("status 127"), "{messages}");
+        });
+    }
+
+    #[test]
+    fn the_command_arrives_verbatim() {
+        under_each_shell(|shell| {
+            let mut container = container(shell);
+            container.set("GREETING", "good  day");
+            let command = "set -- 'one, two' \"it's\"\n\
+                application \"$@\" \"$GREETING\" '$GREETING' \\$ \"$(echo a; echo b)\" \\\\ '\\n' é \\\n last";
+            run(&container, command).ends_with(0);
+            assert_eq!(
+                container.arguments(),
+                [
+                    "one, two",
+                    "it's",
+                    "good  day",
+                    "$GREETING",
+                    "$",
+                    "a\nb",
+                    "\\",
+                    "\\n",
+                    "é",
+                    "last"
+                ]
+            );
+        });
+    }
+
+    #[test]
+    fn a_command_that_hangs_can_clean_up_and_is_no_failure() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            let until_it_is_killed = "2";
+            container.hold_sleeps_of(&[SECONDS, until_it_is_killed].join(" "));
+            container.program_does("run_until_told_to_stop 4");
+            let mut notify = run(&container, "exec application");
+            container.wait_for_log("application: started");
+            container.let_one_sleeper_go(SECONDS);
+            container.wait_for_log("application: told to stop");
+            container.let_one_sleeper_go(until_it_is_killed);
+            notify.ends_with(0);
+            notify.output_when_all_has_ended();
+            assert!(container.messages().contains("status 4"));
+        });
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended_with_all_that_it_started() {
+        under_each_shell(|shell| {
+            let mut container = container(shell);
+            container.program_does("note started; stay");
+            let mut notify = run(
+                &container,
+                "(application & wait) & application & application",
+            );
+            container.wait_for_log_again("application: started", 2);
+            container.let_one_sleeper_go(SECONDS);
+            notify.ends_with(0);
+            notify.output_when_all_has_ended();
+        });
+    }
+
+    #[test]
+    fn a_command_that_hangs_and_ignores_term_is_killed_with_all_that_it_started() {
+        under_each_shell(|shell| {
+            let mut container = container(shell);
+            container.program_does("note started; stay");
+            let mut notify = run(&container, "trap '' TERM; application & application");
+            container.wait_for_log_again("application: started", 1);
+            container.let_one_sleeper_go(SECONDS);
+            notify.ends_with(0);
+            notify.output_when_all_has_ended();
+            assert!(container.messages().contains("status 137"));
+        });
+    }
+
+    #[test]
+    fn what_a_hanging_command_started_is_killed_even_if_only_that_ignores_term() {
+        under_each_shell(|shell| {
+            let mut container = container(shell);
+            container.program_does("note started; stay");
+            let mut notify = run(&container, "(trap '' TERM; application) & application");
+            container.wait_for_log_again("application: started", 1);
+            container.let_one_sleeper_go(SECONDS);
+            notify.ends_with(0);
+            notify.output_when_all_has_ended();
+        });
+    }
+
+    #[test]
+    fn left_to_itself_it_ends_before_consul_template_would_end_it() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.hold_sleeps_of("25");
+            container.program_does("note started; stay");
+            let mut notify = container.run("notify.sh", &["application"]);
+            container.wait_for_log("application: started");
+            container.wait_for_log("sleep 25");
+            container.let_one_sleeper_go("25");
+            notify.ends_with(0);
+            notify.output_when_all_has_ended();
+        });
+    }
+
+    /// Only under dash: Debian's busybox has setsid within itself.
+    #[test]
+    fn without_setsid_the_command_itself_is_still_ended() {
+        let mut container = container(Shell::Dash);
+        container.has_only(&["dash", "sh", "rm", "env"]);
+        container.program_does("note started; stay");
+        let mut notify = run(&container, "exec application");
+        container.wait_for_log("application: started");
+        container.let_one_sleeper_go(SECONDS);
+        notify.ends_with(0);
+        notify.output_when_all_has_ended();
+        assert!(container.messages().contains("status 143"));
+    }
+}
+
+mod wait_for_secrets {
+    use super::*;
+
+    fn run<'a>(container: &'a Container, seconds: &str, hook: &[&str]) -> Running<'a> {
+        let files = [container.path("first"), container.path("second one")];
+        let mut arguments = vec![seconds.to_owned()];
+        arguments.extend(files);
+        arguments.extend(hook.iter().map(|&argument| argument.to_owned()));
+        container.run("wait-for-secrets.sh", &arguments)
+    }
+
+    #[test]
+    fn files_that_are_there_are_not_waited_for() {
+        under_each_shell(|shell| {
+            let container = Container::new(shell);
+            container.write("first", "");
+            container.write("second one", "");
+            run(&container, "0", &[]).ends_with(0);
+            assert!(container.log().is_empty());
+        });
+    }
+
+    #[test]
+    fn the_hook_runs_once_all_files_have_come_and_gets_its_arguments_verbatim() {
+        under_each_shell(|shell| {
+            let container = Container::new(shell);
+            let hook = [&["--", "application"], AWKWARD_ARGUMENTS.as_slice()].concat();
+            let mut waiting = run(&container, "100000", &hook);
+            for file in ["first", "second one"] {
+                let polls = container.times_logged("sleep 1");
+                container.wait_for_log_again("sleep 1", polls + 1);
+                assert!(
+                    !container.has("arguments"),
+                    "the hook ran before {file} came"
+                );
+                container.write(file, "");
+            }
+            waiting.ends_with(0);
+            assert_eq!(container.arguments(), AWKWARD_ARGUMENTS);
+        });
+    }
+
+    #[test]
+    fn ends_with_the_status_of_the_hook() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.program_does("exit 5");
+            container.write("first", "");
+            container.write("second one", "");
+            run(&container, "9", &["--", "application"]).ends_with(5);
+        });
+    }
+
+    #[test]
+    fn a_file_that_does_not_come_in_time_is_named_and_the_hook_not_run() {
+        under_each_shell(|shell| {
+            let container = Container::new(shell);
+            container.write("first", "");
+            run(&container, "3", &["--", "application"]).ends_with(1);
+            let messages = container.messages();
+            assert!(
+                messages.contains(&container.path("second one")),
+                "{messages}"
+            );
+            assert!(!messages.contains(&container.path("first")), "{messages}");
+            assert!(!container.has("arguments"), "the hook ran");
+            assert_eq!(container.times_logged("slept 1"), 3);
+        });
+    }
+
+    /// The time is for all files together: a kubelet's patience does not grow with their number.
+    #[test]
+    fn the_time_is_for_all_files_together() {
+        under_each_shell(|shell| {
+            let container = Container::new(shell);
+            let mut waiting = run(&container, "40", &[]);
+            container.wait_for_log_again("slept 1", 4);
+            container.write("first", "");
+            waiting.ends_with(1);
+            assert_eq!(container.times_logged("slept 1"), 40);
+        });
+    }
+
+    #[test]
+    fn a_hook_without_a_command_is_none() {
+        under_each_shell(|shell| {
+            let container = Container::new(shell);
+            container.write("first", "");
+            container.write("second one", "");
+            run(&container, "9", &["--"]).ends_with(0);
+            assert_eq!(container.messages(), "");
+        });
+    }
+}
+
+/// What the API server answers when it is asked for the pod.
+enum Answer<'a> {
+    /// What `label` makes of the pod: a line `NAME EXIT-CODE` for each container, without a code for
+    /// one that has not ended.
+    Pod(&'a str),
+    /// A pod that breaks off, as kubectl tells with its status.
+    BrokenOffPod(&'a str),
+    /// A pod at which `label` fails after it has written something.
+    UnreadablePod(&'a str),
+    Error(&'a str),
+}
+
+use Answer::{BrokenOffPod, Error, Pod, UnreadablePod};
+
+/// kubectl's own words, as its version 1.33 says them.
+const FORBIDDEN: Answer<'_> = Error(
+    "Error from server (Forbidden): pods \"orders-x2x\" is forbidden: User \
+     \"system:serviceaccount:shop:order-runner\" cannot get resource \"pods\" in API group \"\" in \
+     the namespace \"shop\"",
+);
+const UNREACHABLE: Answer<'_> = Error("Unable to connect to the server: EOF");
+
+fn container_in_job(shell: Shell, answers: &[Answer<'_>]) -> Container {
+    let mut container = Container::new(shell);
+    container.set("POD_NAMESPACE", "shop");
+    container.set("POD_NAME", "orders-x2x");
+    container.set("POD_SERVICE_ACCOUNT", "order-runner");
+    for (index, answer) in answers.iter().enumerate() {
+        let commands = match answer {
+            Pod(pod) => format!("cat <<'END'\n{pod}\nEND\n"),
+            BrokenOffPod(pod) => format!("cat <<'END'\n{pod}\nEND\nexit 1\n"),
+            UnreadablePod(pod) => format!("cat <<'END'\nunreadable\n{pod}\nEND\n"),
+            Error(message) => format!("cat >&2 <<'END'\n{message}\nEND\nexit 1\n"),
+        };
+        container.write(&format!("answers/{}", index + 1), &commands);
+        container.write("answers/last", &commands);
+    }
+    container
+}
+
+/// The requests so far, each of which must be for the pod itself.
+fn requests(container: &Container) -> Vec<String> {
+    let requests: Vec<String> = container
+        .read("requests")
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    for request in &requests {
+        let path = request.split_once("--raw ").map(|(_, path)| path);
+        assert_eq!(
+            path,
+            Some("/api/v1/namespaces/shop/pods/orders-x2x"),
+            "{request}"
+        );
+    }
+    requests
+}
+
+mod job_babysitter {
+    use super::*;
+
+    fn run<'a>(container: &'a Container, signal: &str, containers: &[&str]) -> Running<'a> {
+        let signal = container.path(signal);
+        container.run(
+            "job-babysitter.sh",
+            &[&[signal.as_str()], containers].concat(),
+        )
+    }
+
+    /// The answers but the last must not be taken for the end of the job, and the last must be.
+    #[track_caller]
+    fn ends_only_at_the_last(shell: Shell, containers: &[&str], answers: &[Answer<'_>]) {
+        let container = container_in_job(shell, answers);
+        run(&container, "signal", containers).ends_with(0);
+        let asked = requests(&container).len();
+        assert_eq!(asked, answers.len(), "it took answer {asked} for the end");
+        assert!(container.has("signal"), "it gave no signal");
+    }
+
+    #[test]
+    fn waits_for_every_container_of_the_job_and_no_other() {
+        under_each_shell(|shell| {
+            ends_only_at_the_last(
+                shell,
+                &["app=Never", "report=Never"],
+                &[
+                    Pod("app \nreport \nproxy "),
+                    Pod("app 0\nreport \nproxy "),
+                    Pod("app 0\nreport \nproxy 0"),
+                    Pod("app 0\nreport 0\nproxy "),
+                ],
+            );
+        });
+    }
+
+    #[test]
+    fn a_failed_try_that_will_be_repeated_is_not_the_end() {
+        under_each_shell(|shell| {
+            ends_only_at_the_last(
+                shell,
+                &["app=OnFailure"],
+                &[
+                    Pod("app "),
+                    Pod("app 1"),
+                    Pod("app "),
+                    Pod("app 137"),
+                    Pod("app 0"),
+                ],
+            );
+        });
+    }
+
+    #[test]
+    fn exit_codes_that_have_a_0_in_them_are_failures() {
+        under_each_shell(|shell| {
+            let answers = [Pod("app 10"), Pod("app 100"), Pod("app 101"), Pod("app 0")];
+            ends_only_at_the_last(shell, &["app=OnFailure"], &answers);
+        });
+    }
+
+    #[test]
+    fn a_container_that_is_never_restarted_has_ended_whatever_its_exit_code() {
+        under_each_shell(|shell| {
+            for end in ["app 1", "app 0", "app 137"] {
+                ends_only_at_the_last(shell, &["app=Never"], &[Pod("app "), Pod(end)]);
+            }
+        });
+    }
+
+    #[test]
+    fn each_container_has_its_own_policy() {
+        under_each_shell(|shell| {
+            ends_only_at_the_last(
+                shell,
+                &["retried=OnFailure", "once=Never"],
+                &[
+                    Pod("once 3\nretried 3"),
+                    Pod("once \nretried 0"),
+                    Pod("once 3\nretried 0"),
+                ],
+            );
+        });
+    }
+
+    #[test]
+    fn a_name_that_is_the_beginning_or_the_end_of_another_is_not_mistaken_for_it() {
+        under_each_shell(|shell| {
+            ends_only_at_the_last(
+                shell,
+                &["app=Never", "app-db=Never", "my-app=Never"],
+                &[
+                    Pod("app \napp-db 0\nmy-app 0"),
+                    Pod("app 0\napp-db \nmy-app 0"),
+                    Pod("app 0\napp-db 0\nmy-app "),
+                    Pod("my-app 0\napp-db 0\napp 0"),
+                ],
+            );
+        });
+    }
+
+    #[test]
+    fn a_container_without_a_status_has_not_ended() {
+        under_each_shell(|shell| {
+            ends_only_at_the_last(
+                shell,
+                &["app=Never", "late=OnFailure"],
+                &[
+                    Pod(""),
+                    Pod("app 0"),
+                    Pod("app 0\nlate "),
+                    Pod("app 0\nlate 0"),
+                ],
+            );
+        });
+    }
+
+    #[test]
+    fn errors_of_the_api_server_are_waited_out() {
+        under_each_shell(|shell| {
+            ends_only_at_the_last(
+                shell,
+                &["app=Never"],
+                &[
+                    UNREACHABLE,
+                    Pod("app "),
+                    BrokenOffPod("app 0"),
+                    UnreadablePod("app 0"),
+                    FORBIDDEN,
+                    UNREACHABLE,
+                    UNREACHABLE,
+                    Pod("app 0"),
+                ],
+            );
+        });
+    }
+
+    #[test]
+    fn told_to_stop_it_ends_without_the_signal() {
+        under_each_shell(|shell| {
+            let mut container = container_in_job(shell, &[Pod("app ")]);
+            let between_requests = "2";
+            container.hold_sleeps_of(between_requests);
+            let mut babysitter = run(&container, "signal", &["app=Never"]);
+            container.wait_for_log("sleep 2");
+            babysitter.send("TERM");
+            babysitter.ends_with(0);
+            assert!(!container.has("signal"), "the job was not done");
+        });
+    }
+
+    #[test]
+    fn a_signal_that_cannot_be_given_is_tried_again() {
+        under_each_shell(|shell| {
+            let container = container_in_job(shell, &[Pod("app 0")]);
+            let mut babysitter = run(&container, "late/signal", &["app=Never"]);
+            container.wait_for_log("slept 1");
+            fs::create_dir(container.path("late")).expect("a directory can be made");
+            babysitter.ends_with(0);
+            assert!(container.has("late/signal"), "it gave no signal");
+        });
+    }
+
+    fn pod_with(container_statuses: &str) -> String {
+        format!(
+            r#"{{"kind":"Pod","apiVersion":"v1",
+"metadata":{{"name":"orders-x2x","generateName":"orders-","namespace":"shop",
+  "uid":"6a1d0a3e-3f0e-4a8e-9f4e-0c5b6f2f8f10","resourceVersion":"4711",
+  "labels":{{"batch.kubernetes.io/job-name":"orders"}},
+  "annotations":{{"example.org/note":"100%s \\n \"$(HOME)\" `id` né ☃\ttab","empty":""}},
+  "managedFields":[{{"manager":"kubelet","operation":"Update","apiVersion":"v1",
+    "fieldsType":"FieldsV1","fieldsV1":{{"f:status":{{}}}},"subresource":"status"}}]}},
+"spec":{{"restartPolicy":"OnFailure","fieldNewerThanKubectl":{{"set":true}},"containers":[
+  {{"name":"app","image":"registry.example.org/orders:1.0","args":["printf '%s\\n' \"$1\""],
+    "resources":{{}},"terminationMessagePath":"/dev/termination-log"}},
+  {{"name":"report","image":"registry.example.org/report:1.0","resources":{{}}}},
+  {{"name":"proxy","image":"registry.example.org/proxy:1.0","resources":{{}}}}]}},
+"status":{{"phase":"Running","podIP":"10.0.0.7",
+  "initContainerStatuses":[{{"name":"init","ready":true,"restartCount":0,
+    "state":{{"terminated":{{"exitCode":0,"reason":"Completed"}}}}}}]{container_statuses}}}}}"#
+        )
+    }
+
+    fn container_statuses(states: &[(&str, &str)]) -> String {
+        let of_one = |(name, state): &(&str, &str)| {
+            format!(
+                r#"{{"name":"{name}","image":"i","imageID":"i@sha256:0","ready":false,
+"restartCount":1,"started":false,"state":{{{state}}},
+"lastState":{{"terminated":{{"exitCode":0,"reason":"Completed","containerID":"c://1"}}}}}}"#
+            )
+        };
+        let statuses: Vec<String> = states.iter().map(of_one).collect();
+        format!(",\"containerStatuses\":[{}]", statuses.join(","))
+    }
+
+    #[test]
+    fn the_real_kubectl_reads_the_pod_as_these_tests_suppose() {
+        let Some(kubectl) = find_program("kubectl") else {
+            // Not with eprintln!, which the test runner would keep to itself.
+            let _ = writeln!(
+                io::stderr(),
+                "NOT RUN: the_real_kubectl_reads_the_pod_as_these_tests_suppose: no kubectl on PATH"
+            );
+            return;
+        };
+        const WAITING: &str = r#""waiting":{"reason":"ImagePullBackOff","message":"0 of 0"}"#;
+        const RUNNING: &str = r#""running":{"startedAt":"2026-01-02T03:04:05Z"}"#;
+        const SUCCEEDED: &str = r#""terminated":{"exitCode":0,"reason":"Completed","finishedAt":"2026-01-02T03:04:05Z"}"#;
+        const KILLED: &str = r#""terminated":{"exitCode":137,"reason":"OOMKilled","signal":9}"#;
+
+        under_each_shell(|shell| {
+            let states = [
+                [("app", WAITING), ("report", WAITING), ("proxy", WAITING)],
+                [("app", RUNNING), ("report", KILLED), ("proxy", RUNNING)],
+                [("app", KILLED), ("report", KILLED), ("proxy", SUCCEEDED)],
+                [
+                    ("app", SUCCEEDED),
+                    ("report", RUNNING),
+                    ("proxy", SUCCEEDED),
+                ],
+                [("app", SUCCEEDED), ("report", KILLED), ("proxy", RUNNING)],
+            ];
+            let without_statuses = String::new();
+            let pods: Vec<String> = std::iter::once(without_statuses)
+                .chain(states.iter().map(|states| container_statuses(states)))
+                .map(|statuses| pod_with(&statuses))
+                .collect();
+            let answers: Vec<Answer<'_>> = pods.iter().map(|pod| Pod(pod)).collect();
+
+            let mut container = container_in_job(shell, &answers);
+            container.set("TVSI_TEST_KUBECTL", kubectl.display().to_string());
+            run(&container, "signal", &["app=OnFailure", "report=Never"]).ends_with(0);
+            assert_eq!(
+                requests(&container).len(),
+                answers.len(),
+                "{}",
+                container.messages()
+            );
+            assert!(container.has("signal"), "it gave no signal");
+        });
+    }
+}
+
+mod job_babysitter_check {
+    use super::*;
+
+    const TERMINATION_LOG: &str = "termination-log";
+
+    fn run(container: &Container) -> Running<'_> {
+        let termination_log = container.path(TERMINATION_LOG);
+        container.run("job-babysitter-check.sh", &[termination_log])
+    }
+
+    /// The seconds that the script meant to wait, which its sleeps here did not last.
+    fn seconds_waited(container: &Container) -> usize {
+        2 * container.times_logged("slept 2")
+    }
+
+    #[test]
+    fn allowed_at_once() {
+        under_each_shell(|shell| {
+            let container = container_in_job(shell, &[Pod("app ")]);
+            run(&container).ends_with(0);
+            assert_eq!(requests(&container).len(), 1);
+            assert_eq!(seconds_waited(&container), 0);
+            assert!(!container.has(TERMINATION_LOG));
+        });
+    }
+
+    #[test]
+    fn allowed_after_some_refusals() {
+        under_each_shell(|shell| {
+            let answers = [FORBIDDEN, FORBIDDEN, FORBIDDEN, Pod("app ")];
+            let container = container_in_job(shell, &answers);
+            run(&container).ends_with(0);
+            assert_eq!(requests(&container).len(), 4);
+            assert!(!container.has(TERMINATION_LOG));
+        });
+    }
+
+    #[test]
+    fn allowed_once_the_api_server_can_be_reached() {
+        under_each_shell(|shell| {
+            let answers = [
+                UNREACHABLE,
+                UNREACHABLE,
+                FORBIDDEN,
+                UNREACHABLE,
+                Pod("app "),
+            ];
+            let container = container_in_job(shell, &answers);
+            run(&container).ends_with(0);
+            assert_eq!(requests(&container).len(), 5);
+            assert!(!container.has(TERMINATION_LOG));
+        });
+    }
+
+    #[test]
+    fn a_refusal_that_lasts_fails_and_says_what_is_missing() {
+        under_each_shell(|shell| {
+            let container = container_in_job(shell, &[FORBIDDEN]);
+            run(&container).ends_with(1);
+            let told = container.read(TERMINATION_LOG);
+            for needed in ["order-runner", "shop", "get", "pods", "Role"] {
+                assert!(told.contains(needed), "{needed:?} is not in {told:?}");
+            }
+            assert!(
+                container.messages().contains(told.trim()),
+                "it is not in the log"
+            );
+            let waited = seconds_waited(&container);
+            assert!(
+                (20..=60).contains(&waited),
+                "a RoleBinding had {waited} s to come"
+            );
+        });
+    }
+
+    #[test]
+    fn an_api_server_out_of_reach_for_good_fails_and_says_so() {
+        under_each_shell(|shell| {
+            let container = container_in_job(shell, &[UNREACHABLE]);
+            run(&container).ends_with(1);
+            let told = container.read(TERMINATION_LOG);
+            for needed in ["API server", "shop/orders-x2x", "Unable to connect"] {
+                assert!(told.contains(needed), "{needed:?} is not in {told:?}");
+            }
+            let waited = seconds_waited(&container);
+            assert!(
+                (60..=300).contains(&waited),
+                "the API server had {waited} s to come back"
+            );
+        });
+    }
+
+    #[test]
+    fn fails_even_where_there_is_no_termination_log() {
+        under_each_shell(|shell| {
+            let container = container_in_job(shell, &[FORBIDDEN]);
+            let missing = container.path("missing/termination-log");
+            container
+                .run("job-babysitter-check.sh", &[missing])
+                .ends_with(1);
+            assert!(container.messages().contains("order-runner"));
+        });
+    }
+
+    #[test]
+    fn told_to_stop_it_fails_at_once() {
+        under_each_shell(|shell| {
+            let mut container = container_in_job(shell, &[UNREACHABLE]);
+            container.hold_sleeps_of("2");
+            let mut check = run(&container);
+            container.wait_for_log("sleep 2");
+            check.send("TERM");
+            check.ends_with(143);
+        });
+    }
+}
+
+/// kubectl leaves its in-cluster configuration aside, for localhost:8080, as soon as it is given one
+/// of its client flags (kubernetes/kubernetes#93474), unless they tell where the API server is.
+#[test]
+fn kubectl_is_called_so_that_it_uses_its_in_cluster_configuration() {
+    under_each_shell(|shell| {
+        for (script, arguments) in [
+            ("job-babysitter.sh", ["signal", "app=Never"].as_slice()),
+            ("job-babysitter-check.sh", &["termination-log"]),
+        ] {
+            let container = container_in_job(shell, &[Pod("app 0")]);
+            container.run(script, arguments).ends_with(0);
+            for request in requests(&container) {
+                let tells_where = ["--server", "--kubeconfig"]
+                    .iter()
+                    .any(|flag| request.contains(flag));
+                let has_client_flag = request.contains("--request-timeout");
+                assert!(
+                    tells_where || !has_client_flag,
+                    "{script}: kubectl {request}"
+                );
+            }
+        }
+    });
+}
