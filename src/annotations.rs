@@ -128,6 +128,7 @@ impl<'a> Annotations<'a> {
                 None => annotations.unknown.push(short.to_owned()),
             }
         }
+        annotations.unknown.sort_unstable();
         Ok(Some(annotations))
     }
 

@@ -217,6 +217,18 @@ fn read_list<'a, T>(
         .collect()
 }
 
+/// Which kind an object is of, that has a member for its kind: `expected`, if it has that, for another
+/// member may be newer than this policy.
+fn kind_of<'m, 'a>(members: &'m Members<'a>, expected: &str) -> Option<(&'m str, &'a RawValue)> {
+    let mut kinds: Vec<_> = members
+        .iter()
+        .filter(|(kind, value)| kind != "name" && !json::is_null(value))
+        .map(|(kind, value)| (kind.as_ref(), *value))
+        .collect();
+    kinds.sort_by_key(|(kind, _)| *kind != expected);
+    kinds.first().copied()
+}
+
 impl RestartPolicy {
     fn read(policy: &RawValue, path: &str) -> Result<Self, Malformed> {
         let path = || format!("{path}.restartPolicy");
@@ -266,9 +278,9 @@ impl<'a> Container<'a> {
             let hook_path = || format!("{path}.lifecycle");
             let lifecycle: LifecycleShape<'a> = read_object(lifecycle, hook_path)?;
             let hook = lifecycle.post_start.unwrap_or_default();
-            post_start = match hook.iter().find(|(_, value)| !json::is_null(value)) {
+            post_start = match kind_of(&hook, "exec") {
                 None => PostStart::None,
-                Some((kind, exec)) if kind == "exec" => {
+                Some(("exec", exec)) => {
                     let exec: ExecShape = read_object(exec, hook_path)?;
                     PostStart::Exec(exec.command.unwrap_or_default())
                 }
@@ -314,22 +326,19 @@ impl<'a> Volume<'a> {
         let Some(name) = members.get("name") else {
             return Err(malformed(path, "missing field `name`"));
         };
-        let source = members
-            .iter()
-            .find(|(kind, value)| kind != "name" && !json::is_null(value));
         Ok(Volume {
             name: read(name, || format!("{path}.name"))?,
-            source: match source {
+            source: match kind_of(&members, "emptyDir") {
                 // The API server makes a volume without a source an emptyDir.
                 None => VolumeSource::EmptyDir { in_memory: false },
-                Some((kind, empty_dir)) if kind == "emptyDir" => {
+                Some(("emptyDir", empty_dir)) => {
                     let empty_dir: EmptyDirShape<'a> =
                         read_object(empty_dir, || format!("{path}.emptyDir"))?;
                     VolumeSource::EmptyDir {
                         in_memory: empty_dir.medium.is_some_and(|medium| &*medium == "Memory"),
                     }
                 }
-                Some((kind, _)) => VolumeSource::Other(kind.to_string()),
+                Some((kind, _)) => VolumeSource::Other(kind.to_owned()),
             },
         })
     }

@@ -17,6 +17,12 @@ use value::{Given, is_relative_path};
 /// Where Kubernetes mounts the token of a pod's service account.
 pub const DEFAULT_TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
+/// The most files that a pod can ask for.
+const MOST_FILES: usize = 256;
+
+/// The most bytes of a destination. With the directory in front, Linux takes 4,096.
+const LONGEST_DESTINATION: usize = 1024;
+
 /// What the pod asks for.
 #[derive(Debug)]
 pub struct Intent {
@@ -291,6 +297,13 @@ impl<'a> Reader<'a> {
             return Ok(vec!["secrets.properties".to_owned()]);
         };
         let destinations = given.list()?;
+        if destinations.len() > MOST_FILES {
+            return Err(Refusal::TooMany {
+                annotation: given.name,
+                count: destinations.len(),
+                limit: MOST_FILES,
+            });
+        }
         let refuse = |position: usize, problem| {
             Err(Refusal::Destination {
                 annotation: given.name.clone(),
@@ -310,6 +323,14 @@ impl<'a> Reader<'a> {
                 return refuse(
                     position,
                     "must be relative to the secrets directory, without empty, . or .. segments",
+                );
+            }
+            if destination.len() > LONGEST_DESTINATION
+                || destination.split('/').any(|name| name.len() > 255)
+            {
+                return refuse(
+                    position,
+                    "is too long: at most 1024 bytes are possible, and 255 between slashes",
                 );
             }
             if !seen.insert(destination) {

@@ -38,6 +38,11 @@ pub enum Refusal {
         other_count: String,
         remedy: &'static str,
     },
+    TooMany {
+        annotation: String,
+        count: usize,
+        limit: usize,
+    },
     Destination {
         annotation: String,
         position: usize,
@@ -62,8 +67,14 @@ pub enum Refusal {
     },
 }
 
-/// The length up to which a value of a closed set is repeated in a message.
-const SHORT: usize = 40;
+/// Whether a value that is not in a closed set looks like a slip of one that is, and not like a credential
+/// in the wrong place: only then is it repeated.
+fn is_a_word(value: &str) -> bool {
+    value.len() <= 20
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,7 +93,7 @@ impl fmt::Display for Refusal {
                 allowed,
             } => {
                 let allowed = allowed.join(", ");
-                if value.len() <= SHORT {
+                if is_a_word(value) {
                     write!(
                         formatter,
                         "annotation {annotation}: {value:?} is not allowed; "
@@ -123,6 +134,14 @@ impl fmt::Display for Refusal {
             } => write!(
                 formatter,
                 "annotation {annotation} has {count} items and annotation {other} {other_count}; {remedy}"
+            ),
+            Refusal::TooMany {
+                annotation,
+                count,
+                limit,
+            } => write!(
+                formatter,
+                "annotation {annotation} has {count} items, and at most {limit} are possible"
             ),
             Refusal::Destination {
                 annotation,

@@ -154,13 +154,18 @@ impl Case {
         }
     }
 
-    /// The payload for the case's object, with what `request.yaml` says differently about the request.
+    /// The payload for the case's object.
     pub fn payload(&self) -> Vec<u8> {
         self.payload_with(&self.object())
     }
 
     /// The same for another object.
     pub fn payload_with(&self, object: &Value) -> Vec<u8> {
+        payload(&self.request_for(object), &self.settings())
+    }
+
+    /// The request to create `object`, with what `request.yaml` says differently.
+    pub fn request_for(&self, object: &Value) -> Value {
         let mut request = creation_of(object);
         let path = self.directory.join("request.yaml");
         if path.exists() {
@@ -171,7 +176,7 @@ impl Case {
                 request[name] = value;
             }
         }
-        payload(&request, &self.settings())
+        request
     }
 
     /// The outcome that is expected.
