@@ -767,9 +767,10 @@ enum Answer<'a> {
     /// A pod at which `label` fails after it has written something.
     UnreadablePod(&'a str),
     Error(&'a str),
+    Never,
 }
 
-use Answer::{BrokenOffPod, Error, Pod, UnreadablePod};
+use Answer::{BrokenOffPod, Error, Never, Pod, UnreadablePod};
 
 /// kubectl's own words, as its version 1.33 says them.
 const FORBIDDEN: Answer<'_> = Error(
@@ -790,6 +791,7 @@ fn container_in_job(shell: Shell, answers: &[Answer<'_>]) -> Container {
             BrokenOffPod(pod) => format!("cat <<'END'\n{pod}\nEND\nexit 1\n"),
             UnreadablePod(pod) => format!("cat <<'END'\nunreadable\n{pod}\nEND\n"),
             Error(message) => format!("cat >&2 <<'END'\n{message}\nEND\nexit 1\n"),
+            Never => "exec \"$TVSI_TEST_SLEEP\" 1000\n".to_owned(),
         };
         container.write(&format!("answers/{}", index + 1), &commands);
         container.write("answers/last", &commands);
@@ -1174,6 +1176,22 @@ mod job_babysitter_check {
             check.ends_with(143);
         });
     }
+}
+
+/// This one takes the time that the scripts give kubectl.
+#[test]
+fn a_kubectl_that_hangs_is_cut_off_and_called_again() {
+    under_each_shell(|shell| {
+        let answers = [Never, Pod("app 0")];
+        let job = container_in_job(shell, &answers);
+        let mut babysitter = job.run("job-babysitter.sh", &["signal", "app=Never"]);
+        let start_of_job = container_in_job(shell, &answers);
+        let mut check = start_of_job.run("job-babysitter-check.sh", &["termination-log"]);
+        babysitter.ends_with(0);
+        check.ends_with(0);
+        assert_eq!(requests(&job).len(), 2);
+        assert_eq!(requests(&start_of_job).len(), 2);
+    });
 }
 
 /// kubectl leaves its in-cluster configuration aside, for localhost:8080, as soon as it is given one
