@@ -25,7 +25,8 @@ test: policy.wasm ## Run all tests
 	cargo test --workspace --locked
 
 .PHONY: golden
-golden: policy.wasm ## Write the outcomes of the golden cases anew; read the difference
+golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
+	UPDATE_GOLDEN=1 cargo test --quiet --lib the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
 
 .PHONY: bench

@@ -71,6 +71,36 @@ vocabulary! {
         "`file`, or `env`: static secrets become environment variables.";
     ProxyPort = "proxy-port", "8200",
         "Port of the local proxy, 1 to 65535.";
+    InjectContainers = "inject-containers", "all of the application's",
+        "Comma list of the containers that get the secrets (mount, hook or environment). The pod's init containers always get the mount.";
+    JobContainers = "job-containers", "all of the application's",
+        "Comma list of the containers whose end is the job's end.";
+    TemplateEngine = "template-engine", "setting `templateEngine`",
+        "What renders dynamic secrets: `consul-template`, or `vault-agent` without a second sidecar.";
+    VaultNamespace = "vault-namespace", "setting `vault.namespace`",
+        "Namespace of Vault Enterprise or OpenBao.";
+    SecretsMountPath = "secrets-mount-path", "setting `secrets.mountPath`",
+        "Where the application sees the files.";
+    ShareProcessNamespace = "share-process-namespace", "false",
+        "Let the pod's containers see each other's processes, so that `notify` can send a signal to the application.";
+    ApproleSecret = "approle-secret", "",
+        "A Secret of the pod's namespace with keys `role-id` and `secret-id` to log in with, in place of the two files.";
+    AgentRequestsCpu = "agent-requests-cpu", "setting `agent.resources`",
+        "CPU that Vault Agent requests.";
+    AgentRequestsMemory = "agent-requests-memory", "setting `agent.resources`",
+        "Memory that Vault Agent requests.";
+    AgentLimitsCpu = "agent-limits-cpu", "setting `agent.resources`",
+        "CPU limit of Vault Agent.";
+    AgentLimitsMemory = "agent-limits-memory", "setting `agent.resources`",
+        "Memory limit of Vault Agent.";
+    ConsulTemplateRequestsCpu = "consul-template-requests-cpu", "setting `consulTemplate.resources`",
+        "CPU that Consul Template requests.";
+    ConsulTemplateRequestsMemory = "consul-template-requests-memory", "setting `consulTemplate.resources`",
+        "Memory that Consul Template requests.";
+    ConsulTemplateLimitsCpu = "consul-template-limits-cpu", "setting `consulTemplate.resources`",
+        "CPU limit of Consul Template.";
+    ConsulTemplateLimitsMemory = "consul-template-limits-memory", "setting `consulTemplate.resources`",
+        "Memory limit of Consul Template.";
 }
 
 /// The annotations of one pod that are under the policy's prefix.
@@ -170,22 +200,33 @@ mod tests {
         RawValue::from_string(text.to_owned()).unwrap()
     }
 
+    /// `make golden` writes the table anew.
     #[test]
     fn the_documentation_has_every_annotation() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/annotations.md");
         let document = std::fs::read_to_string(path).unwrap();
-        let rows: Vec<_> = document
-            .lines()
-            .filter(|line| line.starts_with("| `"))
-            .collect();
-        let expected: Vec<_> = Key::ALL
-            .iter()
-            .map(|key| {
-                let default = key.default_value();
-                format!("| `{}` | {default} | {} |", key.name(), key.documentation())
-            })
-            .collect();
-        assert_eq!(rows, expected);
+        let rows = Key::ALL.iter().map(|key| {
+            let default = key.default_value();
+            format!(
+                "| `{}` | {default} | {} |\n",
+                key.name(),
+                key.documentation()
+            )
+        });
+        let (before, rest) = document.split_once("| --- | --- | --- |\n").unwrap();
+        let (_, after) = rest.split_once("\n\n").unwrap();
+        let expected = format!(
+            "{before}| --- | --- | --- |\n{}\n{after}",
+            rows.collect::<String>()
+        );
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, expected).unwrap();
+        } else {
+            assert!(
+                document == expected,
+                "{path} is not up to date; run `make golden`"
+            );
+        }
     }
 
     #[test]

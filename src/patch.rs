@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use json_patch::jsonptr::{Pointer, PointerBuf};
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
-use k8s_openapi::api::core::v1::{Container, ExecAction, Lifecycle, LifecycleHandler};
+use k8s_openapi::api::core::v1::{
+    Container, ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference,
+};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -37,6 +39,21 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
         !pod.init_containers.is_empty(),
         &injection.init_containers,
     );
+    let pull_secrets: Vec<_> = injection
+        .image_pull_secrets
+        .into_iter()
+        .map(|name| LocalObjectReference { name })
+        .collect();
+    let has_pull_secrets = !pod.image_pull_secrets.is_empty();
+    operations.append(
+        &["spec"],
+        "imagePullSecrets",
+        has_pull_secrets,
+        &pull_secrets,
+    );
+    if injection.shares_process_namespace {
+        operations.add(["spec", "shareProcessNamespace"], true);
+    }
     Patch(operations.0)
 }
 
@@ -87,6 +104,10 @@ impl Operations {
             !container.volume_mounts.is_empty(),
             &change.volume_mounts,
         );
+        for (place, word) in change.command.iter().enumerate() {
+            let place = place.to_string();
+            self.add(path.into_iter().chain(["command", &place]), word);
+        }
         let Some(command) = &change.post_start else {
             return;
         };

@@ -17,6 +17,14 @@ pub struct Pod<'a> {
     /// Seconds between TERM and KILL when the pod is deleted; 30 where the pod does not say.
     pub termination_grace_period_seconds: i64,
     pub is_windows: bool,
+    /// Whether its ports are the node's.
+    pub uses_host_network: bool,
+    /// Whether it sees the processes of the node.
+    pub uses_host_pid: bool,
+    /// Whether its containers see each other's processes, if the pod says.
+    pub shares_process_namespace: Option<bool>,
+    /// The names of the secrets that its images are pulled with.
+    pub image_pull_secrets: Vec<Text<'a>>,
 }
 
 /// Whether the kubelet starts a container again that has ended; `Always` where the pod does not say.
@@ -45,6 +53,9 @@ pub struct Container<'a> {
     /// Whether there is a `lifecycle` object, into which a hook can be put.
     pub has_lifecycle: bool,
     pub post_start: PostStart,
+    /// Whether it has a command of its own, and not its image's.
+    pub has_command: bool,
+    pub ports: Vec<i64>,
 }
 
 /// A container's postStart hook as submitted.
@@ -159,6 +170,20 @@ impl<'a> Pod<'a> {
             termination_grace_period_seconds: Option<i64>,
             #[serde(borrow, default)]
             os: Option<Object<OperatingSystem<'a>>>,
+            #[serde(default)]
+            host_network: Option<bool>,
+            #[serde(default, rename = "hostPID")]
+            host_pid: Option<bool>,
+            #[serde(default)]
+            share_process_namespace: Option<bool>,
+            #[serde(borrow, default)]
+            image_pull_secrets: Option<&'a RawValue>,
+        }
+
+        #[derive(Deserialize)]
+        struct Reference<'a> {
+            #[serde(borrow)]
+            name: Text<'a>,
         }
 
         #[derive(Deserialize)]
@@ -192,6 +217,17 @@ impl<'a> Pod<'a> {
                 .os
                 .and_then(|Object(os)| os.name)
                 .is_some_and(|name| &*name == "windows"),
+            uses_host_network: shape.host_network == Some(true),
+            uses_host_pid: shape.host_pid == Some(true),
+            shares_process_namespace: shape.share_process_namespace,
+            image_pull_secrets: read_list(
+                shape.image_pull_secrets,
+                "spec.imagePullSecrets",
+                |reference, path| {
+                    let Reference { name } = read_object(reference, || path.to_owned())?;
+                    Ok(name)
+                },
+            )?,
         })
     }
 
@@ -257,6 +293,16 @@ impl<'a> Container<'a> {
             volume_mounts: Option<&'a RawValue>,
             #[serde(borrow, default)]
             lifecycle: Option<&'a RawValue>,
+            #[serde(borrow, default)]
+            command: Option<&'a RawValue>,
+            #[serde(borrow, default)]
+            ports: Option<&'a RawValue>,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct PortShape {
+            container_port: i64,
         }
 
         #[derive(Deserialize)]
@@ -302,6 +348,12 @@ impl<'a> Container<'a> {
             )?,
             has_lifecycle: shape.lifecycle.is_some(),
             post_start,
+            has_command: !read_list(shape.command, &format!("{path}.command"), |_, _| Ok(()))?
+                .is_empty(),
+            ports: read_list(shape.ports, &format!("{path}.ports"), |port, path| {
+                let port: PortShape = read_object(port, || path.to_owned())?;
+                Ok(port.container_port)
+            })?,
             name: shape.name,
         })
     }

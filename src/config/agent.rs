@@ -2,11 +2,71 @@
 
 use serde::Serialize;
 
+use super::{Exec, Wait};
+
+pub type Template<'a> = super::Template<'a, [Wait; 1], [Exec<'a>; 1]>;
+
 #[derive(Debug, Serialize)]
 pub struct Config<'a> {
     pub log_level: &'static str,
     pub log_format: &'static str,
     pub auto_auth: [AutoAuth<'a>; 1],
+    /// The local proxy.
+    #[serde(flatten)]
+    pub proxy: Option<Proxy>,
+    /// Fetching once.
+    #[serde(flatten)]
+    pub once: Option<Once>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub template: Vec<Template<'a>>,
+}
+
+/// Answers requests from the pod, with the agent's token, and keeps what is leased.
+#[derive(Debug, Serialize)]
+pub struct Proxy {
+    pub api_proxy: [ApiProxy; 1],
+    pub cache: [Cache; 1],
+    pub listener: [Listener; 1],
+}
+
+#[derive(Debug, Serialize)]
+pub struct ApiProxy {
+    pub use_auto_auth_token: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Cache {}
+
+#[derive(Debug, Serialize)]
+pub struct Listener {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub address: String,
+    pub tls_disable: bool,
+}
+
+/// Ends when all templates have been rendered, or when they cannot be.
+#[derive(Debug, Serialize)]
+pub struct Once {
+    pub exit_after_auth: bool,
+    pub template_config: [TemplateConfig; 1],
+    pub vault: [Vault; 1],
+}
+
+#[derive(Debug, Serialize)]
+pub struct TemplateConfig {
+    pub exit_on_retry_failure: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Vault {
+    pub retry: [Retry; 1],
+}
+
+/// Tries are a quarter of a second apart, and each time twice as long.
+#[derive(Debug, Serialize)]
+pub struct Retry {
+    pub num_retries: u32,
 }
 
 /// Logging in, and keeping the token alive.
@@ -22,6 +82,8 @@ pub struct Method<'a> {
     pub kind: &'static str,
     pub mount_path: String,
     pub max_backoff: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exit_on_err: bool,
     pub config: [MethodConfig<'a>; 1],
 }
 
@@ -30,7 +92,7 @@ pub struct Method<'a> {
 pub enum MethodConfig<'a> {
     Kubernetes {
         role: &'a str,
-        token_path: &'a str,
+        token_path: String,
     },
     AppRole {
         role_id_file_path: String,

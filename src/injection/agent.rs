@@ -1,80 +1,260 @@
-//! The Vault Agent sidecar: logs in, keeps the token alive, and revokes it at the end.
+//! Vault Agent: as a sidecar that keeps the token alive, and as an init container that fetches secrets once.
 
-use k8s_openapi::api::core::v1::{Container, VolumeMount};
+use k8s_openapi::api::core::v1::{Container, KeyToPath, SecretVolumeSource, Volume, VolumeMount};
 
 use super::container::{env, read_only, running_script, writable};
 use super::service_account::{self, TokenMounts};
-use super::{Context, Refusal, configuration, connection, names, scripts};
+use super::{Context, Refusal, configuration, connection, names, scripts, templates};
 use crate::annotations::Key;
-use crate::config::agent::{AutoAuth, Config, Method, MethodConfig, Sink, SinkConfig};
-use crate::intent::{Intent, Login};
+use crate::config::agent::{
+    ApiProxy, AutoAuth, Cache, Config, Listener, Method, MethodConfig, Once, Proxy, Retry, Sink,
+    SinkConfig, Template, TemplateConfig, Vault,
+};
+use crate::intent::{AppRole, Engine, Intent, Login};
 use crate::settings::Settings;
 
 /// The environment variable with the agent's configuration.
 const CONFIG_VARIABLE: &str = "TVSI_AGENT_CONFIG";
 
+/// How often the init container tries before it fails: about half a minute.
+const TRIES_ONCE: u32 = 7;
+
 /// Builds the sidecar.
 pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Container, Refusal> {
-    let settings = context.settings;
-    let mut mounts = vec![writable(names::SHARED_VOLUME, names::SHARED_DIRECTORY)];
-    let login = match &intent.login {
-        Login::Kubernetes { role, token } => {
-            let TokenMounts {
-                mounts: token_mounts,
-                path,
-            } = service_account::for_login(token, context);
-            mounts.extend(token_mounts);
-            configuration(
-                settings,
-                CONFIG_VARIABLE,
-                &config(settings, kubernetes(settings, role, &path)),
-            )?
-        }
-        Login::AppRole => {
-            mounts.push(read_only(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY));
-            mounts.push(service_account::none(&mut context.volumes));
-            configuration(
-                settings,
-                CONFIG_VARIABLE,
-                &config(settings, approle(settings)),
-            )?
-        }
-    };
-    if intent.is_job {
-        mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
-    }
-    refuse_shared_mount_path(&mounts, settings)?;
-
-    let grace = settings
+    let renders = intent.engine() == Some(Engine::VaultAgent);
+    let grace = context
+        .settings
         .vault
         .revoke_grace_seconds
-        .min(context.pod.termination_grace_period_seconds.max(0) / 2)
-        .to_string();
+        .min(context.pod.termination_grace_period_seconds.max(0) / 2);
+    let mut container = agent(
+        intent,
+        context,
+        &Agent {
+            name: names::VAULT_AGENT,
+            role: "agent",
+            grace,
+            home: names::SHARED_DIRECTORY,
+            token_file: names::TOKEN_FILE,
+            config_file: names::AGENT_CONFIG_FILE,
+            renders,
+            runs_once: false,
+        },
+    )?;
+    if intent.is_job {
+        container
+            .volume_mounts
+            .get_or_insert_default()
+            .push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
+    }
+    Ok(container)
+}
+
+/// Builds the init container that renders static secrets.
+pub fn init_container(
+    intent: &Intent,
+    context: &mut Context<'_, '_>,
+) -> Result<Container, Refusal> {
+    agent(
+        intent,
+        context,
+        &Agent {
+            name: names::VAULT_AGENT_INIT,
+            role: "agent-init",
+            grace: 0,
+            home: names::INIT_DIRECTORY,
+            token_file: names::INIT_TOKEN_FILE,
+            config_file: names::INIT_CONFIG_FILE,
+            renders: true,
+            runs_once: true,
+        },
+    )
+}
+
+/// In what the two agents differ.
+struct Agent {
+    name: &'static str,
+    /// The first argument of the script.
+    role: &'static str,
+    grace: i64,
+    home: &'static str,
+    token_file: &'static str,
+    config_file: &'static str,
+    renders: bool,
+    runs_once: bool,
+}
+
+fn agent(
+    intent: &Intent,
+    context: &mut Context<'_, '_>,
+    agent: &Agent,
+) -> Result<Container, Refusal> {
+    let settings = context.settings;
+    let mut mounts = vec![writable(names::SHARED_VOLUME, names::SHARED_DIRECTORY)];
+    if agent.renders {
+        mounts.push(writable(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY));
+    } else if intent.reads_ids_from_files() {
+        mounts.push(read_only(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY));
+    }
+    let (method, login_mounts) = login(intent, context);
+    mounts.extend(login_mounts);
+    refuse_shared_mount_path(&mounts, settings)?;
+
+    let files = match &intent.secrets {
+        Some(secrets) if agent.renders => secrets.files.as_slice(),
+        _ => &[],
+    };
+    let template: Vec<Template<'_>> = files
+        .iter()
+        .map(|file| templates::template(settings, file, agent.runs_once).in_blocks())
+        .collect();
+    let config = Config {
+        log_level: settings.agent.log_level.as_str(),
+        log_format: settings.agent.log_format.as_str(),
+        auto_auth: [AutoAuth {
+            method: [Method {
+                exit_on_err: agent.runs_once,
+                ..method
+            }],
+            sink: [Sink {
+                kind: "file",
+                config: [SinkConfig {
+                    path: agent.token_file,
+                }],
+            }],
+        }],
+        proxy: match intent.proxy_port {
+            Some(port) if !agent.runs_once => Some(proxy(port)),
+            _ => None,
+        },
+        once: agent.runs_once.then(once),
+        template,
+    };
+    let config = configuration(settings, CONFIG_VARIABLE, &config)?;
+
+    let grace = agent.grace.to_string();
     let arguments = [
-        "agent",
+        agent.role,
         &grace,
-        context.signal_file,
-        names::TOKEN_FILE,
+        match agent.runs_once {
+            true => "",
+            false => context.signal_file,
+        },
+        agent.token_file,
         "vault",
         "agent",
         "-config",
-        names::AGENT_CONFIG_FILE,
+        agent.config_file,
     ];
-    let mut container = running_script(
-        names::VAULT_AGENT,
-        &settings.agent.program,
-        settings,
-        scripts::SIDECAR,
-        &arguments,
-    );
-    if let Some(image) = &intent.agent_image {
-        container.image = Some(image.clone());
-    }
-    let mut variables = connection(settings);
-    variables.push(env(CONFIG_VARIABLE, &login));
+    let program = context.program(&settings.agent.program, &intent.agent, "agent")?;
+    let mut container =
+        running_script(agent.name, &program, settings, scripts::SIDECAR, &arguments);
+    let (mut variables, tls_mount) = connection(intent, context, agent.home);
+    mounts.extend(tls_mount);
+    variables.push(env(CONFIG_VARIABLE, &config));
     container.env = Some(variables);
     container.volume_mounts = Some(mounts);
     Ok(container)
+}
+
+/// How the agent logs in, and what it has to mount for it.
+fn login<'a>(intent: &'a Intent, context: &mut Context<'_, '_>) -> (Method<'a>, Vec<VolumeMount>) {
+    let settings = context.settings;
+    let approle = &settings.vault.approle;
+    let (kind, path, config, mounts) = match &intent.login {
+        Login::Kubernetes { role, token } => {
+            let TokenMounts { mounts, path } = service_account::for_login(token, context);
+            let config = MethodConfig::Kubernetes {
+                role,
+                token_path: path,
+            };
+            (
+                "kubernetes",
+                &settings.vault.kubernetes.path,
+                config,
+                mounts,
+            )
+        }
+        Login::AppRole(source) => {
+            let mut mounts = vec![service_account::none(&mut context.volumes)];
+            let (directory, role_id, secret_id) = match source {
+                AppRole::Files => (
+                    names::SECRETS_DIRECTORY,
+                    approle.role_id_file.as_str(),
+                    approle.secret_id_file.as_str(),
+                ),
+                AppRole::Secret(name) => {
+                    context.volumes.add(ids(name.as_str()));
+                    mounts.push(read_only(names::APPROLE_VOLUME, names::APPROLE_DIRECTORY));
+                    (names::APPROLE_DIRECTORY, ROLE_ID, SECRET_ID)
+                }
+            };
+            let config = MethodConfig::AppRole {
+                role_id_file_path: format!("{directory}/{role_id}"),
+                secret_id_file_path: format!("{directory}/{secret_id}"),
+                remove_secret_id_file_after_reading: false,
+            };
+            ("approle", &approle.path, config, mounts)
+        }
+    };
+    let method = Method {
+        kind,
+        mount_path: format!("auth/{}", path.as_str()),
+        max_backoff: "30s",
+        exit_on_err: false,
+        config: [config],
+    };
+    (method, mounts)
+}
+
+/// The keys of the Secret that annotation `approle-secret` names.
+const ROLE_ID: &str = "role-id";
+const SECRET_ID: &str = "secret-id";
+
+/// The ids from a Secret. One without the keys keeps the pod waiting, with an event that names them.
+fn ids(secret: &str) -> Volume {
+    let item = |key: &str| KeyToPath {
+        key: key.to_owned(),
+        path: key.to_owned(),
+        mode: None,
+    };
+    Volume {
+        name: names::APPROLE_VOLUME.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.to_owned()),
+            items: Some(vec![item(ROLE_ID), item(SECRET_ID)]),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+fn proxy(port: u16) -> Proxy {
+    Proxy {
+        api_proxy: [ApiProxy {
+            use_auto_auth_token: true,
+        }],
+        cache: [Cache {}],
+        listener: [Listener {
+            kind: "tcp",
+            address: format!("127.0.0.1:{port}"),
+            tls_disable: true,
+        }],
+    }
+}
+
+fn once() -> Once {
+    Once {
+        exit_after_auth: true,
+        template_config: [TemplateConfig {
+            exit_on_retry_failure: true,
+        }],
+        vault: [Vault {
+            retry: [Retry {
+                num_retries: TRIES_ONCE,
+            }],
+        }],
+    }
 }
 
 /// A token's directory may be any, but not one where the policy has something of its own.
@@ -89,44 +269,4 @@ fn refuse_shared_mount_path(mounts: &[VolumeMount], settings: &Settings) -> Resu
         }
     }
     Ok(())
-}
-
-fn config<'a>(settings: &Settings, method: Method<'a>) -> Config<'a> {
-    Config {
-        log_level: settings.agent.log_level.as_str(),
-        log_format: settings.agent.log_format.as_str(),
-        auto_auth: [AutoAuth {
-            method: [method],
-            sink: [Sink {
-                kind: "file",
-                config: [SinkConfig {
-                    path: names::TOKEN_FILE,
-                }],
-            }],
-        }],
-    }
-}
-
-fn kubernetes<'a>(settings: &Settings, role: &'a str, token_path: &'a str) -> Method<'a> {
-    Method {
-        kind: "kubernetes",
-        mount_path: format!("auth/{}", settings.vault.kubernetes.path.as_str()),
-        max_backoff: "30s",
-        config: [MethodConfig::Kubernetes { role, token_path }],
-    }
-}
-
-fn approle(settings: &Settings) -> Method<'static> {
-    let approle = &settings.vault.approle;
-    let file = |name: &str| format!("{}/{name}", names::SECRETS_DIRECTORY);
-    Method {
-        kind: "approle",
-        mount_path: format!("auth/{}", approle.path.as_str()),
-        max_backoff: "30s",
-        config: [MethodConfig::AppRole {
-            role_id_file_path: file(approle.role_id_file.as_str()),
-            secret_id_file_path: file(approle.secret_id_file.as_str()),
-            remove_secret_id_file_after_reading: false,
-        }],
-    }
 }

@@ -3,17 +3,22 @@
 use k8s_openapi::api::core::v1::Container;
 
 use super::container::{env, read_only, running_script, writable};
-use super::{Context, Refusal, configuration, connection, names, scripts, service_account};
-use crate::config::consul_template::{Config, Retry, Template, Vault};
-use crate::config::{Exec, Wait};
+use super::{
+    Context, Refusal, configuration, connection, names, scripts, service_account, templates,
+};
+use crate::config::consul_template::{Config, Retry, Vault};
 use crate::intent::{Intent, SecretFile};
 use crate::settings::Settings;
 
 /// The environment variable with Consul Template's configuration.
 const CONFIG_VARIABLE: &str = "TVSI_CONSUL_TEMPLATE_CONFIG";
 
-/// Builds the sidecar.
-pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Container, Refusal> {
+/// Builds the sidecar that keeps `files` up to date.
+pub fn sidecar(
+    intent: &Intent,
+    files: &[SecretFile],
+    context: &mut Context<'_, '_>,
+) -> Result<Container, Refusal> {
     let settings = context.settings;
     let mut mounts = vec![
         writable(names::SHARED_VOLUME, names::SHARED_DIRECTORY),
@@ -32,15 +37,21 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
         "-config",
         names::CONSUL_TEMPLATE_CONFIG_FILE,
     ];
+    let program = context.program(
+        &settings.consul_template.program,
+        &intent.consul_template,
+        "consul-template",
+    )?;
     let mut container = running_script(
         names::CONSUL_TEMPLATE,
-        &settings.consul_template.program,
+        &program,
         settings,
         scripts::SIDECAR,
         &arguments,
     );
-    let mut variables = connection(settings);
-    let config = configuration(settings, CONFIG_VARIABLE, &config(settings, &intent.files))?;
+    let (mut variables, tls_mount) = connection(intent, context, names::SHARED_DIRECTORY);
+    mounts.extend(tls_mount);
+    let config = configuration(settings, CONFIG_VARIABLE, &config(settings, files))?;
     variables.push(env(CONFIG_VARIABLE, &config));
     container.env = Some(variables);
     container.volume_mounts = Some(mounts);
@@ -60,26 +71,9 @@ fn config<'a>(settings: &'a Settings, files: &'a [SecretFile]) -> Config<'a> {
                 max_backoff: "30s",
             },
         },
-        template: files.iter().map(|file| template(settings, file)).collect(),
-    }
-}
-
-fn template<'a>(settings: &'a Settings, file: &'a SecretFile) -> Template<'a> {
-    Template {
-        contents: &file.template,
-        destination: format!("{}/{}", names::SECRETS_DIRECTORY, file.destination),
-        perms: settings.secrets.file_permissions.as_str(),
-        error_on_missing_key: settings.secrets.error_on_missing_key,
-        error_fatal: false,
-        wait: Wait {
-            min: "1s",
-            max: "2s",
-        },
-        function_denylist: &["plugin"],
-        sandbox_path: names::SECRETS_DIRECTORY,
-        exec: file.notify.as_deref().map(|command| Exec {
-            command: vec!["/bin/sh", "-c", scripts::NOTIFY, "notify", command],
-            timeout: "30s",
-        }),
+        template: files
+            .iter()
+            .map(|file| templates::template(settings, file, false))
+            .collect(),
     }
 }

@@ -1,16 +1,18 @@
 //! The postStart hook that waits for a container's secrets files.
 
-use super::{Refusal, names, scripts};
+use super::{Refusal, scripts};
 use crate::annotations::Key;
 use crate::intent::SecretFile;
 use crate::pod::{Container, PostStart};
 use crate::settings::Settings;
 
-/// The hook's command: the wait, and then the container's own hook with its own arguments.
+/// The hook's command: the wait for the files in `directory`, and then the container's own hook with its
+/// own arguments.
 ///
 /// Kubernetes expands nothing in hooks: no `$` is doubled.
 pub fn command(
     container: &Container<'_>,
+    directory: &str,
     files: &[SecretFile],
     settings: &Settings,
 ) -> Result<Vec<String>, Refusal> {
@@ -24,12 +26,7 @@ pub fn command(
             });
         }
     };
-    let secrets = &settings.secrets;
-    let directory = container
-        .mount_of(names::SECRETS_VOLUME)
-        .map_or(secrets.mount_path.as_str(), |mount| &mount.mount_path)
-        .trim_end_matches('/');
-    let timeout = secrets.hook_timeout_seconds.to_string();
+    let timeout = settings.secrets.hook_timeout_seconds.to_string();
     let mut command: Vec<String> = [
         "/bin/sh",
         "-c",
@@ -39,11 +36,8 @@ pub fn command(
     ]
     .map(str::to_owned)
     .to_vec();
-    command.extend(
-        files
-            .iter()
-            .map(|file| format!("{directory}/{}", file.destination)),
-    );
+    let files = files.iter();
+    command.extend(files.map(|file| format!("{directory}/{}", file.destination)));
     if let Some(own) = own {
         command.push("--".to_owned());
         command.extend(own.iter().cloned());

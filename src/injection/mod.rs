@@ -1,30 +1,38 @@
 //! What is added to a pod, so that it gets what it asks for.
 
 mod agent;
+mod application;
+mod checks;
 mod consul_template;
 mod container;
+mod environment;
 mod hook;
 mod job_babysitter;
 pub mod names;
 mod refusal;
 pub mod scripts;
 mod service_account;
+mod templates;
+mod tls;
 mod volumes;
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, Volume, VolumeMount};
 use serde::Serialize;
 
 use crate::annotations::Key;
-use crate::intent::{Intent, Login};
-use crate::pod::{self, List, Pod, RestartPolicy, VolumeSource};
-use crate::settings::Settings;
+use crate::intent::{Engine, Intent, Overrides};
+use crate::pod::{self, List, Pod};
+use crate::settings::{Amounts, Program, Resources, Settings};
 
-use container::{env, read_only, writable};
+use container::env;
 pub use refusal::Refusal;
 use volumes::Volumes;
 
+/// The annotation by which `kubectl logs` and `exec` choose a container, if it is not the first one.
+pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
 /// What the policy adds to a pod.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Injection {
     /// Annotations by their whole name.
     pub annotations: Vec<(String, String)>,
@@ -36,6 +44,9 @@ pub struct Injection {
     /// Sidecars behind the pod's own containers.
     pub last_containers: Vec<Container>,
     pub changes: Vec<ContainerChange>,
+    pub image_pull_secrets: Vec<String>,
+    /// Whether the containers are to see each other's processes, which they do not yet.
+    pub shares_process_namespace: bool,
 }
 
 /// What one of the pod's own containers gets.
@@ -47,6 +58,8 @@ pub struct ContainerChange {
     pub volume_mounts: Vec<VolumeMount>,
     /// The command of its postStart hook, in place of its own.
     pub post_start: Option<Vec<String>>,
+    /// What comes before its own command.
+    pub command: Vec<String>,
 }
 
 /// What the builders of the containers share.
@@ -55,6 +68,8 @@ struct Context<'c, 'p> {
     settings: &'c Settings,
     /// The pod's own containers, without the proxies of service meshes.
     applications: Vec<&'c pod::Container<'p>>,
+    /// Those of them that get the secrets.
+    selected: Vec<&'c pod::Container<'p>>,
     /// The file whose appearance ends the sidecars; empty where there is no job to end.
     signal_file: &'static str,
     volumes: Volumes,
@@ -70,132 +85,76 @@ impl Injection {
         has_default_container: bool,
         warnings: &mut Vec<String>,
     ) -> Result<Self, Refusal> {
-        refuse_clashes(pod)?;
-        let is_ignored = |name: &str| {
-            let mut ignored = settings.jobs.ignored_containers.iter();
-            ignored.any(|ignored| ignored.as_str() == name)
-        };
-        let applications: Vec<_> = pod
-            .containers
-            .iter()
-            .filter(|container| !is_ignored(&container.name))
-            .collect();
-        let Some(first_application) = applications.first() else {
-            return Err(Refusal::NoApplicationContainer);
-        };
-        let first_application = first_application.name.to_string();
-        warn_of_weak_spots(intent, pod, settings, warnings);
-
+        checks::refuse_clashes(intent, pod, settings)?;
+        checks::warn_of_weak_spots(intent, pod, settings, warnings);
+        let applications = application::containers(pod, settings)?;
+        let has_babysitter = intent.is_job && intent.has_sidecars();
         let mut context = Context {
             pod,
             settings,
+            selected: application::selected(intent, &applications, settings)?,
             applications,
-            signal_file: match intent.is_job {
+            signal_file: match has_babysitter {
                 true => names::JOB_SIGNAL_FILE,
                 false => "",
             },
             volumes: Volumes::default(),
             warnings,
         };
-        context.add_volumes(intent);
-        let changes = context.change_containers(intent, is_ignored)?;
-        let mut sidecars = vec![
-            agent::sidecar(intent, &mut context)?,
-            consul_template::sidecar(intent, &mut context)?,
-        ];
-        let mut init_containers = Vec::new();
-        if intent.is_job {
-            sidecars.push(job_babysitter::sidecar(&mut context)?);
-            init_containers.push(job_babysitter::init_container(&mut context));
+        let mut injection = Injection {
+            annotations: vec![(
+                settings.annotations.name(Key::Status),
+                "injected".to_owned(),
+            )],
+            image_pull_secrets: context.missing_image_pull_secrets(),
+            shares_process_namespace: intent.shares_process_namespace
+                && pod.shares_process_namespace.is_none(),
+            ..Injection::default()
+        };
+        context.add_volumes(intent, has_babysitter);
+        injection.changes = application::changes(intent, &context)?;
+
+        let mut sidecars = Vec::new();
+        if intent.has_sidecars() {
+            sidecars.push(agent::sidecar(intent, &mut context)?);
+        }
+        if let (Some(Engine::ConsulTemplate), Some(secrets)) = (intent.engine(), &intent.secrets) {
+            let files = &secrets.files;
+            sidecars.push(consul_template::sidecar(intent, files, &mut context)?);
+        }
+        if has_babysitter {
+            sidecars.push(job_babysitter::sidecar(intent, &mut context)?);
+            let check = job_babysitter::init_container(&mut context);
+            injection.init_containers.push(check);
+        }
+        if intent.fetches_once() {
+            let fetch = agent::init_container(intent, &mut context)?;
+            injection.init_containers.push(fetch);
+        }
+        if intent.fills_environment() {
+            let shell = environment::init_container(&mut context);
+            injection.init_containers.push(shell);
         }
 
-        let status = settings.annotations.name(Key::Status);
-        let mut annotations = vec![(status, "injected".to_owned())];
-        let mut injection = Injection {
-            volumes: context.volumes.into_vec(),
-            init_containers,
-            first_containers: Vec::new(),
-            last_containers: Vec::new(),
-            changes,
-            annotations: Vec::new(),
-        };
-        if intent.waits_in_hook {
+        if intent.waits_in_hook() {
             // The kubelet starts no container before the hook of the one before it has ended.
             injection.first_containers = sidecars;
-            if !has_default_container {
-                annotations.push((DEFAULT_CONTAINER.to_owned(), first_application));
+            if !has_default_container && let Some(first) = context.applications.first() {
+                let first = (DEFAULT_CONTAINER.to_owned(), first.name.to_string());
+                injection.annotations.push(first);
             }
         } else {
             injection.last_containers = sidecars;
         }
-        injection.annotations = annotations;
+        injection.volumes = context.volumes.into_vec();
         Ok(injection)
     }
 }
 
-/// The annotation by which `kubectl logs` and `exec` choose a container, if it is not the first one.
-pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
-
-fn refuse_clashes(pod: &Pod<'_>) -> Result<(), Refusal> {
-    if pod.is_windows {
-        return Err(Refusal::Windows);
-    }
-    for container in pod.all_containers() {
-        if names::CONTAINERS.contains(&&*container.name) {
-            return Err(Refusal::ContainerNameTaken {
-                container: container.name.to_string(),
-            });
-        }
-    }
-    for volume in &pod.volumes {
-        if names::VOLUMES.contains(&&*volume.name) {
-            return Err(Refusal::VolumeNameTaken {
-                volume: volume.name.to_string(),
-            });
-        }
-    }
-    match secrets_volume(pod) {
-        Some(VolumeSource::Other(kind)) => Err(Refusal::SecretsVolumeKind { kind: kind.clone() }),
-        _ => Ok(()),
-    }
-}
-
-fn secrets_volume<'c>(pod: &'c Pod<'_>) -> Option<&'c VolumeSource> {
-    pod.volumes
-        .iter()
-        .find(|volume| &*volume.name == names::SECRETS_VOLUME)
-        .map(|volume| &volume.source)
-}
-
-fn warn_of_weak_spots(
-    intent: &Intent,
-    pod: &Pod<'_>,
-    settings: &Settings,
-    warnings: &mut Vec<String>,
-) {
-    if secrets_volume(pod) == Some(&VolumeSource::EmptyDir { in_memory: false }) {
-        warnings.push(
-            "volume secrets is no emptyDir with medium Memory: the secrets are written to the node's disk"
-                .to_owned(),
-        );
-    }
-    if !intent.is_job && pod.restart_policy != RestartPolicy::Always {
-        warnings
-            .push("the pod can end, but its sidecars do not end with it; use mode job".to_owned());
-    }
-    if matches!(intent.login, Login::AppRole) && pod.init_containers.is_empty() {
-        let approle = &settings.vault.approle;
-        warnings.push(format!(
-            "no init container of the pod writes {} and {} to the secrets directory, which the login with approle reads",
-            approle.role_id_file.as_str(),
-            approle.secret_id_file.as_str()
-        ));
-    }
-}
-
 impl Context<'_, '_> {
-    fn add_volumes(&mut self, intent: &Intent) {
-        if secrets_volume(self.pod).is_none() {
+    fn add_volumes(&mut self, intent: &Intent, has_babysitter: bool) {
+        let needs_secrets = intent.secrets.is_some() || intent.reads_ids_from_files();
+        if needs_secrets && checks::secrets_volume(self.pod).is_none() {
             let limit = self.settings.secrets.size_limit.as_ref();
             let limit = limit.map(|limit| limit.as_str());
             self.volumes
@@ -203,94 +162,92 @@ impl Context<'_, '_> {
         }
         self.volumes
             .add(volumes::empty_dir(names::SHARED_VOLUME, Some("4Mi")));
-        if intent.is_job {
+        if has_babysitter {
             self.volumes
                 .add(volumes::empty_dir(names::JOB_VOLUME, Some("1Mi")));
         }
+        if intent.fills_environment() {
+            self.volumes
+                .add(volumes::empty_dir(names::ENV_VOLUME, Some("4Mi")));
+        }
     }
 
-    /// Gives the pod's own containers the secrets, and the application's their hook.
-    fn change_containers(
-        &self,
-        intent: &Intent,
-        is_ignored: impl Fn(&str) -> bool,
-    ) -> Result<Vec<ContainerChange>, Refusal> {
-        let init_containers_write = matches!(intent.login, Login::AppRole);
-        let lists = [
-            (List::Containers, &self.pod.containers),
-            (List::InitContainers, &self.pod.init_containers),
-        ];
-        let mut changes = Vec::new();
-        for (list, containers) in lists {
-            for (index, container) in containers.iter().enumerate() {
-                if is_ignored(&container.name) {
-                    continue;
-                }
-                let is_init_container = list == List::InitContainers;
-                let writes = is_init_container && init_containers_write;
-                let change = ContainerChange {
-                    list,
-                    index,
-                    volume_mounts: self.secrets_mount(container, writes)?.into_iter().collect(),
-                    post_start: match intent.waits_in_hook && !is_init_container {
-                        true => Some(hook::command(container, &intent.files, self.settings)?),
-                        false => None,
-                    },
-                };
-                if !change.volume_mounts.is_empty() || change.post_start.is_some() {
-                    changes.push(change);
-                }
-            }
-        }
-        Ok(changes)
+    fn missing_image_pull_secrets(&self) -> Vec<String> {
+        let has = |name: &str| {
+            let mut submitted = self.pod.image_pull_secrets.iter();
+            submitted.any(|submitted| &**submitted == name)
+        };
+        let secrets = self.settings.image_pull_secrets.iter();
+        secrets
+            .map(|secret| secret.as_str())
+            .filter(|secret| !has(secret))
+            .map(str::to_owned)
+            .collect()
     }
 
-    /// The mount of the secrets that `container` needs, if it has none of its own.
-    fn secrets_mount(
+    /// The settings of a program with what the pod wants differently, under annotations that begin with
+    /// `prefix`.
+    fn program(
         &self,
-        container: &pod::Container<'_>,
-        writes: bool,
-    ) -> Result<Option<VolumeMount>, Refusal> {
-        if container.mount_of(names::SECRETS_VOLUME).is_some() {
-            return Ok(None);
-        }
-        let path = self.settings.secrets.mount_path.as_str();
-        let taken = container
-            .volume_mounts
-            .iter()
-            .find(|mount| mount.is_at(path));
-        if let Some(taken) = taken {
-            if &*taken.name == names::SECRETS_VOLUME {
-                return Err(Refusal::MountPathTakenByPart {
-                    container: container.name.to_string(),
-                    path: path.to_owned(),
-                });
-            }
-            return Err(Refusal::MountPathTaken {
-                container: container.name.to_string(),
-                path: path.to_owned(),
-                volume: taken.name.to_string(),
-                ours: names::SECRETS_VOLUME.to_owned(),
+        program: &Program,
+        overrides: &Overrides,
+        prefix: &str,
+    ) -> Result<Program, Refusal> {
+        let resources = program.resources.clone();
+        let (requests, limits) = match resources {
+            Some(resources) => (resources.requests, resources.limits),
+            None => (None, None),
+        };
+        let resources = Resources {
+            requests: merged(requests, &overrides.requests),
+            limits: merged(limits, &overrides.limits),
+        };
+        if let Some(over) = resources.requests_over_limits().next() {
+            let annotation_prefix = self.settings.annotations.prefix.as_str();
+            return Err(Refusal::RequestOverLimit {
+                annotation: format!("{annotation_prefix}/{prefix}-requests-{}", over.resource),
+                other: format!("{prefix}-limits-{}", over.resource),
+                request: over.request.as_str().to_owned(),
+                limit: over.limit.as_str().to_owned(),
             });
         }
-        Ok(Some(if writes || !self.settings.secrets.read_only {
-            writable(names::SECRETS_VOLUME, path)
-        } else {
-            read_only(names::SECRETS_VOLUME, path)
-        }))
+        Ok(Program {
+            image: overrides
+                .image
+                .clone()
+                .unwrap_or_else(|| program.image.clone()),
+            image_pull_policy: program.image_pull_policy,
+            resources: (resources.requests.is_some() || resources.limits.is_some())
+                .then_some(resources),
+        })
     }
 }
 
-/// How agent, Consul Template and the revocation reach Vault, and where the token is.
-fn connection(settings: &Settings) -> Vec<EnvVar> {
-    let mut variables = vec![
-        env("HOME", names::SHARED_DIRECTORY),
-        env("VAULT_ADDR", settings.vault.address.as_str()),
-    ];
-    if let Some(namespace) = &settings.vault.namespace {
+fn merged(amounts: Option<Amounts>, overrides: &Amounts) -> Option<Amounts> {
+    if *overrides == Amounts::default() {
+        return amounts;
+    }
+    let amounts = amounts.unwrap_or_default();
+    Some(Amounts {
+        cpu: overrides.cpu.clone().or(amounts.cpu),
+        memory: overrides.memory.clone().or(amounts.memory),
+    })
+}
+
+/// How agent, Consul Template and the revocation reach Vault, and where the token is: below `home`.
+fn connection(
+    intent: &Intent,
+    context: &mut Context<'_, '_>,
+    home: &str,
+) -> (Vec<EnvVar>, Option<VolumeMount>) {
+    let vault = &context.settings.vault;
+    let mut variables = vec![env("HOME", home), env("VAULT_ADDR", vault.address.as_str())];
+    if let Some(namespace) = intent.vault_namespace.as_ref().or(vault.namespace.as_ref()) {
         variables.push(env("VAULT_NAMESPACE", namespace));
     }
-    variables
+    let (of_tls, mount) = tls::connection(&vault.tls, &mut context.volumes);
+    variables.extend(of_tls.iter().map(|(name, value)| env(name, value)));
+    (variables, mount)
 }
 
 /// A program's configuration as JSON, which must fit an environment variable.

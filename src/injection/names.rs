@@ -1,6 +1,8 @@
 //! The names and paths that a pod gets. They are fixed: manifests, alerts and RBAC rules refer to them.
 
 pub const VAULT_AGENT: &str = "tvsi-vault-agent";
+pub const VAULT_AGENT_INIT: &str = "tvsi-vault-agent-init";
+pub const ENV_INIT: &str = "tvsi-env-init";
 pub const CONSUL_TEMPLATE: &str = "tvsi-consul-template";
 pub const JOB_BABYSITTER: &str = "tvsi-job-babysitter";
 pub const JOB_BABYSITTER_INIT: &str = "tvsi-job-babysitter-init";
@@ -16,6 +18,24 @@ pub const SHARED_DIRECTORY: &str = "/opt/talend/tvsi";
 pub const TOKEN_FILE: &str = "/opt/talend/tvsi/.vault-token";
 pub const AGENT_CONFIG_FILE: &str = "/opt/talend/tvsi/agent.json";
 pub const CONSUL_TEMPLATE_CONFIG_FILE: &str = "/opt/talend/tvsi/consul-template.json";
+
+/// The init agent's own: it can run again beside the sidecars, and must not touch their token.
+pub const INIT_DIRECTORY: &str = "/opt/talend/tvsi/init";
+pub const INIT_TOKEN_FILE: &str = "/opt/talend/tvsi/init/.vault-token";
+pub const INIT_CONFIG_FILE: &str = "/opt/talend/tvsi/init/agent.json";
+
+/// The shell that puts secrets into the environment.
+pub const ENV_VOLUME: &str = "tvsi-env";
+pub const ENV_DIRECTORY: &str = "/opt/talend/tvsi-env";
+pub const ENV_BUSYBOX: &str = "/opt/talend/tvsi-env/busybox";
+
+/// The ids of an AppRole.
+pub const APPROLE_VOLUME: &str = "tvsi-approle";
+pub const APPROLE_DIRECTORY: &str = "/opt/talend/tvsi-approle";
+
+/// Certificates for the connection to Vault.
+pub const TLS_VOLUME: &str = "tvsi-tls";
+pub const TLS_DIRECTORY: &str = "/opt/talend/tvsi-tls";
 
 /// The signal that the job is done.
 pub const JOB_VOLUME: &str = "tvsi-job";
@@ -37,16 +57,18 @@ pub const CONTAINERS: [&str; 6] = [
     CONSUL_TEMPLATE,
     JOB_BABYSITTER,
     JOB_BABYSITTER_INIT,
-    "tvsi-vault-agent-init",
-    "tvsi-env-init",
+    VAULT_AGENT_INIT,
+    ENV_INIT,
 ];
 
 /// Every volume that the policy may add, but for [`SECRETS_VOLUME`], which a pod may bring.
-pub const VOLUMES: [&str; 6] = [
+pub const VOLUMES: [&str; 8] = [
     SHARED_VOLUME,
     JOB_VOLUME,
     LOGIN_TOKEN_VOLUME,
     API_TOKEN_VOLUME,
     NO_TOKEN_VOLUME,
-    "tvsi-env",
+    ENV_VOLUME,
+    APPROLE_VOLUME,
+    TLS_VOLUME,
 ];

@@ -34,6 +34,34 @@ pub enum Refusal {
         directory: String,
     },
     NoApplicationContainer,
+    NoSuchContainer {
+        annotation: String,
+        known: Vec<String>,
+    },
+    NoCommand {
+        annotation: String,
+        container: String,
+    },
+    ProxyOnHostNetwork {
+        annotation: String,
+    },
+    ProxyPortTaken {
+        annotation: String,
+        port: u16,
+        container: String,
+    },
+    ProcessNamespaceNotShared {
+        annotation: String,
+    },
+    ProcessNamespaceOfHost {
+        annotation: String,
+    },
+    RequestOverLimit {
+        annotation: String,
+        other: String,
+        request: String,
+        limit: String,
+    },
     HookTaken {
         annotation: String,
         container: String,
@@ -94,6 +122,47 @@ impl fmt::Display for Refusal {
             ),
             Refusal::NoApplicationContainer => formatter.write_str(
                 "spec.containers: every container is one of those that the setting jobs.ignoredContainers leaves out; there is none to inject secrets into",
+            ),
+            Refusal::NoSuchContainer { annotation, known } => write!(
+                formatter,
+                "annotation {annotation} names a container that the pod does not have; it has {}",
+                known.join(", ")
+            ),
+            Refusal::NoCommand {
+                annotation,
+                container,
+            } => write!(
+                formatter,
+                "container {container} has no command, and annotation {annotation}: env needs one, because the image's own cannot be seen from here; add the image's ENTRYPOINT as command"
+            ),
+            Refusal::ProxyOnHostNetwork { annotation } => write!(
+                formatter,
+                "annotation {annotation}: proxy cannot be used with spec.hostNetwork, with which every process of the node could use the pod's token"
+            ),
+            Refusal::ProxyPortTaken {
+                annotation,
+                port,
+                container,
+            } => write!(
+                formatter,
+                "container {container} declares port {port}, which is the local proxy's; choose another in annotation {annotation}"
+            ),
+            Refusal::ProcessNamespaceNotShared { annotation } => write!(
+                formatter,
+                "annotation {annotation} is true and spec.shareProcessNamespace is false; remove one of them"
+            ),
+            Refusal::ProcessNamespaceOfHost { annotation } => write!(
+                formatter,
+                "annotation {annotation} cannot be used with spec.hostPID, with which the processes are seen already; remove it"
+            ),
+            Refusal::RequestOverLimit {
+                annotation,
+                other,
+                request,
+                limit,
+            } => write!(
+                formatter,
+                "annotation {annotation}: {request} is requested and the limit is {limit}; request less, or set {other}"
             ),
             Refusal::HookTaken {
                 annotation,

@@ -5,8 +5,21 @@ use std::fmt;
 /// What is wrong with an annotation or label. Values are told only where they are names from a closed set.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Refusal {
-    NotYet {
+    /// Not of the form that it needs.
+    Unusable {
         annotation: String,
+        allowed: &'static str,
+    },
+    NotAPort {
+        annotation: String,
+    },
+    EnvironmentOfDynamic {
+        annotation: String,
+        remedy: String,
+    },
+    ApproleOfStatic {
+        annotation: String,
+        remedy: String,
     },
     NotBoolean {
         annotation: String,
@@ -48,13 +61,6 @@ pub enum Refusal {
         position: usize,
         problem: &'static str,
     },
-    NotAFilePath {
-        annotation: String,
-        example: &'static str,
-    },
-    NotAnImage {
-        annotation: String,
-    },
     MissingLabel {
         label: String,
         annotation: String,
@@ -79,9 +85,21 @@ fn is_a_word(value: &str) -> bool {
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NotYet { annotation } => write!(
+            Refusal::Unusable {
+                annotation,
+                allowed,
+            } => write!(formatter, "annotation {annotation} must be {allowed}"),
+            Refusal::NotAPort { annotation } => write!(
                 formatter,
-                "annotation {annotation} is not supported by this version of the policy; remove it"
+                "annotation {annotation} must be a port from 1 to 65535"
+            ),
+            Refusal::EnvironmentOfDynamic { annotation, remedy } => write!(
+                formatter,
+                "annotation {annotation}: env is for static secrets only, for the environment of a process cannot change; add annotation {remedy}: static"
+            ),
+            Refusal::ApproleOfStatic { annotation, remedy } => write!(
+                formatter,
+                "annotation {annotation}: approle cannot fetch static secrets with ids from an init container of the pod, which runs later; name a Secret with the ids in annotation {remedy}"
             ),
             Refusal::NotBoolean { annotation } => write!(
                 formatter,
@@ -150,17 +168,6 @@ impl fmt::Display for Refusal {
             } => write!(
                 formatter,
                 "annotation {annotation}: item {position} {problem}"
-            ),
-            Refusal::NotAFilePath {
-                annotation,
-                example,
-            } => write!(
-                formatter,
-                "annotation {annotation} must be the absolute path of a file in a directory, without :, empty, . or .. segments, such as {example}"
-            ),
-            Refusal::NotAnImage { annotation } => write!(
-                formatter,
-                "annotation {annotation} is no image reference, such as hashicorp/vault:2.0.4"
             ),
             Refusal::MissingLabel { label, annotation } => write!(
                 formatter,

@@ -107,17 +107,30 @@ pub fn without_heredoc_escapes(template: &str) -> String {
     output
 }
 
+/// The byte that begins a line of a file for the environment which goes on with the value above it.
+pub const CONTINUATION: &str = "\\x01";
+
 /// The template that writes one `key=value` line for each key of the secret at `path`.
-///
+pub fn default_for_file(path: &str) -> String {
+    default_template(path, "")
+}
+
+/// The same for a file that becomes environment variables: a line break in a value is followed by a byte
+/// that no name begins with, so that the value arrives whole.
+pub fn default_for_environment(path: &str) -> String {
+    let fold = format!(" | printf \"%v\" | replaceAll \"\\n\" \"\\n{CONTINUATION}\"");
+    default_template(path, &fold)
+}
+
 /// It decides when it renders: only a KV v2 answer has maps at both `data` and `metadata`. A key that is
 /// missing from a map reads as nothing through `index`, where `.Data.data` would be an error.
-pub fn default_template(path: &str) -> String {
+fn default_template(path: &str, filter: &str) -> String {
+    let path = go_string(path);
     format!(
-        "{{{{ with secret {} }}}}{{{{ $data := .Data }}}}\
+        "{{{{ with secret {path} }}}}{{{{ $data := .Data }}}}\
          {{{{ if and (sprig_kindIs \"map\" (index .Data \"data\")) (sprig_kindIs \"map\" (index .Data \"metadata\")) }}}}\
          {{{{ $data = index .Data \"data\" }}}}{{{{ end }}}}\
-         {{{{ range $key, $value := $data }}}}{{{{ $key }}}}={{{{ $value }}}}\n{{{{ end }}}}{{{{ end }}}}",
-        go_string(path)
+         {{{{ range $key, $value := $data }}}}{{{{ $key }}}}={{{{ $value{filter} }}}}\n{{{{ end }}}}{{{{ end }}}}"
     )
 }
 
@@ -178,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_path_cannot_leave_its_literal() {
-        let template = default_template(r#"a" }}{{ plugin "x\"#);
+        let template = default_for_file(r#"a" }}{{ plugin "x\"#);
         assert!(template.starts_with(r#"{{ with secret "a\" }}{{ plugin \"x\\" }}{{ $data"#));
         // All of it is one literal: splitting finds no text between the first action's delimiters.
         let mut first_text = None;

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use crate::annotations::{Annotations, Key};
+use crate::settings::Checked;
 
 /// A boolean in any case: `true/yes/on/y` and `false/no/off/n`; `None` for anything else.
 pub fn boolean(text: &str) -> Option<bool> {
@@ -123,14 +124,17 @@ impl<'a> Given<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FilePath(String);
 
-impl FilePath {
-    /// The path, if it is absolute, without empty, `.` and `..` segments, and below some directory.
-    pub fn new(path: &str) -> Option<Self> {
+impl Checked for FilePath {
+    const ALLOWED: &'static str = "the absolute path of a file in a directory, without :, empty, . or .. segments, such as /var/run/secrets/kubernetes.io/serviceaccount/token";
+
+    fn parse(path: &str) -> Option<Self> {
         let relative = path.strip_prefix('/')?;
         let usable = is_relative_path(relative) && relative.contains('/') && !path.contains(':');
         usable.then(|| FilePath(path.to_owned()))
     }
+}
 
+impl FilePath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -180,9 +184,9 @@ mod tests {
 
     #[test]
     fn file_paths_are_below_a_directory() {
-        assert_eq!(FilePath::new("/a/b").unwrap().split(), ("/a", "b"));
+        assert_eq!(FilePath::parse("/a/b").unwrap().split(), ("/a", "b"));
         for path in ["/a", "a/b", "/a/../b", "/a/", "/a//b", "", "/a/b:c"] {
-            assert!(FilePath::new(path).is_none(), "{path}");
+            assert!(FilePath::parse(path).is_none(), "{path}");
         }
     }
 }

@@ -11,9 +11,9 @@ use serde_json::Value;
 pub use reader::Problem;
 use reader::Section;
 pub use values::{
-    AnnotationPrefix, Capability, Directory, DnsLabel, FileName, FilePermissions, Image,
-    ImagePullPolicy, LabelKey, LogFormat, LogLevel, MountPath, Quantity, SeccompProfileType, Url,
-    is_image,
+    AnnotationPrefix, Capability, Checked, DataKey, Directory, DnsLabel, FileName, FilePermissions,
+    Image, ImagePullPolicy, LabelKey, LogFormat, LogLevel, MountPath, ObjectName, Quantity,
+    SeccompProfileType, TemplateEngine, Url, VariablePattern,
 };
 
 use crate::annotations::Key;
@@ -25,9 +25,13 @@ pub struct Settings {
     pub vault: Vault,
     pub annotations: Annotations,
     pub secrets: Secrets,
+    pub template_engine: TemplateEngine,
     pub agent: Agent,
     pub consul_template: ConsulTemplate,
     pub job_babysitter: JobBabysitter,
+    pub env_shell: EnvShell,
+    /// Secrets to pull images with, which are added to the pod's own.
+    pub image_pull_secrets: Vec<ObjectName>,
     /// Of every injected container; `None` leaves it to the images.
     pub security_context: Option<SecurityContext>,
     pub jobs: Jobs,
@@ -41,10 +45,43 @@ pub struct Vault {
     pub address: Url,
     /// Vault Enterprise or OpenBao namespace.
     pub namespace: Option<String>,
+    pub tls: Tls,
     pub kubernetes: KubernetesAuth,
     pub approle: AppRoleAuth,
     /// Seconds between the end of the pod being asked for and the revocation of its token.
     pub revoke_grace_seconds: i64,
+}
+
+/// How to trust Vault's server, and how it trusts the pods. All of it comes from the pod's namespace.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tls {
+    /// Does not verify the server's certificate.
+    pub skip_verify: bool,
+    /// The name in the server's certificate, if it is not the address's.
+    pub server_name: Option<String>,
+    /// The authority that has signed the server's certificate; `None` for those of the images.
+    pub ca: Option<CertificateAuthority>,
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateAuthority {
+    pub source: CertificateSource,
+    pub key: DataKey,
+}
+
+/// The kind of object that holds a certificate, and its name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CertificateSource {
+    Secret(ObjectName),
+    ConfigMap(ObjectName),
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientCertificate {
+    pub secret: ObjectName,
+    pub certificate_key: DataKey,
+    pub private_key_key: DataKey,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -100,6 +137,15 @@ pub struct JobBabysitter {
     pub program: Program,
 }
 
+/// The shell that turns static secrets into environment variables.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EnvShell {
+    /// Its image has a static busybox.
+    pub program: Program,
+    /// Names that no secret may have in the environment.
+    pub denied_names: Vec<VariablePattern>,
+}
+
 /// What every injected container has.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Program {
@@ -114,7 +160,7 @@ pub struct Resources {
     pub limits: Option<Amounts>,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Amounts {
     pub cpu: Option<Quantity>,
     pub memory: Option<Quantity>,
@@ -174,6 +220,41 @@ impl Program {
     }
 }
 
+/// Variables by which a program is made to load or run something else than it would.
+const DENIED_NAMES: [&str; 31] = [
+    "PATH",
+    "IFS",
+    "LD_*",
+    "DYLD_*",
+    "GLIBC_TUNABLES",
+    "GCONV_PATH",
+    "LOCPATH",
+    "NLSPATH",
+    "MALLOC_*",
+    "HOSTALIASES",
+    "RESOLV_HOST_CONF",
+    "HOME",
+    "SHELL",
+    "ENV",
+    "BASH_ENV",
+    "BASH_FUNC*",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PROMPT_COMMAND",
+    "PS4",
+    "CDPATH",
+    "GLOBIGNORE",
+    "NODE_OPTIONS",
+    "PYTHON*",
+    "PERL5*",
+    "RUBY*",
+    "GEM_*",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "CLASSPATH",
+];
+
 impl Default for Settings {
     fn default() -> Self {
         let dns_labels = |names: &[&str]| names.iter().copied().map(DnsLabel::known).collect();
@@ -181,6 +262,7 @@ impl Default for Settings {
             vault: Vault {
                 address: Url::known("https://vault:8200"),
                 namespace: None,
+                tls: Tls::default(),
                 kubernetes: KubernetesAuth {
                     path: MountPath::known("kubernetes"),
                     token_audience: None,
@@ -205,6 +287,7 @@ impl Default for Settings {
                 hook_timeout_seconds: 120,
                 error_on_missing_key: false,
             },
+            template_engine: TemplateEngine::ConsulTemplate,
             agent: Agent {
                 program: Program::new("hashicorp/vault:2.0.4", ["25m", "64Mi"], ["250m", "128Mi"]),
                 log_level: LogLevel::Info,
@@ -221,6 +304,15 @@ impl Default for Settings {
             job_babysitter: JobBabysitter {
                 program: Program::new("alpine/kubectl:1.36.0", ["10m", "32Mi"], ["100m", "96Mi"]),
             },
+            env_shell: EnvShell {
+                program: Program::new("busybox:1.37-musl", ["5m", "8Mi"], ["50m", "32Mi"]),
+                denied_names: DENIED_NAMES
+                    .iter()
+                    .copied()
+                    .map(VariablePattern::known)
+                    .collect(),
+            },
+            image_pull_secrets: Vec::new(),
             security_context: Some(SecurityContext {
                 run_as_user: Some(100),
                 run_as_group: Some(1000),
@@ -306,6 +398,7 @@ impl Settings {
             section.field("serviceLabel", &mut self.annotations.service_label);
         });
         section.section("secrets", |section| self.secrets.read_from(section));
+        section.field("templateEngine", &mut self.template_engine);
         section.section("agent", |section| {
             self.agent.program.read_from(section);
             section.field("logLevel", &mut self.agent.log_level);
@@ -318,6 +411,11 @@ impl Settings {
         section.section("jobBabysitter", |section| {
             self.job_babysitter.program.read_from(section);
         });
+        section.section("envShell", |section| {
+            self.env_shell.program.read_from(section);
+            section.field("deniedNames", &mut self.env_shell.denied_names);
+        });
+        section.field("imagePullSecrets", &mut self.image_pull_secrets);
         section.optional_section(
             "securityContext",
             &mut self.security_context,
@@ -334,6 +432,7 @@ impl Vault {
     fn read_from(&mut self, section: &mut Section<'_>) {
         section.field("address", &mut self.address);
         section.field("namespace", &mut self.namespace);
+        section.section("tls", |section| self.tls.read_from(section));
         section.section("auth", |section| {
             section.section("kubernetes", |section| {
                 section.field("path", &mut self.kubernetes.path);
@@ -352,6 +451,45 @@ impl Vault {
             });
         });
         section.field("revokeGraceSeconds", &mut self.revoke_grace_seconds);
+    }
+}
+
+impl Tls {
+    fn read_from(&mut self, section: &mut Section<'_>) {
+        section.field("skipVerify", &mut self.skip_verify);
+        section.field("serverName", &mut self.server_name);
+        section.section("ca", |section| {
+            let (mut secret, mut config_map) = (None, None);
+            let mut key = DataKey::known("ca.crt");
+            section.field("secretName", &mut secret);
+            section.field("configMapName", &mut config_map);
+            section.field("key", &mut key);
+            let source = match (secret, config_map) {
+                (Some(secret), None) => CertificateSource::Secret(secret),
+                (None, Some(config_map)) => CertificateSource::ConfigMap(config_map),
+                (None, None) => return,
+                (Some(_), Some(_)) => {
+                    return section.problem(
+                        "configMapName",
+                        "must not be given together with secretName".to_owned(),
+                    );
+                }
+            };
+            self.ca = Some(CertificateAuthority { source, key });
+        });
+        section.section("clientCertificate", |section| {
+            let mut secret = None;
+            let mut certificate_key = DataKey::known("tls.crt");
+            let mut private_key_key = DataKey::known("tls.key");
+            section.field("secretName", &mut secret);
+            section.field("certificateKey", &mut certificate_key);
+            section.field("privateKeyKey", &mut private_key_key);
+            self.client_certificate = secret.map(|secret| ClientCertificate {
+                secret,
+                certificate_key,
+                private_key_key,
+            });
+        });
     }
 }
 
@@ -383,28 +521,45 @@ fn read_amounts(section: &mut Section<'_>, amounts: &mut Amounts) {
     section.field("memory", &mut amounts.memory);
 }
 
+/// A container requests more of something than its limit, for which Kubernetes refuses the pod.
+#[derive(Debug)]
+pub struct RequestOverLimit {
+    /// `cpu` or `memory`.
+    pub resource: &'static str,
+    pub request: Quantity,
+    pub limit: Quantity,
+}
+
 impl Resources {
-    /// Kubernetes refuses a pod of which a container requests more than its limit.
+    /// What is requested beyond its limit.
+    pub fn requests_over_limits(&self) -> impl Iterator<Item = RequestOverLimit> {
+        let requests = self.requests.clone().unwrap_or_default();
+        let limits = self.limits.clone().unwrap_or_default();
+        let cpu = ("cpu", requests.cpu, limits.cpu);
+        let memory = ("memory", requests.memory, limits.memory);
+        [cpu, memory]
+            .into_iter()
+            .filter_map(|(resource, request, limit)| {
+                Some(RequestOverLimit {
+                    resource,
+                    request: request?,
+                    limit: limit?,
+                })
+            })
+            .filter(|both| both.request.value() > both.limit.value())
+    }
+
     fn check(&self, section: &Section<'_>) {
-        let (Some(requests), Some(limits)) = (&self.requests, &self.limits) else {
-            return;
-        };
-        for (name, request, limit) in [
-            ("cpu", &requests.cpu, &limits.cpu),
-            ("memory", &requests.memory, &limits.memory),
-        ] {
-            if let (Some(request), Some(limit)) = (request, limit)
-                && request.value() > limit.value()
-            {
-                section.problem(
-                    &format!("requests.{name}"),
-                    format!(
-                        "{} is more than limits.{name}, which is {}",
-                        request.as_str(),
-                        limit.as_str()
-                    ),
-                );
-            }
+        for over in self.requests_over_limits() {
+            let resource = over.resource;
+            section.problem(
+                &format!("requests.{resource}"),
+                format!(
+                    "{} is more than limits.{resource}, which is {}",
+                    over.request.as_str(),
+                    over.limit.as_str()
+                ),
+            );
         }
     }
 }

@@ -4,6 +4,15 @@ use serde_json::Value;
 
 use super::reader::{FromSetting, kind};
 
+/// A type made from text that has passed a check.
+pub trait Checked: Sized {
+    /// What is allowed, for messages.
+    const ALLOWED: &'static str;
+
+    /// The value, if it is right.
+    fn parse(text: &str) -> Option<Self>;
+}
+
 /// Makes a type of one string that has passed a check.
 macro_rules! checked_string {
     ($(#[$doc:meta])* $name:ident, $check:expr, $allowed:literal) => {
@@ -13,6 +22,7 @@ macro_rules! checked_string {
 
         impl $name {
             /// A value that is known to be right, as the defaults are.
+            #[allow(dead_code, reason = "not every type has a default")]
             pub(crate) fn known(text: &str) -> Self {
                 debug_assert!(Self::is_valid(text), "{text}");
                 $name(text.to_owned())
@@ -23,8 +33,17 @@ macro_rules! checked_string {
                 check(text)
             }
 
+
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Checked for $name {
+            const ALLOWED: &'static str = $allowed;
+
+            fn parse(text: &str) -> Option<Self> {
+                Self::is_valid(text).then(|| $name(text.to_owned()))
             }
         }
 
@@ -59,14 +78,10 @@ checked_string!(
 checked_string!(
     /// A reference to a container image.
     Image,
-    is_image,
+    // The registry has the last word.
+    |text| is_visible_ascii(text) && text.starts_with(|first: char| first.is_ascii_alphanumeric()),
     "an image such as registry.example.org/hashicorp/vault:2.0.4"
 );
-
-/// Whether `text` can be an image reference. The registry has the last word.
-pub fn is_image(text: &str) -> bool {
-    is_visible_ascii(text) && text.starts_with(|first: char| first.is_ascii_alphanumeric())
-}
 
 fn is_visible_ascii(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -117,9 +132,13 @@ checked_string!(
 checked_string!(
     /// The prefix of annotations, in front of the slash: a DNS subdomain.
     AnnotationPrefix,
-    |text| text.len() <= 253 && text.split('.').all(is_dns_label),
+    is_dns_subdomain,
     "a DNS name such as sidecar.vault.example.org, in lower case and without a slash"
 );
+
+fn is_dns_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_dns_label)
+}
 
 fn is_dns_label(label: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -159,6 +178,35 @@ checked_string!(
 );
 
 checked_string!(
+    /// The name of a Secret or ConfigMap: a DNS subdomain.
+    ObjectName,
+    is_dns_subdomain,
+    "the name of an object of the pod's namespace, in lower case"
+);
+
+checked_string!(
+    /// A key of a Secret or ConfigMap.
+    DataKey,
+    |text| (1..=253).contains(&text.len())
+        && text != "."
+        && !text.starts_with("..")
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
+    "a key such as ca.crt, of letters, digits, -, _ and ."
+);
+
+checked_string!(
+    /// Names of environment variables, of which `*` stands for any letters.
+    VariablePattern,
+    |text| !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_*".contains(&byte)),
+    "the name of a variable such as PATH, or names such as LD_*"
+);
+
+checked_string!(
     /// A Linux capability, or `ALL`.
     Capability,
     |text| !text.is_empty()
@@ -178,8 +226,7 @@ impl Quantity {
         Quantity(text.to_owned())
     }
 
-    /// Whether `text` is an amount that Kubernetes understands and that is not negative.
-    pub fn is_valid(text: &str) -> bool {
+    fn is_valid(text: &str) -> bool {
         Self::amount(text).is_some()
     }
 
@@ -225,19 +272,29 @@ impl Quantity {
     }
 }
 
+impl Checked for Quantity {
+    const ALLOWED: &'static str = "a quantity such as 25m or 64Mi";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::is_valid(text).then(|| Quantity(text.to_owned()))
+    }
+}
+
 impl FromSetting for Quantity {
     fn from_setting(value: Value) -> Result<Self, String> {
-        match value {
-            Value::String(text) if Quantity::is_valid(&text) => Ok(Quantity(text)),
-            Value::Number(number) if Quantity::is_valid(&number.to_string()) => {
-                Ok(Quantity(number.to_string()))
+        let text = match &value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        match text {
+            Some(text) => {
+                Quantity::parse(&text).ok_or_else(|| format!("expected {}", Quantity::ALLOWED))
             }
-            Value::String(_) | Value::Number(_) => {
-                Err("expected a quantity such as 25m or 64Mi".to_owned())
-            }
-            other => Err(format!(
-                "expected a quantity such as 25m or 64Mi, found {}",
-                kind(&other)
+            None => Err(format!(
+                "expected {}, found {}",
+                Quantity::ALLOWED,
+                kind(&value)
             )),
         }
     }
@@ -251,6 +308,7 @@ macro_rules! closed_set {
         pub enum $name { $($variant),+ }
 
         impl $name {
+            #[allow(dead_code, reason = "not every set is written out")]
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
@@ -280,6 +338,11 @@ closed_set!(
 closed_set!(
     /// How Vault Agent writes its log.
     LogFormat { Standard = "standard", Json = "json" }
+);
+
+closed_set!(
+    /// What renders the templates of dynamic secrets.
+    TemplateEngine { ConsulTemplate = "consul-template", VaultAgent = "vault-agent" }
 );
 
 closed_set!(

@@ -10,3 +10,7 @@ pub const WAIT_FOR_SECRETS: &str = include_str!("wait-for-secrets.sh");
 pub const JOB_BABYSITTER: &str = include_str!("job-babysitter.sh");
 /// Checks that the babysitter may read its pod.
 pub const JOB_BABYSITTER_CHECK: &str = include_str!("job-babysitter-check.sh");
+/// Copies a static busybox to the application's containers.
+pub const ENV_INIT: &str = include_str!("env-init.sh");
+/// Starts the application with the secrets in its environment.
+pub const ENV: &str = include_str!("env.sh");

@@ -2,6 +2,7 @@
 # Runs Vault Agent or Consul Template as this container's main process and ends it in order.
 #
 #   sidecar.sh agent           GRACE SIGNAL TOKEN PROGRAM [ARGUMENT...]
+#   sidecar.sh agent-init      GRACE SIGNAL TOKEN PROGRAM [ARGUMENT...]
 #   sidecar.sh consul-template GRACE SIGNAL TOKEN PROGRAM [ARGUMENT...]
 #
 # GRACE   seconds between TERM and the end of the program, so that the application can drain
@@ -11,6 +12,8 @@
 # The configuration arrives in TVSI_AGENT_CONFIG or TVSI_CONSUL_TEMPLATE_CONFIG and is written to
 # $HOME, where `vault` also finds the token. Ends with the program's own status, or with 0 when it
 # was told to end. The token file is never removed or emptied: Consul Template would not recover.
+# agent-init fetches secrets once: it revokes its token when the program has ended, and is no success
+# when it was told to end before.
 
 role=$1 grace=$2 signal=$3 token=$4
 shift 4
@@ -21,7 +24,6 @@ watcher=
 log() { echo "tvsi: $*" >&2; }
 
 # Waits for process $1, which gets $2 seconds before it is killed, and returns its status.
-# shellcheck disable=SC2317 # called by a trap
 wait_or_kill() {
     (sleep "$2" && kill -KILL "$1") >/dev/null 2>&1 &
     killer=$!
@@ -29,6 +31,12 @@ wait_or_kill() {
     set -- $?
     kill -KILL "$killer" 2>/dev/null
     return "$1"
+}
+
+revoke() {
+    [ -s "$token" ] || return
+    VAULT_CLIENT_TIMEOUT=4s VAULT_MAX_RETRIES=1 vault token revoke -self >&2 &
+    wait_or_kill $! 5 || log "$role: could not revoke the token; it ends with its TTL"
 }
 
 # shellcheck disable=SC2317 # called by a trap
@@ -43,10 +51,8 @@ end() {
         kill -TERM "$program" 2>/dev/null
         wait_or_kill "$program" 5
     fi
-    if [ "$role" = agent ] && [ -s "$token" ]; then
-        VAULT_CLIENT_TIMEOUT=4s VAULT_MAX_RETRIES=1 vault token revoke -self >&2 &
-        wait_or_kill $! 5 || log "agent: could not revoke the token; it ends with its TTL"
-    fi
+    [ "$role" = consul-template ] || revoke
+    [ "$role" != agent-init ] || exit 143
     exit 0
 }
 
@@ -54,8 +60,9 @@ trap 'end "told to stop" "$grace"' TERM INT
 trap 'end "the job is done" 0' USR1
 
 umask 077
+mkdir -p "$HOME" || exit
 case $role in
-agent)
+agent | agent-init)
     printf '%s' "$TVSI_AGENT_CONFIG" >"$HOME/agent.json" || exit
     unset TVSI_AGENT_CONFIG
     ;;
@@ -84,4 +91,5 @@ status=$?
 # Consul Template's status for a TERM sent to it directly, which is no failure.
 [ "$role" != consul-template ] || [ "$status" -ne 12 ] || status=0
 log "$role: ended with status $status"
+[ "$role" != agent-init ] || revoke
 exit "$status"

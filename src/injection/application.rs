@@ -1,0 +1,175 @@
+//! The pod's own containers: which of them belong to the application, and what each gets.
+
+use k8s_openapi::api::core::v1::VolumeMount;
+
+use super::container::{read_only, writable};
+use super::{ContainerChange, Context, Refusal, environment, hook, names};
+use crate::annotations::Key;
+use crate::intent::{Intent, SecretFile};
+use crate::pod::{Container, List, Pod};
+use crate::settings::Settings;
+
+/// The containers of the application: all but the proxies of service meshes. There is at least one.
+pub fn containers<'c, 'p>(
+    pod: &'c Pod<'p>,
+    settings: &Settings,
+) -> Result<Vec<&'c Container<'p>>, Refusal> {
+    let containers: Vec<_> = pod
+        .containers
+        .iter()
+        .filter(|container| !is_ignored(container, settings))
+        .collect();
+    match containers.is_empty() {
+        true => Err(Refusal::NoApplicationContainer),
+        false => Ok(containers),
+    }
+}
+
+fn is_ignored(container: &Container<'_>, settings: &Settings) -> bool {
+    let mut ignored = settings.jobs.ignored_containers.iter();
+    ignored.any(|ignored| ignored.as_str() == &*container.name)
+}
+
+/// Those of the application's containers that get the secrets.
+pub fn selected<'c, 'p>(
+    intent: &Intent,
+    applications: &[&'c Container<'p>],
+    settings: &Settings,
+) -> Result<Vec<&'c Container<'p>>, Refusal> {
+    match &intent.inject_containers {
+        Some(names) => named(names, applications, Key::InjectContainers, settings),
+        None => Ok(applications.to_vec()),
+    }
+}
+
+/// The containers of these names, each of which must be there.
+pub fn named<'c, 'p>(
+    names: &[String],
+    containers: &[&'c Container<'p>],
+    key: Key,
+    settings: &Settings,
+) -> Result<Vec<&'c Container<'p>>, Refusal> {
+    for name in names {
+        if !containers.iter().any(|container| *container.name == **name) {
+            let known = containers
+                .iter()
+                .map(|container| container.name.to_string());
+            return Err(Refusal::NoSuchContainer {
+                annotation: settings.annotations.name(key),
+                known: known.collect(),
+            });
+        }
+    }
+    let is_named = |container: &&&Container<'p>| names.iter().any(|name| **name == *container.name);
+    Ok(containers.iter().filter(is_named).copied().collect())
+}
+
+/// What each of the pod's own containers gets: the secrets, and the application's their hook or the shell
+/// that fills their environment.
+pub fn changes(
+    intent: &Intent,
+    context: &Context<'_, '_>,
+) -> Result<Vec<ContainerChange>, Refusal> {
+    let mut changes = Vec::new();
+    for (index, container) in context.pod.containers.iter().enumerate() {
+        let mut selected = context.selected.iter();
+        if let Some(secrets) = &intent.secrets
+            && selected.any(|selected| selected.name.0 == container.name.0)
+        {
+            let change = of_application(intent, &secrets.files, index, container, context)?;
+            changes.push(change);
+        }
+    }
+    let writes = intent.reads_ids_from_files();
+    if intent.secrets.is_some() || writes {
+        for (index, container) in context.pod.init_containers.iter().enumerate() {
+            if is_ignored(container, context.settings) {
+                continue;
+            }
+            changes.push(ContainerChange {
+                list: List::InitContainers,
+                index,
+                volume_mounts: secrets_mount(intent, container, writes, context.settings)?
+                    .into_iter()
+                    .collect(),
+                post_start: None,
+                command: Vec::new(),
+            });
+        }
+    }
+    Ok(changes)
+}
+
+fn of_application(
+    intent: &Intent,
+    files: &[SecretFile],
+    index: usize,
+    container: &Container<'_>,
+    context: &Context<'_, '_>,
+) -> Result<ContainerChange, Refusal> {
+    let settings = context.settings;
+    let mount = secrets_mount(intent, container, false, settings)?;
+    let directory = container
+        .mount_of(names::SECRETS_VOLUME)
+        .map_or(mount_path(intent, settings), |mount| &mount.mount_path)
+        .trim_end_matches('/');
+    let mut volume_mounts: Vec<_> = mount.into_iter().collect();
+    let mut command = Vec::new();
+    if intent.fills_environment() {
+        refuse_taken(container, names::ENV_DIRECTORY, names::ENV_VOLUME)?;
+        volume_mounts.push(read_only(names::ENV_VOLUME, names::ENV_DIRECTORY));
+        command = environment::command(container, directory, files, context)?;
+    }
+    let post_start = match intent.waits_in_hook() {
+        true => Some(hook::command(container, directory, files, settings)?),
+        false => None,
+    };
+    Ok(ContainerChange {
+        list: List::Containers,
+        index,
+        volume_mounts,
+        post_start,
+        command,
+    })
+}
+
+fn mount_path<'a>(intent: &'a Intent, settings: &'a Settings) -> &'a str {
+    let path = intent.mount_path.as_ref();
+    path.unwrap_or(&settings.secrets.mount_path).as_str()
+}
+
+/// The mount of the secrets that `container` needs, if it has none of its own.
+fn secrets_mount(
+    intent: &Intent,
+    container: &Container<'_>,
+    writes: bool,
+    settings: &Settings,
+) -> Result<Option<VolumeMount>, Refusal> {
+    if container.mount_of(names::SECRETS_VOLUME).is_some() {
+        return Ok(None);
+    }
+    let path = mount_path(intent, settings);
+    refuse_taken(container, path, names::SECRETS_VOLUME)?;
+    Ok(Some(if writes || !settings.secrets.read_only {
+        writable(names::SECRETS_VOLUME, path)
+    } else {
+        read_only(names::SECRETS_VOLUME, path)
+    }))
+}
+
+fn refuse_taken(container: &Container<'_>, path: &str, ours: &str) -> Result<(), Refusal> {
+    let mut mounts = container.volume_mounts.iter();
+    let Some(taken) = mounts.find(|mount| mount.is_at(path)) else {
+        return Ok(());
+    };
+    let (container, path) = (container.name.to_string(), path.to_owned());
+    if *taken.name == *ours {
+        return Err(Refusal::MountPathTakenByPart { container, path });
+    }
+    Err(Refusal::MountPathTaken {
+        container,
+        path,
+        volume: taken.name.to_string(),
+        ours: ours.to_owned(),
+    })
+}

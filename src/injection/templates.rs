@@ -1,0 +1,29 @@
+//! What both engines are told of a file with secrets.
+
+use super::{names, scripts};
+use crate::config::consul_template::Template;
+use crate::config::{Exec, Wait};
+use crate::intent::SecretFile;
+use crate::settings::Settings;
+
+/// The template of one file. `is_fatal` is for a program that runs once: it ends with the reason, where
+/// one that keeps files up to date goes on with the others.
+pub fn template<'a>(settings: &'a Settings, file: &'a SecretFile, is_fatal: bool) -> Template<'a> {
+    Template {
+        contents: &file.template,
+        destination: format!("{}/{}", names::SECRETS_DIRECTORY, file.destination),
+        perms: settings.secrets.file_permissions.as_str(),
+        error_on_missing_key: settings.secrets.error_on_missing_key,
+        error_fatal: is_fatal,
+        wait: Wait {
+            min: "1s",
+            max: "2s",
+        },
+        function_denylist: &["plugin"],
+        sandbox_path: names::SECRETS_DIRECTORY,
+        exec: file.notify.as_deref().map(|command| Exec {
+            command: vec!["/bin/sh", "-c", scripts::NOTIFY, "notify", command],
+            timeout: "30s",
+        }),
+    }
+}

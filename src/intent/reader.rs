@@ -1,0 +1,152 @@
+//! The annotations that stand for themselves: the login, images, amounts, names.
+
+use super::modes::Modes;
+use super::value::Given;
+use super::{AppRole, Delivery, Login, Overrides, Refusal, Token};
+use crate::annotations::{Annotations, Key};
+use crate::json::{self, Members, Text};
+use crate::settings::{self, Amounts, Checked, Directory, Settings};
+
+/// What an intent is read from.
+pub struct Reader<'a> {
+    pub annotations: &'a Annotations<'a>,
+    pub labels: &'a Members<'a>,
+    pub settings: &'a Settings,
+}
+
+impl<'a> Reader<'a> {
+    /// The annotation on one line, if it is given.
+    pub fn line(&self, key: Key) -> Result<Option<Given<'a>>, Refusal> {
+        Given::line(self.annotations, key)
+    }
+
+    /// The boolean annotation; false where it is not given.
+    pub fn boolean(&self, key: Key) -> Result<bool, Refusal> {
+        self.line(key)?.map_or(Ok(false), |given| given.boolean())
+    }
+
+    /// The names in a comma list, if it is given.
+    pub fn names(&self, key: Key) -> Result<Option<Vec<String>>, Refusal> {
+        let Some(given) = self.line(key)? else {
+            return Ok(None);
+        };
+        let names = given.list()?;
+        Ok(Some(names.into_iter().map(str::to_owned).collect()))
+    }
+
+    /// Warns of each of `keys` that is given, because it has no effect.
+    pub fn warn_unused(&self, keys: &[Key], why: &str, warnings: &mut Vec<String>) {
+        let given = keys
+            .iter()
+            .filter(|key| self.annotations.get(**key).is_some());
+        warnings.extend(given.map(|key| {
+            let name = self.annotations.name(*key);
+            format!("annotation {name} has no effect {why}")
+        }));
+    }
+
+    /// The value of a label that stands in for the annotation `key`.
+    pub fn label(&self, label: &settings::LabelKey, key: Key) -> Result<String, Refusal> {
+        let value = self
+            .labels
+            .get(label.as_str())
+            .and_then(|value| json::read::<Text<'_>>(value).ok())
+            .filter(|value| !value.is_empty());
+        match value {
+            Some(value) if value.contains(char::is_control) => {
+                Err(Refusal::ControlCharacterInLabel {
+                    label: label.as_str().to_owned(),
+                })
+            }
+            Some(value) => Ok(value.to_string()),
+            None => Err(Refusal::MissingLabel {
+                label: label.as_str().to_owned(),
+                annotation: self.annotations.name(key),
+            }),
+        }
+    }
+
+    /// How the agent logs in.
+    pub fn login(&self, modes: &Modes, warnings: &mut Vec<String>) -> Result<Login, Refusal> {
+        let is_approle = match self.line(Key::Auth)? {
+            Some(given) => given.one_of(&[("kubernetes", false), ("approle", true)])?,
+            None => false,
+        };
+        let secret = self.line(Key::ApproleSecret)?;
+        if !is_approle {
+            self.warn_unused(&[Key::ApproleSecret], "without auth approle", warnings);
+            return Ok(Login::Kubernetes {
+                role: match self.line(Key::Role)? {
+                    Some(given) => given.text.to_owned(),
+                    None => self.label(&self.settings.annotations.application_label, Key::Role)?,
+                },
+                token: self.token()?,
+            });
+        }
+        self.warn_unused(&[Key::Role, Key::SaToken], "with auth approle", warnings);
+        match secret {
+            Some(given) => Ok(Login::AppRole(AppRole::Secret(parse(given)?))),
+            None if matches!(modes.delivery, Some(Delivery::Static { .. })) => {
+                Err(Refusal::ApproleOfStatic {
+                    annotation: self.annotations.name(Key::Auth),
+                    remedy: self.annotations.name(Key::ApproleSecret),
+                })
+            }
+            None => Ok(Login::AppRole(AppRole::Files)),
+        }
+    }
+
+    fn token(&self) -> Result<Token, Refusal> {
+        match self.optional(Key::SaToken)? {
+            Some(path) => Ok(Token::At(path)),
+            None => Ok(Token::Default),
+        }
+    }
+
+    /// Where the application sees the files.
+    pub fn mount_path(&self) -> Result<Option<Directory>, Refusal> {
+        self.optional(Key::SecretsMountPath)
+    }
+
+    /// What the pod wants differently for Vault Agent.
+    pub fn agent_overrides(&self) -> Result<Overrides, Refusal> {
+        Ok(Overrides {
+            image: self.optional(Key::VaultImage)?,
+            requests: self.amounts(Key::AgentRequestsCpu, Key::AgentRequestsMemory)?,
+            limits: self.amounts(Key::AgentLimitsCpu, Key::AgentLimitsMemory)?,
+        })
+    }
+
+    /// What the pod wants differently for Consul Template.
+    pub fn consul_template_overrides(&self) -> Result<Overrides, Refusal> {
+        Ok(Overrides {
+            image: None,
+            requests: self.amounts(
+                Key::ConsulTemplateRequestsCpu,
+                Key::ConsulTemplateRequestsMemory,
+            )?,
+            limits: self.amounts(
+                Key::ConsulTemplateLimitsCpu,
+                Key::ConsulTemplateLimitsMemory,
+            )?,
+        })
+    }
+
+    fn amounts(&self, cpu: Key, memory: Key) -> Result<Amounts, Refusal> {
+        Ok(Amounts {
+            cpu: self.optional(cpu)?,
+            memory: self.optional(memory)?,
+        })
+    }
+
+    fn optional<T: Checked>(&self, key: Key) -> Result<Option<T>, Refusal> {
+        self.line(key)?.map(parse).transpose()
+    }
+}
+
+fn parse<T: Checked>(given: Given<'_>) -> Result<T, Refusal> {
+    T::parse(given.text).ok_or(Refusal::Unusable {
+        annotation: given.name,
+        allowed: T::ALLOWED,
+    })
+}
