@@ -23,8 +23,8 @@ pub struct Pod<'a> {
     pub uses_host_pid: bool,
     /// Whether its containers see each other's processes, if the pod says.
     pub shares_process_namespace: Option<bool>,
-    /// The names of the secrets that its images are pulled with.
-    pub image_pull_secrets: Vec<Text<'a>>,
+    /// The names of the secrets that its images are pulled with, as far as they have one.
+    pub image_pull_secrets: Vec<Option<Text<'a>>>,
 }
 
 /// Whether the kubelet starts a container again that has ended; `Always` where the pod does not say.
@@ -182,8 +182,8 @@ impl<'a> Pod<'a> {
 
         #[derive(Deserialize)]
         struct Reference<'a> {
-            #[serde(borrow)]
-            name: Text<'a>,
+            #[serde(borrow, default)]
+            name: Option<Text<'a>>,
         }
 
         #[derive(Deserialize)]

@@ -125,7 +125,15 @@ fn patch_only_adds(case: &Case) -> Result<(), Failed> {
     let shifted = object["spec"]["initContainers"]
         .as_array()
         .is_some_and(|containers| !containers.is_empty());
-    if hooked || shifted {
+    // Words before a command shift those of it.
+    let has_env = |container: &Value| {
+        let first = container["command"][0].as_str();
+        first.is_some_and(|word| word.starts_with("/opt/talend/tvsi-env/"))
+    };
+    let prefixed = injected["spec"]["containers"]
+        .as_array()
+        .is_some_and(|containers| containers.iter().any(has_env));
+    if hooked || shifted || prefixed {
         return Ok(());
     }
     let response = support::module()

@@ -11,7 +11,7 @@ use crate::config::agent::{
     SinkConfig, Template, TemplateConfig, Vault,
 };
 use crate::intent::{AppRole, Engine, Intent, Login};
-use crate::settings::Settings;
+use crate::pod;
 
 /// The environment variable with the agent's configuration.
 const CONFIG_VARIABLE: &str = "TVSI_AGENT_CONFIG";
@@ -27,7 +27,7 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
         .vault
         .revoke_grace_seconds
         .min(context.pod.termination_grace_period_seconds.max(0) / 2);
-    let mut container = agent(
+    agent(
         intent,
         context,
         &Agent {
@@ -40,14 +40,7 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
             renders,
             runs_once: false,
         },
-    )?;
-    if intent.is_job {
-        container
-            .volume_mounts
-            .get_or_insert_default()
-            .push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
-    }
-    Ok(container)
+    )
 }
 
 /// Builds the init container that renders static secrets.
@@ -96,9 +89,26 @@ fn agent(
     } else if intent.reads_ids_from_files() {
         mounts.push(read_only(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY));
     }
+    if !agent.runs_once && !context.signal_file.is_empty() {
+        mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
+    }
+    let (mut variables, tls_mount) = connection(intent, context, agent.home);
+    mounts.extend(tls_mount);
+    // A token's directory may be any, but not one where the policy has something of its own.
+    let own = mounts.len();
     let (method, login_mounts) = login(intent, context);
     mounts.extend(login_mounts);
-    refuse_shared_mount_path(&mounts, settings)?;
+    let is_own = |mount: &VolumeMount| {
+        let mut own = mounts[..own].iter();
+        own.any(|own| pod::same_path(&own.mount_path, &mount.mount_path))
+    };
+    if let Some(taken) = mounts[own..].iter().find(|mount| is_own(mount)) {
+        return Err(Refusal::TokenDirectoryTaken {
+            annotation: settings.annotations.name(Key::SaToken),
+            directory: taken.mount_path.clone(),
+            container: agent.name,
+        });
+    }
 
     let files = match &intent.secrets {
         Some(secrets) if agent.renders => secrets.files.as_slice(),
@@ -149,8 +159,6 @@ fn agent(
     let program = context.program(&settings.agent.program, &intent.agent, "agent")?;
     let mut container =
         running_script(agent.name, &program, settings, scripts::SIDECAR, &arguments);
-    let (mut variables, tls_mount) = connection(intent, context, agent.home);
-    mounts.extend(tls_mount);
     variables.push(env(CONFIG_VARIABLE, &config));
     container.env = Some(variables);
     container.volume_mounts = Some(mounts);
@@ -255,18 +263,4 @@ fn once() -> Once {
             }],
         }],
     }
-}
-
-/// A token's directory may be any, but not one where the policy has something of its own.
-fn refuse_shared_mount_path(mounts: &[VolumeMount], settings: &Settings) -> Result<(), Refusal> {
-    for (position, mount) in mounts.iter().enumerate() {
-        let is_there = |other: &VolumeMount| other.mount_path == mount.mount_path;
-        if mounts[..position].iter().any(is_there) {
-            return Err(Refusal::TokenDirectoryTaken {
-                annotation: settings.annotations.name(Key::SaToken),
-                directory: mount.mount_path.clone(),
-            });
-        }
-    }
-    Ok(())
 }

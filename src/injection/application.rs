@@ -6,7 +6,7 @@ use super::container::{read_only, writable};
 use super::{ContainerChange, Context, Refusal, environment, hook, names};
 use crate::annotations::Key;
 use crate::intent::{Intent, SecretFile};
-use crate::pod::{Container, List, Pod};
+use crate::pod::{Container, List, Pod, same_path};
 use crate::settings::Settings;
 
 /// The containers of the application: all but the proxies of service meshes. There is at least one.
@@ -42,20 +42,39 @@ pub fn selected<'c, 'p>(
     }
 }
 
+/// The containers whose end is the job's end.
+pub fn of_the_job<'c, 'p>(
+    intent: &Intent,
+    pod: &'c Pod<'p>,
+    applications: &[&'c Container<'p>],
+    settings: &Settings,
+) -> Result<Vec<&'c Container<'p>>, Refusal> {
+    let submitted: Vec<_> = pod.containers.iter().collect();
+    match &intent.job_containers {
+        Some(names) => named(names, &submitted, Key::JobContainers, settings),
+        None => Ok(applications.to_vec()),
+    }
+}
+
 /// The containers of these names, each of which must be there.
-pub fn named<'c, 'p>(
+fn named<'c, 'p>(
     names: &[String],
     containers: &[&'c Container<'p>],
     key: Key,
     settings: &Settings,
 ) -> Result<Vec<&'c Container<'p>>, Refusal> {
-    for name in names {
+    for (position, name) in names.iter().enumerate() {
         if !containers.iter().any(|container| *container.name == **name) {
             let known = containers
                 .iter()
                 .map(|container| container.name.to_string());
             return Err(Refusal::NoSuchContainer {
                 annotation: settings.annotations.name(key),
+                position: position + 1,
+                of: match key {
+                    Key::JobContainers => "pod",
+                    _ => "application",
+                },
                 known: known.collect(),
             });
         }
@@ -117,6 +136,17 @@ fn of_application(
     let mut command = Vec::new();
     if intent.fills_environment() {
         refuse_taken(container, names::ENV_DIRECTORY, names::ENV_VOLUME)?;
+        if same_path(directory, names::ENV_DIRECTORY) {
+            return Err(Refusal::MountPathOfShell {
+                chosen_by: match intent.mount_path {
+                    Some(_) => {
+                        let name = settings.annotations.name(Key::SecretsMountPath);
+                        format!("annotation {name}")
+                    }
+                    None => "setting secrets.mountPath".to_owned(),
+                },
+            });
+        }
         volume_mounts.push(read_only(names::ENV_VOLUME, names::ENV_DIRECTORY));
         command = environment::command(container, directory, files, context)?;
     }

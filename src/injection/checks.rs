@@ -25,7 +25,9 @@ pub fn refuse_clashes(intent: &Intent, pod: &Pod<'_>, settings: &Settings) -> Re
             });
         }
     }
-    if let Some(VolumeSource::Other(kind)) = secrets_volume(pod) {
+    if uses_secrets_volume(intent)
+        && let Some(VolumeSource::Other(kind)) = secrets_volume(pod)
+    {
         return Err(Refusal::SecretsVolumeKind { kind: kind.clone() });
     }
     if intent.is_job && pod.restart_policy == RestartPolicy::Always {
@@ -78,6 +80,11 @@ pub fn secrets_volume<'c>(pod: &'c Pod<'_>) -> Option<&'c VolumeSource> {
         .map(|volume| &volume.source)
 }
 
+/// Whether anything of ours reads or writes the secrets directory.
+pub fn uses_secrets_volume(intent: &Intent) -> bool {
+    intent.secrets.is_some() || intent.reads_ids_from_files()
+}
+
 /// Warns of what works, but not well.
 pub fn warn_of_weak_spots(
     intent: &Intent,
@@ -85,8 +92,9 @@ pub fn warn_of_weak_spots(
     settings: &Settings,
     warnings: &mut Vec<String>,
 ) {
-    let uses_volume = intent.secrets.is_some() || intent.reads_ids_from_files();
-    if uses_volume && secrets_volume(pod) == Some(&VolumeSource::EmptyDir { in_memory: false }) {
+    if uses_secrets_volume(intent)
+        && secrets_volume(pod) == Some(&VolumeSource::EmptyDir { in_memory: false })
+    {
         warnings.push(
             "volume secrets is no emptyDir with medium Memory: the secrets are written to the node's disk"
                 .to_owned(),

@@ -3,22 +3,19 @@
 use k8s_openapi::api::core::v1::Container;
 
 use super::container::{env_from_field, running_script, writable};
-use super::{Context, Refusal, application, names, scripts, service_account};
-use crate::annotations::Key;
-use crate::intent::Intent;
-use crate::pod::RestartPolicy;
+use super::{Context, Refusal, names, scripts, service_account};
+use crate::pod::{self, RestartPolicy};
 
 /// Builds the sidecar, which names every container of the job and what its end is.
-pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Container, Refusal> {
-    let pod = context.pod;
-    let submitted: Vec<_> = pod.containers.iter().collect();
-    let of_the_job = match &intent.job_containers {
-        Some(names) => application::named(names, &submitted, Key::JobContainers, context.settings)?,
-        None => context.applications.clone(),
-    };
+pub fn sidecar(
+    of_the_job: &[&pod::Container<'_>],
+    context: &mut Context<'_, '_>,
+) -> Result<Container, Refusal> {
     let mut containers = Vec::new();
     for container in of_the_job {
-        let policy = container.restart_policy.unwrap_or(pod.restart_policy);
+        let policy = container
+            .restart_policy
+            .unwrap_or(context.pod.restart_policy);
         let name = container.name.to_string();
         if container.has_restart_rules {
             return Err(Refusal::JobContainerHasRestartRules { container: name });

@@ -88,6 +88,7 @@ impl Injection {
         checks::refuse_clashes(intent, pod, settings)?;
         checks::warn_of_weak_spots(intent, pod, settings, warnings);
         let applications = application::containers(pod, settings)?;
+        let of_the_job = application::of_the_job(intent, pod, &applications, settings)?;
         let has_babysitter = intent.is_job && intent.has_sidecars();
         let mut context = Context {
             pod,
@@ -123,7 +124,7 @@ impl Injection {
             sidecars.push(consul_template::sidecar(intent, files, &mut context)?);
         }
         if has_babysitter {
-            sidecars.push(job_babysitter::sidecar(intent, &mut context)?);
+            sidecars.push(job_babysitter::sidecar(&of_the_job, &mut context)?);
             let check = job_babysitter::init_container(&mut context);
             injection.init_containers.push(check);
         }
@@ -153,8 +154,7 @@ impl Injection {
 
 impl Context<'_, '_> {
     fn add_volumes(&mut self, intent: &Intent, has_babysitter: bool) {
-        let needs_secrets = intent.secrets.is_some() || intent.reads_ids_from_files();
-        if needs_secrets && checks::secrets_volume(self.pod).is_none() {
+        if checks::uses_secrets_volume(intent) && checks::secrets_volume(self.pod).is_none() {
             let limit = self.settings.secrets.size_limit.as_ref();
             let limit = limit.map(|limit| limit.as_str());
             self.volumes
@@ -175,7 +175,7 @@ impl Context<'_, '_> {
     fn missing_image_pull_secrets(&self) -> Vec<String> {
         let has = |name: &str| {
             let mut submitted = self.pod.image_pull_secrets.iter();
-            submitted.any(|submitted| &**submitted == name)
+            submitted.any(|submitted| submitted.as_deref() == Some(name))
         };
         let secrets = self.settings.image_pull_secrets.iter();
         secrets
@@ -203,12 +203,27 @@ impl Context<'_, '_> {
             limits: merged(limits, &overrides.limits),
         };
         if let Some(over) = resources.requests_over_limits().next() {
+            let resource = over.resource;
+            let request_is_given = match resource {
+                "cpu" => overrides.requests.cpu.is_some(),
+                _ => overrides.requests.memory.is_some(),
+            };
             let annotation_prefix = self.settings.annotations.prefix.as_str();
+            let (given, remedy) = match request_is_given {
+                true => (
+                    "requests",
+                    format!("request less, or set {prefix}-limits-{resource}"),
+                ),
+                false => (
+                    "limits",
+                    format!("set a higher limit, or {prefix}-requests-{resource}"),
+                ),
+            };
             return Err(Refusal::RequestOverLimit {
-                annotation: format!("{annotation_prefix}/{prefix}-requests-{}", over.resource),
-                other: format!("{prefix}-limits-{}", over.resource),
+                annotation: format!("{annotation_prefix}/{prefix}-{given}-{resource}"),
                 request: over.request.as_str().to_owned(),
                 limit: over.limit.as_str().to_owned(),
+                remedy,
             });
         }
         Ok(Program {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::names;
+
 /// The largest configuration, in bytes. An environment string may have 131,071, of which the name takes
 /// some; Linux refuses to start a program with a longer one.
 pub const CONFIGURATION_LIMIT: usize = 128_000;
@@ -25,17 +27,25 @@ pub enum Refusal {
         volume: String,
         ours: String,
     },
+    MountPathOfShell {
+        /// The annotation or setting that names the path.
+        chosen_by: String,
+    },
     MountPathTakenByPart {
         container: String,
         path: String,
     },
     TokenDirectoryTaken {
         annotation: String,
+        container: &'static str,
         directory: String,
     },
     NoApplicationContainer,
     NoSuchContainer {
         annotation: String,
+        position: usize,
+        /// Of what it is none: `application` or `pod`.
+        of: &'static str,
         known: Vec<String>,
     },
     NoCommand {
@@ -58,9 +68,9 @@ pub enum Refusal {
     },
     RequestOverLimit {
         annotation: String,
-        other: String,
         request: String,
         limit: String,
+        remedy: String,
     },
     HookTaken {
         annotation: String,
@@ -109,23 +119,34 @@ impl fmt::Display for Refusal {
                 formatter,
                 "container {container} mounts volume {volume} at {path}, where the policy mounts volume {ours}; mount it elsewhere"
             ),
+            Refusal::MountPathOfShell { chosen_by } => write!(
+                formatter,
+                "{chosen_by}: {} is a directory of the policy's own; choose another",
+                names::ENV_DIRECTORY
+            ),
             Refusal::MountPathTakenByPart { container, path } => write!(
                 formatter,
                 "container {container} mounts a subPath of volume secrets at {path}, where the policy mounts the whole volume; mount it elsewhere, or without subPath"
             ),
             Refusal::TokenDirectoryTaken {
                 annotation,
+                container,
                 directory,
             } => write!(
                 formatter,
-                "annotation {annotation}: {directory} is a directory of the policy's own in container tvsi-vault-agent; mount the token elsewhere"
+                "annotation {annotation}: {directory} is a directory of the policy's own in container {container}; mount the token elsewhere"
             ),
             Refusal::NoApplicationContainer => formatter.write_str(
                 "spec.containers: every container is one of those that the setting jobs.ignoredContainers leaves out; there is none to inject secrets into",
             ),
-            Refusal::NoSuchContainer { annotation, known } => write!(
+            Refusal::NoSuchContainer {
+                annotation,
+                position,
+                of,
+                known,
+            } => write!(
                 formatter,
-                "annotation {annotation} names a container that the pod does not have; it has {}",
+                "annotation {annotation}: item {position} is no container of the {of}; it has {}",
                 known.join(", ")
             ),
             Refusal::NoCommand {
@@ -157,12 +178,12 @@ impl fmt::Display for Refusal {
             ),
             Refusal::RequestOverLimit {
                 annotation,
-                other,
                 request,
                 limit,
+                remedy,
             } => write!(
                 formatter,
-                "annotation {annotation}: {request} is requested and the limit is {limit}; request less, or set {other}"
+                "annotation {annotation}: the limit is {limit} and {request} is requested; {remedy}"
             ),
             Refusal::HookTaken {
                 annotation,

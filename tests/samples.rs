@@ -1,0 +1,164 @@
+//! The workloads of `deploy/samples`: each is injected without a warning, and with what it promises.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use support::{creation_of, evaluate_module, evaluate_natively, module, payload, read_yaml, root};
+
+/// What each pod has in the end, its init containers and its containers. Those that are injected are
+/// J (`tvsi-job-babysitter-init`), I (`tvsi-vault-agent-init`), E (`tvsi-env-init`), A (`tvsi-vault-agent`),
+/// C (`tvsi-consul-template`) and B (`tvsi-job-babysitter`).
+const SAMPLES: [(&str, &str, &str); 18] = [
+    ("cronjob-dynamic-proxy.yaml", "J", "backup A C B"),
+    ("cronjob-static.yaml", "I", "report"),
+    ("daemonset-vault-agent-engine.yaml", "", "log-shipper A"),
+    ("deployment-approle-files.yaml", "approle", "mailer A C"),
+    ("deployment-approle-secret.yaml", "I", "images"),
+    ("deployment-dynamic.yaml", "", "orders A C"),
+    ("deployment-env.yaml", "I E", "checkout"),
+    ("deployment-one-of-several.yaml", "", "search metrics A C"),
+    ("deployment-proxy.yaml", "", "cards A"),
+    ("deployment-signal.yaml", "", "A C nginx"),
+    ("deployment-static-proxy.yaml", "I", "invoices A"),
+    ("deployment-static.yaml", "I", "web"),
+    ("job-dynamic.yaml", "J", "migration A C B"),
+    ("job-proxy.yaml", "J", "rotation A B"),
+    ("job-static-proxy.yaml", "J I", "import A B"),
+    ("statefulset-dynamic-proxy.yaml", "", "stock A C"),
+    ("statefulset-hook.yaml", "", "A C ledger"),
+    ("statefulset-templates-notify.yaml", "", "prometheus A C"),
+];
+
+#[test]
+fn every_sample_is_in_the_table() {
+    let names: Vec<_> = yaml_files("deploy/samples")
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, SAMPLES.map(|(name, ..)| name));
+}
+
+#[test]
+fn every_sample_gets_what_it_promises() {
+    for (name, init_containers, containers) in SAMPLES {
+        let pod = submitted_pod(&workload(&root().join("deploy/samples").join(name)));
+        let payload = payload(&creation_of(&pod), &json!({}));
+        let answer = evaluate_module(&payload);
+        assert_eq!(answer, evaluate_natively(&payload), "{name}");
+        assert_eq!(answer["accepted"], true, "{name}: {answer}");
+        assert_eq!(answer["warnings"], Value::Null, "{name}");
+        let spec = &answer["mutated_object"]["spec"];
+        assert_eq!(names(&spec["initContainers"]), init_containers, "{name}");
+        assert_eq!(names(&spec["containers"]), containers, "{name}");
+    }
+}
+
+#[test]
+fn every_example_of_settings_is_valid() {
+    let paths = yaml_files("deploy/settings");
+    assert!(!paths.is_empty());
+    for path in paths {
+        let answer = module().validate_settings(&read_yaml(&path)).unwrap();
+        assert!(answer.valid, "{}: {:?}", path.display(), answer.message);
+    }
+}
+
+#[test]
+fn the_example_for_openbao_is_a_golden_case() {
+    let example = read_yaml(&root().join("deploy/settings/openbao.yaml"));
+    let case = read_yaml(&root().join("test_data/inject/openbao/settings.yaml"));
+    assert_eq!(example, case);
+}
+
+/// The files of a directory, by name.
+fn yaml_files(directory: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = std::fs::read_dir(root().join(directory))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// The one document of a file that has a pod template; others may be what it needs.
+fn workload(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap();
+    let documents = yaml_serde::Deserializer::from_str(&text);
+    let mut workloads: Vec<_> = documents
+        .map(|document| Value::deserialize(document).unwrap())
+        .filter(|document| pod_template(document).is_some())
+        .collect();
+    assert_eq!(workloads.len(), 1, "{}", path.display());
+    workloads.remove(0)
+}
+
+fn pod_template(workload: &Value) -> Option<&Value> {
+    workload
+        .pointer("/spec/template")
+        .or_else(|| workload.pointer("/spec/jobTemplate/spec/template"))
+}
+
+/// The pod of a workload as the API server hands it over: with the service account's token.
+fn submitted_pod(workload: &Value) -> Value {
+    let mut pod = pod_template(workload).unwrap().clone();
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    let spec = &mut pod["spec"];
+    if spec["automountServiceAccountToken"] == false {
+        return pod;
+    }
+    for list in ["initContainers", "containers"] {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            push(
+                &mut container["volumeMounts"],
+                json!({
+                    "name": "kube-api-access-x7k2p",
+                    "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                    "readOnly": true,
+                }),
+            );
+        }
+    }
+    push(
+        &mut spec["volumes"],
+        json!({
+            "name": "kube-api-access-x7k2p",
+            "projected": {"sources": [
+                {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+            ]},
+        }),
+    );
+    pod
+}
+
+/// Adds to a list that may not be there yet.
+fn push(list: &mut Value, item: Value) {
+    match list {
+        Value::Array(items) => items.push(item),
+        _ => *list = json!([item]),
+    }
+}
+
+/// The names of containers, in their order, with letters for those that are injected.
+fn names(containers: &Value) -> String {
+    let containers = containers.as_array().map_or(&[][..], Vec::as_slice);
+    let names: Vec<_> = containers
+        .iter()
+        .map(|container| match container["name"].as_str().unwrap() {
+            "tvsi-job-babysitter-init" => "J",
+            "tvsi-vault-agent-init" => "I",
+            "tvsi-env-init" => "E",
+            "tvsi-vault-agent" => "A",
+            "tvsi-consul-template" => "C",
+            "tvsi-job-babysitter" => "B",
+            own => own,
+        })
+        .collect();
+    names.join(" ")
+}
