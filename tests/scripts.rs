@@ -4,11 +4,14 @@
 
 #[path = "scripts/container.rs"]
 mod container;
+#[path = "scripts/env.rs"]
+mod env;
 
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +36,7 @@ mod sidecar {
     use super::*;
 
     const AGENT: &str = "agent";
+    const AGENT_INIT: &str = "agent-init";
     const CONSUL_TEMPLATE: &str = "consul-template";
     const TOKEN: &str = "home/.vault-token";
     const SIGNAL: &str = "signal";
@@ -50,7 +54,7 @@ mod sidecar {
 
     fn run<'a>(container: &'a Container, role: &str, grace: &str) -> Running<'a> {
         let program = match role {
-            AGENT => ["vault", "agent"].as_slice(),
+            AGENT | AGENT_INIT => ["vault", "agent"].as_slice(),
             _ => &["consul-template"],
         };
         run_program(container, role, grace, &container.path(SIGNAL), program)
@@ -164,6 +168,7 @@ mod sidecar {
         under_each_shell(|shell| {
             for (role, variable, file) in [
                 (AGENT, "TVSI_AGENT_CONFIG", "home/agent.json"),
+                (AGENT_INIT, "TVSI_AGENT_CONFIG", "home/agent.json"),
                 (
                     CONSUL_TEMPLATE,
                     "TVSI_CONSUL_TEMPLATE_CONFIG",
@@ -188,6 +193,7 @@ mod sidecar {
         under_each_shell(|shell| {
             for (role, variable) in [
                 (AGENT, "TVSI_AGENT_CONFIG"),
+                (AGENT_INIT, "TVSI_AGENT_CONFIG"),
                 (CONSUL_TEMPLATE, "TVSI_CONSUL_TEMPLATE_CONFIG"),
             ] {
                 let mut container = container_with_token(shell);
@@ -209,15 +215,41 @@ mod sidecar {
     }
 
     #[test]
+    fn home_is_made_where_it_is_missing() {
+        under_each_shell(|shell| {
+            for (role, file) in [
+                (AGENT, "agent.json"),
+                (AGENT_INIT, "agent.json"),
+                (CONSUL_TEMPLATE, "consul-template.json"),
+            ] {
+                let mut container = container_with_token(shell);
+                container.set("TVSI_AGENT_CONFIG", "{}");
+                container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
+                container.set("HOME", container.path("missing/two levels"));
+                run(&container, role, "0").ends_with(0);
+                let file = format!("missing/two levels/{file}");
+                assert_eq!(container.read(&file), "{}", "{role}");
+                assert!(container.has("arguments"), "{role} did not start");
+            }
+        });
+    }
+
+    #[test]
     fn program_does_not_start_without_its_configuration() {
         under_each_shell(|shell| {
-            for role in [AGENT, CONSUL_TEMPLATE] {
-                let mut container = container_with_token(shell);
-                container.set("HOME", container.path("missing"));
-                let status = run(&container, role, "0").status();
-                assert!(!status.success(), "{role}: {status}");
-                assert!(container.log_of_programs().is_empty(), "{role} started");
-                assert!(!container.has("arguments"), "{role} started");
+            for role in [AGENT, AGENT_INIT, CONSUL_TEMPLATE] {
+                for home in ["log/below a file", "occupied"] {
+                    let mut container = container_with_token(shell);
+                    for file in ["agent.json", "consul-template.json"] {
+                        let directory = container.path(&format!("occupied/{file}"));
+                        fs::create_dir_all(directory).expect("a directory can be made");
+                    }
+                    container.set("HOME", container.path(home));
+                    let status = run(&container, role, "0").status();
+                    assert!(!status.success(), "{role}: {status}");
+                    assert!(container.log_of_programs().is_empty(), "{role} started");
+                    assert!(!container.has("arguments"), "{role} started");
+                }
             }
         });
     }
@@ -241,6 +273,8 @@ mod sidecar {
                 container.program_does(program);
                 println!("{role}: {program}");
                 run(&container, role, "0").ends_with(status);
+                let revoked = container.times_logged("vault: revokes hvs.token");
+                assert_eq!(revoked, 0, "the token of a program that is restarted");
             }
         });
     }
@@ -459,7 +493,8 @@ mod sidecar {
     #[test]
     fn told_to_stop_at_any_moment_of_its_start_it_ends_with_all_that_it_started() {
         under_each_shell(|shell| {
-            for role in [AGENT, CONSUL_TEMPLATE] {
+            for role in [AGENT, AGENT_INIT, CONSUL_TEMPLATE] {
+                let told_to_stop = if role == AGENT_INIT { 143 } else { 0 };
                 for tries in 0..30 {
                     let mut container = Container::new(shell);
                     container.write(TOKEN, "hvs.token");
@@ -469,8 +504,9 @@ mod sidecar {
                     sidecar.send("TERM");
 
                     let status = sidecar.status();
+                    let in_order = status.code() == Some(told_to_stop);
                     let before_it_could_know = status.signal() == Some(15);
-                    assert!(status.success() || before_it_could_know, "{role}: {status}");
+                    assert!(in_order || before_it_could_know, "{role}: {status}");
                     sidecar.output_when_all_has_ended();
                 }
             }
@@ -491,6 +527,298 @@ mod sidecar {
             sidecar.output_when_all_has_ended();
             assert_eq!(container.times_logged("consul-template: told to stop"), 1);
         });
+    }
+
+    /// The program logs in, as the agent does first of all, and then does `commands`.
+    fn container_that_logs_in(shell: Shell, commands: &str) -> Container {
+        let mut container = Container::new(shell);
+        container.hold_sleeps_of(PATIENCE);
+        container.program_does(&format!(
+            "printf hvs.token >\"$HOME/.vault-token\"; note logged in; {commands}"
+        ));
+        container
+    }
+
+    #[test]
+    fn agent_init_keeps_the_program_s_status_and_revokes_its_token_once_it_has_ended() {
+        under_each_shell(|shell| {
+            for (end, status) in [
+                ("exit 0", 0),
+                ("exit 7", 7),
+                ("exit 12", 12),
+                ("kill -KILL $$", 137),
+                ("kill -TERM $$", 143),
+            ] {
+                println!("{end}");
+                let commands = format!("\"$TVSI_TEST_SLEEP\" 0.1; note ends; {end}");
+                let container = container_that_logs_in(shell, &commands);
+                let mut init = run_program(&container, AGENT_INIT, "0", "", &["vault", "agent"]);
+                init.ends_with(status);
+                init.output_when_all_has_ended();
+                assert_eq!(
+                    container.log_of_programs(),
+                    [
+                        "vault: logged in",
+                        "vault: ends",
+                        "vault: revokes hvs.token"
+                    ]
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn agent_init_without_a_token_revokes_nothing() {
+        under_each_shell(|shell| {
+            for token in [None, Some("")] {
+                for status in [0, 7] {
+                    let mut container = Container::new(shell);
+                    container.hold_sleeps_of(PATIENCE);
+                    container.program_does(&format!("note ends; exit {status}"));
+                    if let Some(token) = token {
+                        container.write(TOKEN, token);
+                    }
+                    run(&container, AGENT_INIT, "0").ends_with(status);
+                    assert_eq!(container.log_of_programs(), ["vault: ends"]);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn agent_init_keeps_the_program_s_status_when_the_revocation_fails() {
+        under_each_shell(|shell| {
+            for status in [0, 7] {
+                let mut container = container_that_logs_in(shell, &format!("exit {status}"));
+                container.revocation_does("exit 2");
+                run(&container, AGENT_INIT, "0").ends_with(status);
+                assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+                assert!(container.messages().contains("could not revoke"));
+            }
+        });
+    }
+
+    #[test]
+    fn agent_init_keeps_the_program_s_status_when_the_revocation_hangs() {
+        under_each_shell(|shell| {
+            for status in [0, 7] {
+                let mut container = container_that_logs_in(shell, &format!("exit {status}"));
+                container.revocation_does("trap '' TERM; note hangs; stay");
+                let mut init = run(&container, AGENT_INIT, "0");
+                container.wait_for_log("vault: hangs");
+                container.let_one_sleeper_go(PATIENCE);
+                init.ends_with(status);
+                init.output_when_all_has_ended();
+                assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+                assert!(container.messages().contains("could not revoke"));
+            }
+        });
+    }
+
+    #[test]
+    fn agent_init_told_to_stop_ends_the_program_revokes_the_token_and_is_no_success() {
+        under_each_shell(|shell| {
+            for (signal, status) in [("TERM", 0), ("TERM", 7), ("INT", 0)] {
+                let commands = format!("run_until_told_to_stop {status}");
+                let container = container_that_logs_in(shell, &commands);
+                let mut init = run(&container, AGENT_INIT, "0");
+                container.wait_for_log("vault: started");
+                init.send(signal);
+                init.ends_with(143);
+                assert_eq!(
+                    container.log_of_programs(),
+                    [
+                        "vault: logged in",
+                        "vault: started",
+                        "vault: told to stop",
+                        "vault: revokes hvs.token"
+                    ]
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn agent_init_told_to_stop_is_no_success_whatever_becomes_of_the_program_and_the_revocation() {
+        under_each_shell(|shell| {
+            let mut container = container_that_logs_in(shell, "ignore_being_told_to_stop");
+            container.revocation_does("note hangs; stay");
+            let mut init = run(&container, AGENT_INIT, "0");
+            container.wait_for_log("vault: started");
+            init.send("TERM");
+            container.wait_for_log("vault: does not stop");
+            container.let_one_sleeper_go(PATIENCE);
+            container.wait_for_log("vault: hangs");
+            container.let_one_sleeper_go(PATIENCE);
+            init.ends_with(143);
+            init.output_when_all_has_ended();
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+        });
+    }
+
+    #[test]
+    fn agent_init_told_to_stop_before_it_has_a_token_revokes_nothing() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.hold_sleeps_of(PATIENCE);
+            container.program_does("run_until_told_to_stop 0");
+            let mut init = run(&container, AGENT_INIT, "0");
+            container.wait_for_log("vault: started");
+            init.send("TERM");
+            init.ends_with(143);
+            assert_eq!(
+                container.log_of_programs(),
+                ["vault: started", "vault: told to stop"]
+            );
+        });
+    }
+
+    /// It can be run again beside running sidecars, whose token is in another file.
+    #[test]
+    fn agent_init_leaves_the_tokens_of_others_alone() {
+        under_each_shell(|shell| {
+            let mut container = container_that_logs_in(shell, "exit 0");
+            container.write(TOKEN, "hvs.sidecar");
+            container.set("HOME", container.path("home/init"));
+            let token = container.path("home/init/.vault-token");
+            let arguments = [AGENT_INIT, "0", "", &token, "vault", "agent"];
+            container.run("sidecar.sh", &arguments).ends_with(0);
+            assert_eq!(
+                container.log_of_programs(),
+                ["vault: logged in", "vault: revokes hvs.token"]
+            );
+            assert_eq!(container.read(TOKEN), "hvs.sidecar");
+        });
+    }
+}
+
+mod env_init {
+    use super::*;
+
+    const SOURCE: &str = "the image/busybox";
+    const TARGET: &str = "the volume/busybox";
+    const PROGRAM: &[u8] = b"\x7fELF\0 program \n\0\xff\n\n";
+
+    fn container(shell: Shell) -> Container {
+        let container = Container::new(shell);
+        for directory in ["the image", "the volume"] {
+            fs::create_dir(container.path(directory)).expect("a directory can be made");
+        }
+        container.write(SOURCE, PROGRAM);
+        container
+    }
+
+    fn run(container: &Container) -> Running<'_> {
+        let [source, target] = [SOURCE, TARGET].map(|name| container.path(name));
+        container.run("env-init.sh", &[source, target])
+    }
+
+    #[track_caller]
+    fn has_copied(container: &Container) {
+        assert_eq!(container.read_bytes(TARGET), PROGRAM);
+        let metadata = fs::metadata(container.path(TARGET)).expect("it was read");
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o755);
+        let volume = fs::read_dir(container.path("the volume")).expect("it is a directory");
+        assert_eq!(volume.count(), 1, "something is left beside the copy");
+    }
+
+    #[test]
+    fn copies_byte_for_byte_for_all_to_run() {
+        under_each_shell(|shell| {
+            for mode in [0o755, 0o700, 0o644, 0o400] {
+                let container = container(shell);
+                fs::set_permissions(container.path(SOURCE), fs::Permissions::from_mode(mode))
+                    .expect("it is ours");
+                run(&container).ends_with(0);
+                has_copied(&container);
+                assert_eq!(container.read_bytes(SOURCE), PROGRAM);
+            }
+        });
+    }
+
+    #[test]
+    fn a_copy_that_is_there_is_replaced_as_a_whole() {
+        under_each_shell(|shell| {
+            let container = container(shell);
+            let before = "a program that is longer than the one that comes in its place";
+            container.write(TARGET, before);
+            fs::hard_link(container.path(TARGET), container.path("before"))
+                .expect("a link can be made");
+            run(&container).ends_with(0);
+            has_copied(&container);
+            assert_eq!(container.read("before"), before, "it was written into");
+        });
+    }
+
+    /// A restarted pod sandbox runs the init containers again.
+    #[test]
+    fn a_copy_that_is_running_is_replaced() {
+        under_each_shell(|shell| {
+            let container = container(shell);
+            let busybox = find_program("busybox").expect("busybox is on PATH");
+            fs::copy(busybox, container.path(SOURCE)).expect("a program can be copied");
+            run(&container).ends_with(0);
+            let mut command = Command::new(container.path(TARGET));
+            command.args(["sleep", "1000"]);
+            let _running = container.start(command);
+            container.write(SOURCE, PROGRAM);
+            run(&container).ends_with(0);
+            has_copied(&container);
+        });
+    }
+
+    #[test]
+    fn what_a_broken_off_try_has_left_is_no_obstacle() {
+        under_each_shell(|shell| {
+            let container = container(shell);
+            let left = format!("{TARGET}.new");
+            container.write(
+                &left,
+                "half of a program that is longer than the one to be copied",
+            );
+            run(&container).ends_with(0);
+            has_copied(&container);
+        });
+    }
+
+    #[test]
+    fn a_failure_is_told_by_the_status_and_leaves_the_copy_that_is_there() {
+        under_each_shell(|shell| {
+            let container = container(shell);
+            container.write(TARGET, "before");
+            container.write(&format!("{TARGET}.new"), "left by a try before");
+            let [source, target] = [SOURCE, TARGET].map(|name| container.path(name));
+            let missing = container.path("missing/busybox");
+            let below_a_file = container.path("log/busybox");
+            for (source, target) in [
+                (&missing, &target),
+                (&container.path("the image"), &target),
+                (&source, &missing),
+                (&source, &below_a_file),
+            ] {
+                let status = container.run("env-init.sh", &[source, target]).status();
+                assert!(!status.success(), "{source} to {target}: {status}");
+                assert!(!container.messages().is_empty(), "it does not say why");
+            }
+            assert_eq!(container.read(TARGET), "before");
+        });
+    }
+
+    /// Only under dash: Debian's busybox has them within itself.
+    #[test]
+    fn a_step_that_fails_is_told_by_the_status_and_leaves_the_copy_that_is_there() {
+        for (step, others) in [
+            ("cp", ["chmod", "mv"]),
+            ("chmod", ["cp", "mv"]),
+            ("mv", ["cp", "chmod"]),
+        ] {
+            let mut container = container(Shell::Dash);
+            container.write(TARGET, "before");
+            container.has_only(&[&["dash"], others.as_slice()].concat());
+            let status = run(&container).status();
+            assert!(!status.success(), "without {step}: {status}");
+            assert_eq!(container.read(TARGET), "before", "without {step}");
+        }
     }
 }
 

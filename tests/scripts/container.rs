@@ -2,6 +2,7 @@
 //! programs are stand-ins that note how they are called.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -16,10 +17,11 @@ use std::time::{Duration, Instant};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/injection/scripts");
 
-const STAND_INS: [(&str, &str); 5] = [
+const STAND_INS: [(&str, &str); 6] = [
     ("application", include_str!("stand-ins/program")),
     ("consul-template", include_str!("stand-ins/program")),
     ("kubectl", include_str!("stand-ins/kubectl")),
+    ("namesake", include_str!("stand-ins/namesake")),
     ("sleep", include_str!("stand-ins/sleep")),
     ("vault", include_str!("stand-ins/program")),
 ];
@@ -77,7 +79,7 @@ pub fn under_each_shell(check: impl Fn(Shell) + Sync) {
 pub struct Container {
     pub shell: Shell,
     directory: PathBuf,
-    environment: BTreeMap<&'static str, String>,
+    environment: BTreeMap<OsString, OsString>,
     real_sleep: bool,
 }
 
@@ -93,23 +95,31 @@ impl Container {
 
         let outer_path = std::env::var("PATH").unwrap_or_default();
         let sleep = find_program("sleep").expect("sleep is on PATH");
-        let container = Self {
+        let mut container = Self {
             shell,
-            environment: BTreeMap::from([
-                ("PATH", format!("{}:{outer_path}", stand_ins().display())),
-                ("HOME", directory.join("home").display().to_string()),
-                ("TVSI_TEST_DIR", directory.display().to_string()),
-                ("TVSI_TEST_SLEEP", sleep.display().to_string()),
-            ]),
             directory,
+            environment: BTreeMap::new(),
             real_sleep: false,
         };
+        let path = format!("{}:{outer_path}", stand_ins().display());
+        container.set("PATH", path);
+        container.set("HOME", container.path("home"));
+        container.set("TVSI_TEST_DIR", container.directory.clone());
+        container.set("TVSI_TEST_SLEEP", sleep);
         container.write("log", "");
         container
     }
 
-    pub fn set(&mut self, variable: &'static str, value: impl Into<String>) {
-        self.environment.insert(variable, value.into());
+    pub fn set(&mut self, variable: impl Into<OsString>, value: impl Into<OsString>) {
+        self.environment.insert(variable.into(), value.into());
+    }
+
+    pub fn unset_all(&mut self) {
+        self.environment.clear();
+    }
+
+    pub fn environment(&self) -> &BTreeMap<OsString, OsString> {
+        &self.environment
     }
 
     /// Shell commands that `vault`, `consul-template` and `application` carry out once they have
@@ -161,13 +171,18 @@ impl Container {
         self.directory.join(name).exists()
     }
 
-    pub fn write(&self, name: &str, content: &str) {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.directory.join(name), content).expect("a file can be written");
     }
 
     #[track_caller]
     pub fn read(&self, name: &str) -> String {
-        match fs::read_to_string(self.directory.join(name)) {
+        String::from_utf8(self.read_bytes(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    #[track_caller]
+    pub fn read_bytes(&self, name: &str) -> Vec<u8> {
+        match fs::read(self.directory.join(name)) {
             Ok(content) => content,
             Err(error) => panic!("{name}: {error}\n{}", self.what_happened()),
         }
@@ -250,29 +265,29 @@ impl Container {
 
     /// Runs a script as the pod's container would: `sh -c SCRIPT NAME ARGUMENT...`
     pub fn run<A: AsRef<str>>(&self, script: &str, arguments: &[A]) -> Running<'_> {
-        let mut text =
-            fs::read_to_string(Path::new(SCRIPTS).join(script)).expect("a script can be read");
+        let mut text = text_of(script);
         // Debian's busybox takes its own programs before those on PATH, but a function before them.
         if self.shell == Shell::Busybox && !self.real_sleep {
             let sleep = stand_ins().join("sleep");
             text = format!("sleep() {{ '{}' \"$@\"; }}\n{text}", sleep.display());
         }
 
-        let (mut output, shell_output) = io::pipe().expect("a pipe can be made");
+        let mut command = self.shell.command();
+        command.arg("-c").arg(text).arg(script);
+        command.args(arguments.iter().map(AsRef::as_ref));
+        self.start(command)
+    }
+
+    pub fn start(&self, mut command: Command) -> Running<'_> {
+        let (mut output, command_output) = io::pipe().expect("a pipe can be made");
         let messages = File::create(self.directory.join("messages")).expect("a file can be made");
-        let started = self
-            .shell
-            .command()
-            .arg("-c")
-            .arg(text)
-            .arg(script)
-            .args(arguments.iter().map(AsRef::as_ref))
+        let started = command
             .env_clear()
             .envs(&self.environment)
             .current_dir(&self.directory)
             .process_group(0)
             .stdin(Stdio::null())
-            .stdout(shell_output)
+            .stdout(command_output)
             .stderr(messages)
             .spawn();
         let child = match started {
@@ -282,8 +297,10 @@ impl Container {
                 self.shell.name(),
                 self.shell.package()
             ),
-            Err(error) => panic!("{}: {error}", self.shell.name()),
+            Err(error) => panic!("{}: {error}", command.get_program().display()),
         };
+        // It holds an end of the pipe.
+        drop(command);
 
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
@@ -314,6 +331,10 @@ pub struct Running<'a> {
 }
 
 impl Running<'_> {
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn send(&self, signal: &str) {
         send(signal, &self.child.id().to_string());
     }
@@ -371,6 +392,14 @@ fn send(signal: &str, target: &str) {
         ])
         .status();
     kill.expect("sh is on PATH");
+}
+
+pub fn stand_in(name: &str) -> PathBuf {
+    stand_ins().join(name)
+}
+
+pub fn text_of(script: &str) -> String {
+    fs::read_to_string(Path::new(SCRIPTS).join(script)).expect("a script can be read")
 }
 
 pub fn find_program(name: &str) -> Option<PathBuf> {

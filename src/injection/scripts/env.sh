@@ -11,7 +11,7 @@
 
 set -f
 
-_tvsi_denied='_tvsi_* OPTIND PPID LINENO PWD OLDPWD SHLVL'
+_tvsi_denied='_tvsi_* IFS OPTIND PPID LINENO PWD OLDPWD SHLVL'
 while [ "$1" != -- ]; do
     _tvsi_denied="$_tvsi_denied $1"
     shift
@@ -78,6 +78,7 @@ shift
 # As the container runtime finds it: an applet of busybox's must not come first.
 _tvsi_path=
 case $1 in
+-*/*) _tvsi_path=./$1 ;;
 */*) _tvsi_path=$1 ;;
 *)
     _tvsi_ifs=$IFS
@@ -96,35 +97,38 @@ if [ -z "$_tvsi_path" ]; then
     exit 127
 fi
 
-# The shell drops variables whose names it cannot have, such as my.variable, and adds two of its own.
+# The shell drops variables whose names it cannot have, such as my.variable, and has its own ideas of some
+# others: those go through env, with which the command's name becomes its path.
 _tvsi_command=$1
 _tvsi_has_pwd=
-_tvsi_shlvl=
-_tvsi_dropped=
+_tvsi_has_shlvl=
+_tvsi_kept=
 while IFS= read -r -d '' _tvsi_line; do
-    _tvsi_name=${_tvsi_line%%=*}
-    case $_tvsi_name in
-    PWD) _tvsi_has_pwd=yes ;;
-    SHLVL) _tvsi_shlvl=${_tvsi_line#*=} ;;
-    '' | [0-9]* | *[!A-Za-z0-9_]*)
-        [ -n "$_tvsi_dropped" ] || { shift && set -- "$_tvsi_path" "$@"; }
-        _tvsi_dropped=yes
-        set -- "$_tvsi_line" "$@"
+    _tvsi_value=${_tvsi_line#*=}
+    case ${_tvsi_line%%=*} in
+    PWD)
+        _tvsi_has_pwd=yes
+        [ "$_tvsi_value" != "$PWD" ] || continue
         ;;
+    SHLVL) _tvsi_has_shlvl=yes ;;
+    IFS | OPTIND | PPID | '' | [0-9]* | *[!A-Za-z0-9_]*) ;;
+    *) continue ;;
     esac
+    [ -n "$_tvsi_kept" ] || { shift && set -- "$_tvsi_path" "$@"; }
+    _tvsi_kept=yes
+    set -- "$_tvsi_line" "$@"
 done <"/proc/$$/environ"
 [ -n "$_tvsi_has_pwd" ] || unset PWD
-SHLVL=$_tvsi_shlvl
-[ -n "$_tvsi_shlvl" ] || unset SHLVL
+[ -n "$_tvsi_has_shlvl" ] || unset SHLVL
 
-if [ -n "$_tvsi_dropped" ]; then
+if [ -n "$_tvsi_kept" ]; then
     case $_tvsi_path in
     *=*)
         tvsi_log "env: a command whose path has a = cannot get variables whose names are not for shells"
         exit 1
         ;;
     esac
-    exec "$0" env "$@"
+    exec "$0" env -- "$@"
 fi
 shift
 exec -a "$_tvsi_command" "$_tvsi_path" "$@"
