@@ -13,9 +13,9 @@ policy.wasm: $(SOURCES) ## Build the module
 	cp $(MODULE) $@
 
 .PHONY: run
-run: policy.wasm ## Show what the policy does to the pods of a Deployment and of a Job
+run: policy.wasm ## Show what the policy does to the pods of a Deployment and of Jobs
 	cargo build --quiet --locked --package vsi
-	@for sample in deployment job; do \
+	@for sample in deployment job native-job; do \
 		printf '\n== the pod of a %s ==\n' "$$sample"; \
 		target/debug/vsi diff policy.wasm -r test_data/requests/$$sample-pod.json || exit; \
 	done

@@ -23,6 +23,8 @@ pub struct Request<'a> {
     /// The namespace of the request, which decides where the object ends up.
     pub namespace: Cow<'a, str>,
     pub object: Option<&'a RawValue>,
+    /// The object as it was before an update.
+    pub old_object: Option<&'a RawValue>,
     pub settings: Option<&'a RawValue>,
 }
 
@@ -51,6 +53,8 @@ impl<'a> Request<'a> {
             namespace: Option<Text<'a>>,
             #[serde(borrow, default)]
             object: Option<&'a RawValue>,
+            #[serde(borrow, default, rename = "oldObject")]
+            old_object: Option<&'a RawValue>,
         }
 
         #[derive(Deserialize)]
@@ -70,6 +74,7 @@ impl<'a> Request<'a> {
             operation: request.operation.0,
             namespace: text(request.namespace),
             object: request.object,
+            old_object: request.old_object,
             settings,
         })
     }

@@ -71,6 +71,8 @@ vocabulary! {
         "`file`, or `env`: static secrets become environment variables.";
     ProxyPort = "proxy-port", "8200",
         "Port of the local proxy, 1 to 65535.";
+    Sidecars = "sidecars", "setting `sidecars`",
+        "`classic`: containers beside the application's. `native`: init containers that keep running (Kubernetes 1.29 or newer), so that the application starts with its secrets and Jobs end by themselves.";
     InjectContainers = "inject-containers", "all of the application's",
         "Comma list of the containers that get the secrets (mount, hook or environment). The pod's init containers always get the mount.";
     JobContainers = "job-containers", "all of the application's",

@@ -21,8 +21,8 @@ use std::fmt::Display;
 use admission::{Answer, Request};
 use annotations::Annotations;
 pub use annotations::Key;
-use injection::{DEFAULT_CONTAINER, Injection};
-use intent::{Ask, Intent};
+use injection::{DEFAULT_CONTAINER, Injection, Surroundings};
+use intent::{Ask, Intent, Subject};
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
 use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};
 use patch::Patched;
@@ -75,37 +75,61 @@ fn decide(payload: &[u8]) -> Result<Answer<'_>, String> {
         return Ok(Answer::ACCEPT);
     }
 
+    let mut warnings = Vec::new();
     let prefix = settings.annotations.prefix.as_str();
     let Some(annotations) = Annotations::read(&template.annotations, prefix).map_err(text)? else {
-        return Ok(Answer::ACCEPT);
+        warnings.extend(misplaced(&template, &settings));
+        return Ok(Answer::Accept { warnings });
     };
     match intent::asks(&annotations) {
         Ask::No => return Ok(Answer::ACCEPT),
         Ask::Unclear(warning) => {
-            return Ok(Answer::Accept {
-                warnings: vec![warning],
-            });
+            warnings.push(warning);
+            return Ok(Answer::Accept { warnings });
         }
         Ask::Yes => {}
     }
 
-    let mut warnings = Vec::new();
-    let labels = template.labels().map_err(text)?;
-    let intent = Intent::read(&annotations, &labels, &settings, &mut warnings).map_err(text)?;
-    let spec = template.spec.ok_or("spec: missing")?;
-    let pod = Pod::read(spec).map_err(text)?;
-    let has_default_container = template.annotations.get(DEFAULT_CONTAINER).is_some();
-    let injection = Injection::plan(
-        &intent,
-        &pod,
-        &settings,
-        has_default_container,
-        &mut warnings,
-    )
-    .map_err(text)?;
+    let path = template
+        .workload
+        .as_ref()
+        .map_or("", |workload| workload.path);
+    let malformed = |problem: pod::Malformed| problem.below(path).to_string();
+    let labels = template.labels().map_err(malformed)?;
+    let subject = Subject {
+        annotations: &annotations,
+        labels: &labels,
+        is_of_job: template.is_of_job,
+    };
+    let intent = Intent::read(subject, &settings, &mut warnings).map_err(text)?;
+    let spec = template
+        .spec
+        .ok_or_else(|| malformed(pod::Malformed::missing("spec")))?;
+    let pod = Pod::read(spec).map_err(malformed)?;
+    let surroundings = Surroundings {
+        is_template: template.workload.is_some(),
+        has_default_container: template.annotations.get(DEFAULT_CONTAINER).is_some(),
+    };
+    let injection =
+        Injection::plan(&intent, &pod, &settings, surroundings, &mut warnings).map_err(text)?;
+    if template.workload.is_some() {
+        // Its pods are injected when they are created; here only mistakes are told.
+        return Ok(Answer::Accept { warnings });
+    }
     let patch = patch::build(injection, &pod);
     let object = Patched::new(template.object, patch).map_err(text)?;
     Ok(Answer::Mutate { object, warnings })
+}
+
+/// Tells of an annotation on a workload that has an effect only on its pods.
+fn misplaced(template: &PodTemplate<'_>, settings: &Settings) -> Option<String> {
+    let workload = template.workload.as_ref()?;
+    let inject = settings.annotations.name(Key::Inject);
+    workload.annotations.get(&inject)?;
+    Some(format!(
+        "annotation {inject} has no effect here; it belongs in {}.metadata.annotations",
+        workload.path
+    ))
 }
 
 fn text(error: impl Display) -> String {

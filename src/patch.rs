@@ -34,10 +34,17 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
     }
     operations.insert("containers", true, &injection.first_containers);
     operations.append(&["spec"], "containers", true, &injection.last_containers);
+    let has_init_containers = !pod.init_containers.is_empty();
     operations.insert(
         "initContainers",
-        !pod.init_containers.is_empty(),
+        has_init_containers,
         &injection.init_containers,
+    );
+    operations.append(
+        &["spec"],
+        "initContainers",
+        has_init_containers || !injection.init_containers.is_empty(),
+        &injection.last_init_containers,
     );
     let pull_secrets: Vec<_> = injection
         .image_pull_secrets

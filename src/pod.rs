@@ -125,6 +125,21 @@ pub struct Malformed {
     pub problem: String,
 }
 
+impl Malformed {
+    /// That the field at `path` is not there.
+    pub fn missing(path: &str) -> Self {
+        malformed(path, "missing")
+    }
+
+    /// The same in a pod that is at `parent`.
+    pub fn below(mut self, parent: &str) -> Self {
+        if !parent.is_empty() {
+            self.path = format!("{parent}.{}", self.path);
+        }
+        self
+    }
+}
+
 impl fmt::Display for Malformed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.path, self.problem)

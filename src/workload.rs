@@ -1,15 +1,16 @@
-//! Where the pod is in the submitted object.
+//! Where the pod is in the submitted object: a pod itself, or the pod template of a workload.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::admission::Request;
-use crate::json::{self, Members, Object};
+use crate::json::{self, Members, Object, Text};
 use crate::pod::Malformed;
 
-/// A pod as submitted, of which only the metadata has been read.
+/// A pod as submitted, or a pod template, of which only the metadata has been read.
 #[derive(Debug)]
 pub struct PodTemplate<'a> {
     pub annotations: Members<'a>,
@@ -17,65 +18,184 @@ pub struct PodTemplate<'a> {
     pub spec: Option<&'a RawValue>,
     /// The whole object that holds it.
     pub object: &'a RawValue,
+    /// The workload whose template it is; `None` for a pod.
+    pub workload: Option<Workload<'a>>,
+    /// Whether a Job makes pods of it, or has made this one.
+    pub is_of_job: bool,
+}
+
+/// A workload around a pod template.
+#[derive(Debug)]
+pub struct Workload<'a> {
+    /// Where the template is, as in messages: `spec.template`.
+    pub path: &'static str,
+    pub annotations: Members<'a>,
+    is_left_alone: bool,
+}
+
+/// The kinds of object that hold a pod, by API group and kind, and where they do.
+const KINDS: [(&str, &str, &str); 8] = [
+    ("", "Pod", ""),
+    ("apps", "Deployment", "spec.template"),
+    ("apps", "StatefulSet", "spec.template"),
+    ("apps", "DaemonSet", "spec.template"),
+    ("apps", "ReplicaSet", "spec.template"),
+    ("", "ReplicationController", "spec.template"),
+    ("batch", "Job", "spec.template"),
+    ("batch", "CronJob", "spec.jobTemplate.spec.template"),
+];
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    labels: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    owner_references: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    deletion_timestamp: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(borrow, default)]
+    metadata: Option<Object<Metadata<'a>>>,
+    #[serde(borrow, default)]
+    spec: Option<&'a RawValue>,
+}
+
+impl<'a> Shape<'a> {
+    fn read(
+        raw: &'a RawValue,
+        path: &str,
+    ) -> Result<(Metadata<'a>, Option<&'a RawValue>), Malformed> {
+        let shape: Shape<'a> = json::read_object(raw)
+            .map_err(|problem| malformed(&below(path, "metadata"), problem))?;
+        let metadata = shape.metadata.map(|Object(metadata)| metadata);
+        Ok((metadata.unwrap_or_default(), shape.spec))
+    }
 }
 
 impl<'a> PodTemplate<'a> {
-    /// Finds the pod in the object of a request that creates one; `None` for all other requests.
+    /// Finds the pod in the object of a request that creates one, or that creates or changes a workload;
+    /// `None` for all other requests.
     pub fn find(request: &Request<'a>) -> Result<Option<Self>, Malformed> {
-        #[derive(Deserialize)]
-        struct Shape<'a> {
-            #[serde(borrow, default)]
-            metadata: Option<Object<Metadata<'a>>>,
-            #[serde(borrow, default)]
-            spec: Option<&'a RawValue>,
-        }
-
-        #[derive(Deserialize)]
-        struct Metadata<'a> {
-            #[serde(borrow, default)]
-            annotations: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            labels: Option<&'a RawValue>,
-        }
-
-        let is_pod = request.group.is_empty() && request.kind == "Pod";
-        if !is_pod || request.operation != "CREATE" {
+        let Some((_, kind, path)) = KINDS
+            .iter()
+            .find(|(group, kind, _)| *group == request.group && *kind == request.kind)
+        else {
+            return Ok(None);
+        };
+        let is_pod = path.is_empty();
+        let is_checked =
+            request.operation == "CREATE" || (request.operation == "UPDATE" && !is_pod);
+        if !is_checked {
             return Ok(None);
         }
         let Some(object) = request.object else {
             return Err(malformed("object", "missing".to_owned()));
         };
-        let shape: Shape<'a> =
-            json::read_object(object).map_err(|problem| malformed("metadata", problem))?;
-        let (annotations, labels) = match shape.metadata {
-            Some(Object(metadata)) => (metadata.annotations, metadata.labels),
-            None => (None, None),
+        let (metadata, spec) = Shape::read(object, "")?;
+        if is_pod {
+            return Ok(Some(PodTemplate {
+                annotations: members(metadata.annotations, "metadata.annotations")?,
+                labels: metadata.labels,
+                spec,
+                object,
+                workload: None,
+                is_of_job: is_controlled_by(&metadata, |kind| kind == "Job"),
+            }));
+        }
+        let Some(template) = at(object, path) else {
+            return Ok(None);
         };
-        let annotations = members(annotations, "metadata.annotations")?;
+        let workload = Workload {
+            path,
+            annotations: members(metadata.annotations, "metadata.annotations")?,
+            is_left_alone: metadata.deletion_timestamp.is_some()
+                || is_controlled_by(&metadata, |_| true)
+                || (request.operation == "UPDATE"
+                    && request
+                        .old_object
+                        .and_then(|old| at(old, path))
+                        .is_some_and(|old| same(old, template))),
+        };
+        let (metadata, spec) = Shape::read(template, path)?;
         Ok(Some(PodTemplate {
-            annotations,
-            labels,
-            spec: shape.spec,
+            annotations: members(metadata.annotations, &below(path, "metadata.annotations"))?,
+            labels: metadata.labels,
+            spec,
             object,
+            workload: Some(workload),
+            is_of_job: matches!(*kind, "Job" | "CronJob"),
         }))
     }
 
-    /// The pod's labels, which only a pod that asks for injection needs read.
+    /// The labels, which only a pod that asks for injection needs read.
     pub fn labels(&self) -> Result<Members<'a>, Malformed> {
         members(self.labels, "metadata.labels")
     }
 
     /// Whether an annotation may ask for injection, whatever the prefix: cheap enough for every pod.
+    ///
+    /// A workload that is going away, that another object controls, or whose template stays as it is, is
+    /// left alone: nothing that is already running may be blocked.
     pub fn may_ask(&self) -> bool {
         let ends_in_inject = |(name, _): &(Cow<'_, str>, _)| name.ends_with("/inject");
-        self.annotations.iter().any(ends_in_inject)
+        match &self.workload {
+            Some(workload) if workload.is_left_alone => false,
+            Some(workload) if workload.annotations.iter().any(ends_in_inject) => true,
+            _ => self.annotations.iter().any(ends_in_inject),
+        }
     }
+}
+
+/// Whether a controller of such a kind owns the object.
+fn is_controlled_by(metadata: &Metadata<'_>, is_kind: impl Fn(&str) -> bool) -> bool {
+    #[derive(Deserialize)]
+    struct OwnerReference<'a> {
+        #[serde(borrow)]
+        kind: Text<'a>,
+        #[serde(default)]
+        controller: Option<bool>,
+    }
+
+    let owners: Vec<OwnerReference<'_>> = metadata
+        .owner_references
+        .and_then(|owners| json::read(owners).ok())
+        .unwrap_or_default();
+    owners
+        .iter()
+        .any(|owner| owner.controller == Some(true) && is_kind(&owner.kind))
+}
+
+/// The member at a path of names between dots.
+fn at<'a>(object: &'a RawValue, path: &str) -> Option<&'a RawValue> {
+    path.split('.').try_fold(object, |object, name| {
+        let members: Members<'a> = json::read(object).ok()?;
+        members.get(name)
+    })
+}
+
+/// Whether two texts are the same JSON.
+fn same(left: &RawValue, right: &RawValue) -> bool {
+    let value = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).ok();
+    left.get() == right.get() || value(left) == value(right)
 }
 
 fn members<'a>(raw: Option<&'a RawValue>, path: &str) -> Result<Members<'a>, Malformed> {
     raw.map_or(Ok(Members::default()), |raw| {
         json::read(raw).map_err(|problem| malformed(path, problem))
     })
+}
+
+fn below(path: &str, name: &str) -> String {
+    match path {
+        "" => name.to_owned(),
+        path => format!("{path}.{name}"),
+    }
 }
 
 fn malformed(path: &str, problem: String) -> Malformed {

@@ -116,7 +116,7 @@ fn what_the_policy_does_not_know_comes_out_as_it_went_in() {
 
 #[test]
 fn native_and_module_agree_to_the_byte_on_the_sample_requests() {
-    for name in ["deployment-pod", "job-pod", "plain-pod"] {
+    for name in ["deployment-pod", "job-pod", "native-job-pod", "plain-pod"] {
         let path = root().join(format!("test_data/requests/{name}.json"));
         let request: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let payload = payload(&request, &json!({}));

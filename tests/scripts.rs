@@ -673,6 +673,24 @@ mod sidecar {
         });
     }
 
+    #[test]
+    fn agent_init_told_to_stop_while_it_revokes_keeps_the_status_and_revokes_once() {
+        under_each_shell(|shell| {
+            for status in [0, 7] {
+                let mut container = container_that_logs_in(shell, &format!("exit {status}"));
+                container.revocation_does(
+                    "note waits; until [ -e go ]; do \"$TVSI_TEST_SLEEP\" 0.05; done",
+                );
+                let mut init = run(&container, AGENT_INIT, "0");
+                container.wait_for_log("vault: waits");
+                init.send("TERM");
+                container.write("go", "");
+                init.ends_with(status);
+                assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+            }
+        });
+    }
+
     /// It can be run again beside running sidecars, whose token is in another file.
     #[test]
     fn agent_init_leaves_the_tokens_of_others_alone() {

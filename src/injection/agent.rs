@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Container, KeyToPath, SecretVolumeSource, Volume, VolumeMount};
 
-use super::container::{env, read_only, running_script, writable};
+use super::container::{env, native, read_only, running_script, writable};
 use super::service_account::{self, TokenMounts};
 use super::{Context, Refusal, configuration, connection, names, scripts, templates};
 use crate::annotations::Key;
@@ -10,7 +10,7 @@ use crate::config::agent::{
     ApiProxy, AutoAuth, Cache, Config, Listener, Method, MethodConfig, Once, Proxy, Retry, Sink,
     SinkConfig, Template, TemplateConfig, Vault,
 };
-use crate::intent::{AppRole, Engine, Intent, Login};
+use crate::intent::{AppRole, Engine, Intent, Login, Sidecars};
 use crate::pod;
 
 /// The environment variable with the agent's configuration.
@@ -22,12 +22,17 @@ const TRIES_ONCE: u32 = 7;
 /// Builds the sidecar.
 pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Container, Refusal> {
     let renders = intent.engine() == Some(Engine::VaultAgent);
-    let grace = context
-        .settings
-        .vault
-        .revoke_grace_seconds
-        .min(context.pod.termination_grace_period_seconds.max(0) / 2);
-    agent(
+    let is_native = intent.sidecars == Sidecars::Native;
+    // A native sidecar is told to end when the application has ended.
+    let grace = match is_native {
+        true => 0,
+        false => context
+            .settings
+            .vault
+            .revoke_grace_seconds
+            .min(context.pod.termination_grace_period_seconds.max(0) / 2),
+    };
+    let container = agent(
         intent,
         context,
         &Agent {
@@ -40,7 +45,15 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
             renders,
             runs_once: false,
         },
-    )
+    )?;
+    if !is_native {
+        return Ok(container);
+    }
+    let (token, files) = match &intent.secrets {
+        Some(secrets) if renders => ("", templates::destinations(&secrets.files)),
+        _ => (names::TOKEN_FILE, Vec::new()),
+    };
+    Ok(native(container, token, intent.proxy_port, &files))
 }
 
 /// Builds the init container that renders static secrets.

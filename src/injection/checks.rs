@@ -2,7 +2,7 @@
 
 use super::{Refusal, names};
 use crate::annotations::Key;
-use crate::intent::Intent;
+use crate::intent::{Intent, Sidecars};
 use crate::pod::{Pod, RestartPolicy, VolumeSource};
 use crate::settings::Settings;
 
@@ -101,7 +101,8 @@ pub fn warn_of_weak_spots(
         );
     }
     let can_end = pod.restart_policy != RestartPolicy::Always;
-    if can_end && !intent.is_job && intent.has_sidecars() {
+    let is_classic = intent.sidecars == Sidecars::Classic;
+    if can_end && is_classic && !intent.is_job && intent.has_sidecars() {
         warnings
             .push("the pod can end, but its sidecars do not end with it; use mode job".to_owned());
     }

@@ -2,12 +2,12 @@
 
 use k8s_openapi::api::core::v1::Container;
 
-use super::container::{env, read_only, running_script, writable};
+use super::container::{env, native, read_only, running_script, writable};
 use super::{
     Context, Refusal, configuration, connection, names, scripts, service_account, templates,
 };
 use crate::config::consul_template::{Config, Retry, Vault};
-use crate::intent::{Intent, SecretFile};
+use crate::intent::{Intent, SecretFile, Sidecars};
 use crate::settings::Settings;
 
 /// The environment variable with Consul Template's configuration.
@@ -25,7 +25,7 @@ pub fn sidecar(
         writable(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY),
         service_account::none(&mut context.volumes),
     ];
-    if intent.is_job {
+    if intent.needs_babysitter() {
         mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
     }
     let arguments = [
@@ -55,7 +55,10 @@ pub fn sidecar(
     variables.push(env(CONFIG_VARIABLE, &config));
     container.env = Some(variables);
     container.volume_mounts = Some(mounts);
-    Ok(container)
+    Ok(match intent.sidecars {
+        Sidecars::Classic => container,
+        Sidecars::Native => native(container, "", None, &templates::destinations(files)),
+    })
 }
 
 fn config<'a>(settings: &'a Settings, files: &'a [SecretFile]) -> Config<'a> {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceRequirements,
-    SeccompProfile, SecurityContext, VolumeMount,
+    Capabilities, Container, EnvVar, EnvVarSource, ExecAction, ObjectFieldSelector, Probe,
+    ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+use super::scripts;
 use crate::settings::{self, Amounts, Program, Settings};
 
 /// Begins a container that runs a constant shell script with these arguments.
@@ -30,6 +31,27 @@ pub fn running_script(
         resources: program.resources.as_ref().map(resources),
         security_context: settings.security_context.as_ref().map(security_context),
         ..Container::default()
+    }
+}
+
+/// Makes the container a native sidecar: an init container that keeps running, and of which the next
+/// container waits for the startup probe, for ten minutes at the most.
+pub fn native(container: Container, token: &str, port: Option<u16>, files: &[String]) -> Container {
+    let port = port.map(|port| port.to_string()).unwrap_or_default();
+    let mut command = vec!["/bin/sh", "-c", scripts::READY, "tvsi-ready", token, &port];
+    command.extend(files.iter().map(String::as_str));
+    Container {
+        restart_policy: Some("Always".to_owned()),
+        startup_probe: Some(Probe {
+            exec: Some(ExecAction {
+                command: Some(command.into_iter().map(literal).collect()),
+            }),
+            period_seconds: Some(2),
+            timeout_seconds: Some(5),
+            failure_threshold: Some(300),
+            ..Probe::default()
+        }),
+        ..container
     }
 }
 

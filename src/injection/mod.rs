@@ -20,7 +20,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, Volume, VolumeMount};
 use serde::Serialize;
 
 use crate::annotations::Key;
-use crate::intent::{Engine, Intent, Overrides};
+use crate::intent::{Engine, Intent, Overrides, Sidecars};
 use crate::pod::{self, List, Pod};
 use crate::settings::{Amounts, Program, Resources, Settings};
 
@@ -39,6 +39,8 @@ pub struct Injection {
     pub volumes: Vec<Volume>,
     /// Init containers before the pod's own.
     pub init_containers: Vec<Container>,
+    /// Init containers behind the pod's own.
+    pub last_init_containers: Vec<Container>,
     /// Sidecars before the pod's own containers.
     pub first_containers: Vec<Container>,
     /// Sidecars behind the pod's own containers.
@@ -62,10 +64,20 @@ pub struct ContainerChange {
     pub command: Vec<String>,
 }
 
+/// What is known of a pod beside its spec.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings {
+    /// Whether it is a template still, which the API server has not given its service account's token.
+    pub is_template: bool,
+    /// Whether an annotation names the container for `kubectl logs` and `exec`.
+    pub has_default_container: bool,
+}
+
 /// What the builders of the containers share.
 struct Context<'c, 'p> {
     pod: &'c Pod<'p>,
     settings: &'c Settings,
+    surroundings: Surroundings,
     /// The pod's own containers, without the proxies of service meshes.
     applications: Vec<&'c pod::Container<'p>>,
     /// Those of them that get the secrets.
@@ -82,17 +94,18 @@ impl Injection {
         intent: &Intent,
         pod: &Pod<'_>,
         settings: &Settings,
-        has_default_container: bool,
+        surroundings: Surroundings,
         warnings: &mut Vec<String>,
     ) -> Result<Self, Refusal> {
         checks::refuse_clashes(intent, pod, settings)?;
         checks::warn_of_weak_spots(intent, pod, settings, warnings);
         let applications = application::containers(pod, settings)?;
         let of_the_job = application::of_the_job(intent, pod, &applications, settings)?;
-        let has_babysitter = intent.is_job && intent.has_sidecars();
+        let has_babysitter = intent.needs_babysitter();
         let mut context = Context {
             pod,
             settings,
+            surroundings,
             selected: application::selected(intent, &applications, settings)?,
             applications,
             signal_file: match has_babysitter {
@@ -137,10 +150,18 @@ impl Injection {
             injection.init_containers.push(shell);
         }
 
-        if intent.waits_in_hook() {
+        if intent.sidecars == Sidecars::Native {
+            // The pod's own init containers can read secrets, unless they bring what is needed for it.
+            match intent.reads_ids_from_files() {
+                true => injection.last_init_containers = sidecars,
+                false => injection.init_containers.extend(sidecars),
+            }
+        } else if intent.waits_in_hook() {
             // The kubelet starts no container before the hook of the one before it has ended.
             injection.first_containers = sidecars;
-            if !has_default_container && let Some(first) = context.applications.first() {
+            if !surroundings.has_default_container
+                && let Some(first) = context.applications.first()
+            {
                 let first = (DEFAULT_CONTAINER.to_owned(), first.name.to_string());
                 injection.annotations.push(first);
             }

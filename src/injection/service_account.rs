@@ -36,7 +36,11 @@ pub fn for_login(token: &Token, context: &mut Context<'_, '_>) -> TokenMounts {
         _ => mount_at(directory, &context.applications),
     };
     let mount = mounted.unwrap_or_else(|| {
-        if let Token::At(path) = token {
+        let comes_later = context.surroundings.is_template
+            && pod::same_path(directory, names::SERVICE_ACCOUNT_DIRECTORY);
+        if let Token::At(path) = token
+            && !comes_later
+        {
             context.warnings.push(format!(
                 "annotation {}: no container has a volume at {directory} that the agent can mount as well; the agent gets a token of its own at {}",
                 context.settings.annotations.name(Key::SaToken),

@@ -11,7 +11,7 @@ use crate::settings::Settings;
 pub fn template<'a>(settings: &'a Settings, file: &'a SecretFile, is_fatal: bool) -> Template<'a> {
     Template {
         contents: &file.template,
-        destination: format!("{}/{}", names::SECRETS_DIRECTORY, file.destination),
+        destination: destination(file),
         perms: settings.secrets.file_permissions.as_str(),
         error_on_missing_key: settings.secrets.error_on_missing_key,
         error_fatal: is_fatal,
@@ -26,4 +26,13 @@ pub fn template<'a>(settings: &'a Settings, file: &'a SecretFile, is_fatal: bool
             timeout: "30s",
         }),
     }
+}
+
+/// Where the sidecars have the files.
+pub fn destinations(files: &[SecretFile]) -> Vec<String> {
+    files.iter().map(destination).collect()
+}
+
+fn destination(file: &SecretFile) -> String {
+    format!("{}/{}", names::SECRETS_DIRECTORY, file.destination)
 }

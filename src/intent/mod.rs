@@ -25,6 +25,7 @@ pub struct Intent {
     pub proxy_port: Option<u16>,
     /// Whether the sidecars end when the pod's work is done.
     pub is_job: bool,
+    pub sidecars: Sidecars,
     /// The containers that get the secrets; `None` for all of the application's.
     pub inject_containers: Option<Vec<String>>,
     /// The containers whose end is the job's; `None` for all of the application's.
@@ -37,6 +38,23 @@ pub struct Intent {
     pub shares_process_namespace: bool,
     pub agent: Overrides,
     pub consul_template: Overrides,
+}
+
+/// How the sidecars run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sidecars {
+    /// As containers beside the application's.
+    Classic,
+    /// As init containers that keep running, from before the application's start until after its end.
+    Native,
+}
+
+/// What of the submitted object an intent is read from.
+pub struct Subject<'a> {
+    pub annotations: &'a Annotations<'a>,
+    pub labels: &'a Members<'a>,
+    /// Whether a Job makes the pod.
+    pub is_of_job: bool,
 }
 
 /// What a pod wants differently for one of its sidecars.
@@ -147,16 +165,16 @@ pub fn asks(annotations: &Annotations<'_>) -> Ask {
 impl Intent {
     /// Reads what the pod asks for. What is accepted but should be changed is added to `warnings`.
     pub fn read(
-        annotations: &Annotations<'_>,
-        labels: &Members<'_>,
+        subject: Subject<'_>,
         settings: &Settings,
         warnings: &mut Vec<String>,
     ) -> Result<Self, Refusal> {
-        warnings.extend(annotations.warnings_of_unknown());
+        warnings.extend(subject.annotations.warnings_of_unknown());
         let reader = Reader {
-            annotations,
-            labels,
+            annotations: subject.annotations,
+            labels: subject.labels,
             settings,
+            is_of_job: subject.is_of_job,
         };
         let modes = modes::read(&reader, warnings)?;
         let login = reader.login(&modes, warnings)?;
@@ -172,6 +190,7 @@ impl Intent {
             secrets,
             proxy_port: modes.proxy_port,
             is_job: modes.is_job,
+            sidecars: modes.sidecars,
             inject_containers: reader.names(Key::InjectContainers)?,
             job_containers: reader.names(Key::JobContainers)?,
             mount_path: reader.mount_path()?,
@@ -219,6 +238,11 @@ impl Intent {
     /// Whether Vault Agent runs beside the application.
     pub fn has_sidecars(&self) -> bool {
         self.engine().is_some() || self.proxy_port.is_some()
+    }
+
+    /// Whether something has to end the sidecars when the job is done.
+    pub fn needs_babysitter(&self) -> bool {
+        self.is_job && self.has_sidecars() && self.sidecars == Sidecars::Classic
     }
 
     /// Whether the pod's own init container brings the ids to log in with.

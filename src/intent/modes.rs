@@ -1,7 +1,7 @@
 //! Which of the modes a pod asks for, and what is no use together.
 
 use super::reader::Reader;
-use super::{Delivery, Engine, Refusal};
+use super::{Delivery, Engine, Refusal, Sidecars};
 use crate::annotations::Key;
 use crate::settings;
 
@@ -15,6 +15,7 @@ pub struct Modes {
     /// The port, in mode `proxy`.
     pub proxy_port: Option<u16>,
     pub is_job: bool,
+    pub sidecars: Sidecars,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,12 +28,14 @@ enum Mode {
 /// Reads the modes and what depends on them.
 pub fn read(reader: &Reader<'_>, warnings: &mut Vec<String>) -> Result<Modes, Refusal> {
     let modes = modes(reader, warnings)?;
-    let is_job = modes.contains(&Mode::Job);
+    let is_job =
+        modes.contains(&Mode::Job) || (reader.is_of_job && reader.settings.jobs.auto_detect);
+    let sidecars = sidecars(reader)?;
     let has_proxy = modes.contains(&Mode::Proxy);
     // Neither named, or job alone.
     let has_secrets = modes.contains(&Mode::Secrets) || !has_proxy;
     let delivery = match has_secrets {
-        true => Some(delivery(reader, is_job, warnings)?),
+        true => Some(delivery(reader, is_job, sidecars, warnings)?),
         false => None,
     };
 
@@ -61,6 +64,7 @@ pub fn read(reader: &Reader<'_>, warnings: &mut Vec<String>) -> Result<Modes, Re
         delivery,
         proxy_port: has_proxy.then_some(proxy_port),
         is_job,
+        sidecars,
     })
 }
 
@@ -88,6 +92,7 @@ fn modes(reader: &Reader<'_>, warnings: &mut Vec<String>) -> Result<Vec<Mode>, R
 fn delivery(
     reader: &Reader<'_>,
     is_job: bool,
+    sidecars: Sidecars,
     warnings: &mut Vec<String>,
 ) -> Result<Delivery, Refusal> {
     let is_static = match reader.line(Key::SecretsType)? {
@@ -122,6 +127,19 @@ fn delivery(
             remedy: name(Key::SecretsType),
         });
     }
+    if sidecars == Sidecars::Native {
+        if waits_in_hook {
+            reader.warn_unused(
+                &[Key::SecretsHook],
+                "with native sidecars, which start before the application",
+                warnings,
+            );
+        }
+        return Ok(Delivery::Dynamic {
+            engine,
+            waits_in_hook: false,
+        });
+    }
     if waits_in_hook && is_job {
         return Err(Refusal::HookInJob {
             annotation: name(Key::SecretsHook),
@@ -131,6 +149,18 @@ fn delivery(
         engine,
         waits_in_hook,
     })
+}
+
+fn sidecars(reader: &Reader<'_>) -> Result<Sidecars, Refusal> {
+    match reader.line(Key::Sidecars)? {
+        Some(given) => {
+            given.one_of(&[("classic", Sidecars::Classic), ("native", Sidecars::Native)])
+        }
+        None => Ok(match reader.settings.sidecars {
+            settings::Sidecars::Classic => Sidecars::Classic,
+            settings::Sidecars::Native => Sidecars::Native,
+        }),
+    }
 }
 
 fn engine(reader: &Reader<'_>) -> Result<Engine, Refusal> {

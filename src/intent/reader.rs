@@ -12,6 +12,8 @@ pub struct Reader<'a> {
     pub annotations: &'a Annotations<'a>,
     pub labels: &'a Members<'a>,
     pub settings: &'a Settings,
+    /// Whether a Job makes the pod.
+    pub is_of_job: bool,
 }
 
 impl<'a> Reader<'a> {

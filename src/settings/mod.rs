@@ -13,7 +13,7 @@ use reader::Section;
 pub use values::{
     AnnotationPrefix, Capability, Checked, DataKey, Directory, DnsLabel, FileName, FilePermissions,
     Image, ImagePullPolicy, LabelKey, LogFormat, LogLevel, MountPath, ObjectName, Quantity,
-    SeccompProfileType, TemplateEngine, Url, VariablePattern,
+    SeccompProfileType, Sidecars, TemplateEngine, Url, VariablePattern,
 };
 
 use crate::annotations::Key;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub vault: Vault,
     pub annotations: Annotations,
     pub secrets: Secrets,
+    /// Native ones need Kubernetes 1.29, which the policy cannot see.
+    pub sidecars: Sidecars,
     pub template_engine: TemplateEngine,
     pub agent: Agent,
     pub consul_template: ConsulTemplate,
@@ -192,6 +194,8 @@ pub struct SeccompProfile {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Jobs {
+    /// Whether a pod that a Job has made is in mode `job` by itself.
+    pub auto_detect: bool,
     /// Containers that are no part of a job's work and get no secrets: the proxies of service meshes.
     pub ignored_containers: Vec<DnsLabel>,
 }
@@ -287,6 +291,7 @@ impl Default for Settings {
                 hook_timeout_seconds: 120,
                 error_on_missing_key: false,
             },
+            sidecars: Sidecars::Classic,
             template_engine: TemplateEngine::ConsulTemplate,
             agent: Agent {
                 program: Program::new("hashicorp/vault:2.0.4", ["25m", "64Mi"], ["250m", "128Mi"]),
@@ -329,6 +334,7 @@ impl Default for Settings {
                 }),
             }),
             jobs: Jobs {
+                auto_detect: true,
                 ignored_containers: dns_labels(&[
                     "istio-proxy",
                     "linkerd-proxy",
@@ -398,6 +404,7 @@ impl Settings {
             section.field("serviceLabel", &mut self.annotations.service_label);
         });
         section.section("secrets", |section| self.secrets.read_from(section));
+        section.field("sidecars", &mut self.sidecars);
         section.field("templateEngine", &mut self.template_engine);
         section.section("agent", |section| {
             self.agent.program.read_from(section);
@@ -422,6 +429,7 @@ impl Settings {
             |section, context| context.read_from(section),
         );
         section.section("jobs", |section| {
+            section.field("autoDetect", &mut self.jobs.auto_detect);
             section.field("ignoredContainers", &mut self.jobs.ignored_containers);
         });
         section.field("ignoredNamespaces", &mut self.ignored_namespaces);

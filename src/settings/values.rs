@@ -341,6 +341,11 @@ closed_set!(
 );
 
 closed_set!(
+    /// How the sidecars run.
+    Sidecars { Classic = "classic", Native = "native" }
+);
+
+closed_set!(
     /// What renders the templates of dynamic secrets.
     TemplateEngine { ConsulTemplate = "consul-template", VaultAgent = "vault-agent" }
 );

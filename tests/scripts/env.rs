@@ -92,6 +92,9 @@ impl Pod {
     }
 
     fn run(&self, command: &[&str]) -> Running<'_> {
+        for note in ["environment", "command", "program"] {
+            let _ = fs::remove_file(self.container.path(note));
+        }
         let busybox = self.container.path(BUSYBOX);
         let mut shell = Command::new(&busybox);
         shell.args(["sh", "-c", &text_of("env.sh"), &busybox]);
@@ -101,6 +104,7 @@ impl Pod {
         self.container.start(shell)
     }
 
+    #[track_caller]
     fn start(&self) -> Started {
         self.start_as(&self.container.path(SHELL), &[])
     }
@@ -238,8 +242,8 @@ fn hostile_values_arrive_byte_for_byte_and_are_never_evaluated() {
         ]
         .map(str::to_owned),
     );
-    // Shells mark bytes of their own with the values that some of these have.
     let mut values: Vec<Vec<u8>> = values.into_iter().map(String::into_bytes).collect();
+    // Shells mark bytes of their own with the values that some of these have.
     values.push((1..=255).filter(|&byte| byte != b'\n').collect());
     values.push(b"\xff\xfe not \xc3 UTF-8 \x80\xf0\x9f".to_vec());
     let pairs: Vec<(String, Vec<u8>)> = values

@@ -68,8 +68,12 @@ pub fn evaluate_module(payload: &[u8]) -> Value {
 /// A request to create `object` in its namespace, as the API server sends it.
 pub fn creation_of(object: &Value) -> Value {
     let metadata = &object["metadata"];
-    let kind = json!({"group": "", "version": "v1", "kind": object["kind"]});
-    let resource = json!({"group": "", "version": "v1", "resource": "pods"});
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let api_version = text(&object["apiVersion"]);
+    let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+    let resource = format!("{}s", text(&object["kind"]).to_lowercase());
+    let kind = json!({"group": group, "version": version, "kind": object["kind"]});
+    let resource = json!({"group": group, "version": version, "resource": resource});
     json!({
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
         "kind": kind,
@@ -141,9 +145,12 @@ impl Case {
         cases
     }
 
-    /// The object as submitted.
+    /// The object as submitted: a pod, or a workload.
     pub fn object(&self) -> Value {
-        read_yaml(&self.directory.join("pod.yaml"))
+        match self.directory.join("workload.yaml") {
+            workload if workload.exists() => read_yaml(&workload),
+            _ => read_yaml(&self.directory.join("pod.yaml")),
+        }
     }
 
     /// The settings of the case; all defaults where it has none.
@@ -164,9 +171,15 @@ impl Case {
         payload(&self.request_for(object), &self.settings())
     }
 
-    /// The request to create `object`, with what `request.yaml` says differently.
+    /// The request to create `object`, or to change what is in `old.yaml` to it, with what `request.yaml`
+    /// says differently.
     pub fn request_for(&self, object: &Value) -> Value {
         let mut request = creation_of(object);
+        let old = self.directory.join("old.yaml");
+        if old.exists() {
+            request["operation"] = json!("UPDATE");
+            request["oldObject"] = read_yaml(&old);
+        }
         let path = self.directory.join("request.yaml");
         if path.exists() {
             let Value::Object(differences) = read_yaml(&path) else {

@@ -14,3 +14,5 @@ pub const JOB_BABYSITTER_CHECK: &str = include_str!("job-babysitter-check.sh");
 pub const ENV_INIT: &str = include_str!("env-init.sh");
 /// Starts the application with the secrets in its environment.
 pub const ENV: &str = include_str!("env.sh");
+/// Tells whether a native sidecar has what the application needs.
+pub const READY: &str = include_str!("ready.sh");

@@ -87,6 +87,8 @@ fi
 program=$!
 wait "$program"
 status=$?
+# Its end is not to be changed any more by being told to stop.
+trap '' TERM INT USR1
 [ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
 # Consul Template's status for a TERM sent to it directly, which is no failure.
 [ "$role" != consul-template ] || [ "$status" -ne 12 ] || status=0
