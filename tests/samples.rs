@@ -11,7 +11,7 @@ use support::{creation_of, evaluate_module, evaluate_natively, module, payload, 
 /// What each pod has in the end, its init containers and its containers. Those that are injected are
 /// J (`tvsi-job-babysitter-init`), I (`tvsi-vault-agent-init`), E (`tvsi-env-init`), A (`tvsi-vault-agent`),
 /// C (`tvsi-consul-template`) and B (`tvsi-job-babysitter`).
-const SAMPLES: [(&str, &str, &str); 18] = [
+const SAMPLES: [(&str, &str, &str); 19] = [
     ("cronjob-dynamic-proxy.yaml", "J", "backup A C B"),
     ("cronjob-static.yaml", "I", "report"),
     ("daemonset-vault-agent-engine.yaml", "", "log-shipper A"),
@@ -25,6 +25,7 @@ const SAMPLES: [(&str, &str, &str); 18] = [
     ("deployment-static-proxy.yaml", "I", "invoices A"),
     ("deployment-static.yaml", "I", "web"),
     ("job-dynamic.yaml", "J", "migration A C B"),
+    ("job-native.yaml", "A C", "invoices"),
     ("job-proxy.yaml", "J", "rotation A B"),
     ("job-static-proxy.yaml", "J I", "import A B"),
     ("statefulset-dynamic-proxy.yaml", "", "stock A C"),
