@@ -639,6 +639,15 @@ fn a_missing_file_is_named_and_the_application_does_not_start() {
 }
 
 #[test]
+fn a_directory_is_no_file_and_the_application_does_not_start() {
+    let mut pod = Pod::new();
+    pod.files.push(pod.container.path("image"));
+    let command = [&pod.container.path(SHELL), "-c", NOTE_HOW_IT_WAS_STARTED];
+    pod.run(&command).ends_with(1);
+    assert!(!pod.container.has("environment"), "the application started");
+}
+
+#[test]
 fn the_application_keeps_its_own_variables() {
     let mut pod = Pod::with_file("SECRET=1\n").with_denied(&["DENIED"]);
     for name in NAMES_THAT_SHELLS_KNOW {
@@ -842,6 +851,20 @@ fn a_command_in_a_directory_like_an_option_is_run() {
     let program = pod.container.path("-c/sh");
     fs::hard_link(pod.container.path(SHELL), &program).expect("a link can be made");
     assert_eq!(pod.start_as("-c/sh", &[]).program, program);
+}
+
+/// A directory in PATH may be relative, look like an option, or be empty for the working directory.
+#[test]
+fn a_directory_in_path_is_taken_as_it_is() {
+    for (directory, entry) in [("-dir", "-dir"), (".", "")] {
+        let mut pod = Pod::new();
+        fs::create_dir_all(pod.container.path(directory)).expect("a directory can be made");
+        let program = pod.container.path(&format!("{directory}/sh"));
+        fs::hard_link(pod.container.path(SHELL), program).expect("a link can be made");
+        pod.container.set("PATH", format!("missing:{entry}:other"));
+        let program = pod.start_as("sh", &[]).program;
+        assert!(!program.contains("/image/"), "{entry}: {program}");
+    }
 }
 
 #[test]

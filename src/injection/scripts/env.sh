@@ -41,7 +41,7 @@ _tvsi_continued=$(printf '\001')
 _tvsi_newline='
 '
 while [ "$1" != -- ]; do
-    if [ ! -r "$1" ]; then
+    if [ ! -f "$1" ] || [ ! -r "$1" ]; then
         tvsi_log "env: the secrets file $1 is not there"
         exit 1
     fi
@@ -78,12 +78,12 @@ shift
 # As the container runtime finds it: an applet of busybox's must not come first.
 _tvsi_path=
 case $1 in
--*/*) _tvsi_path=./$1 ;;
 */*) _tvsi_path=$1 ;;
 *)
     _tvsi_ifs=$IFS
     IFS=:
     for _tvsi_directory in $PATH; do
+        _tvsi_directory=${_tvsi_directory:-.}
         if [ -f "$_tvsi_directory/$1" ] && [ -x "$_tvsi_directory/$1" ]; then
             _tvsi_path=$_tvsi_directory/$1
             break
@@ -92,10 +92,13 @@ case $1 in
     IFS=$_tvsi_ifs
     ;;
 esac
-if [ -z "$_tvsi_path" ]; then
+case $_tvsi_path in
+'')
     tvsi_log "env: the command $1 is not in PATH"
     exit 127
-fi
+    ;;
+-*) _tvsi_path=./$_tvsi_path ;;
+esac
 
 # The shell drops variables whose names it cannot have, such as my.variable, and has its own ideas of some
 # others: those go through env, with which the command's name becomes its path.
