@@ -30,6 +30,8 @@ pub fn running_script(
         args: (!arguments.is_empty()).then(|| arguments.iter().copied().map(literal).collect()),
         resources: program.resources.as_ref().map(resources),
         security_context: settings.security_context.as_ref().map(security_context),
+        // The end of the log becomes the message of a container that fails: `kubectl describe` shows why.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
     }
 }

@@ -185,6 +185,19 @@ impl Intent {
             }),
             None => None,
         };
+        let of_consul_template = [
+            Key::ConsulTemplateRequestsCpu,
+            Key::ConsulTemplateRequestsMemory,
+            Key::ConsulTemplateLimitsCpu,
+            Key::ConsulTemplateLimitsMemory,
+        ];
+        match modes.delivery {
+            Some(Delivery::Dynamic {
+                engine: Engine::ConsulTemplate,
+                ..
+            }) => {}
+            _ => reader.warn_unused(&of_consul_template, "without Consul Template", warnings),
+        }
         Ok(Intent {
             login,
             secrets,

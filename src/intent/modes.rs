@@ -54,6 +54,7 @@ pub fn read(reader: &Reader<'_>, warnings: &mut Vec<String>) -> Result<Modes, Re
             Key::SecretsMountPath,
             Key::Notify,
             Key::TemplateEngine,
+            Key::InjectContainers,
         ];
         reader.warn_unused(&of_secrets, "without mode secrets", warnings);
     }

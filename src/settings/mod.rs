@@ -475,7 +475,10 @@ impl Tls {
             let source = match (secret, config_map) {
                 (Some(secret), None) => CertificateSource::Secret(secret),
                 (None, Some(config_map)) => CertificateSource::ConfigMap(config_map),
-                (None, None) => return,
+                (None, None) if key == DataKey::known("ca.crt") => return,
+                (None, None) => {
+                    return section.problem("key", "needs secretName or configMapName".to_owned());
+                }
                 (Some(_), Some(_)) => {
                     return section.problem(
                         "configMapName",
@@ -679,6 +682,11 @@ mod tests {
             "jobs": [],
             "ignoredNamespaces": ["a", 5],
         });
+        let tls = json!({"vault": {"tls": {"ca": {"key": "root.pem"}}}});
+        assert_eq!(
+            problems(tls),
+            ["vault.tls.ca.key: needs secretName or configMapName"]
+        );
         assert_eq!(
             problems(value),
             [
