@@ -84,7 +84,7 @@ vocabulary! {
     SecretsMountPath = "secrets-mount-path", "setting `secrets.mountPath`",
         "Where the application sees the files.";
     ShareProcessNamespace = "share-process-namespace", "false",
-        "Let the pod's containers see each other's processes, so that `notify` can send a signal to the application.";
+        "Let the pod's containers see each other's processes, so that `notify` can send a signal to an application that runs as the sidecars' user.";
     ApproleSecret = "approle-secret", "",
         "A Secret of the pod's namespace with keys `role-id` and `secret-id` to log in with, in place of the two files.";
     AgentRequestsCpu = "agent-requests-cpu", "setting `agent.resources`",
