@@ -579,9 +579,57 @@ mod sidecar {
                         container.write(TOKEN, token);
                     }
                     run(&container, AGENT_INIT, "0").ends_with(status);
-                    assert_eq!(container.log_of_programs(), ["vault: ends"]);
+                    let revocations = container.times_logged("vault: revokes");
+                    assert_eq!(revocations, 0);
                 }
             }
+        });
+    }
+
+    /// A pod that is not restarted would be lost for a moment without Vault.
+    #[test]
+    fn agent_init_tries_a_login_again_that_has_failed() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.program_does(
+                "note tries; [ -e failed ] || { >failed; exit 7; }; printf hvs.token >\"$HOME/.vault-token\"; exit 0",
+            );
+            run(&container, AGENT_INIT, "0").ends_with(0);
+            assert_eq!(container.times_logged("vault: tries"), 2);
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+        });
+    }
+
+    #[test]
+    fn agent_init_gives_a_login_up_in_the_end_and_ends_with_the_status() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.program_does("note tries; exit 7");
+            run(&container, AGENT_INIT, "0").ends_with(7);
+            assert_eq!(container.times_logged("vault: tries"), 6);
+        });
+    }
+
+    #[test]
+    fn agent_init_fetches_only_once_when_it_was_logged_in() {
+        under_each_shell(|shell| {
+            let container = container_that_logs_in(shell, "note tries; exit 7");
+            run(&container, AGENT_INIT, "0").ends_with(7);
+            assert_eq!(container.times_logged("vault: tries"), 1);
+        });
+    }
+
+    #[test]
+    fn agent_init_told_to_stop_between_two_logins_ends_at_once() {
+        under_each_shell(|shell| {
+            let mut container = Container::new(shell);
+            container.hold_sleeps_of("1");
+            container.program_does("note tries; exit 7");
+            let mut init = run(&container, AGENT_INIT, "0");
+            container.wait_for_log("sleep 1");
+            init.send("TERM");
+            init.ends_with(143);
+            assert_eq!(container.times_logged("vault: tries"), 1);
         });
     }
 

@@ -23,6 +23,14 @@ watcher=
 
 log() { echo "tvsi: $*" >&2; }
 
+# Runs a command so that signals are heard meanwhile, and returns its status.
+run() {
+    program=
+    "$@" &
+    program=$!
+    wait "$program"
+}
+
 # Waits for process $1, which gets $2 seconds before it is killed, and returns its status.
 wait_or_kill() {
     (sleep "$2" && kill -KILL "$1") >/dev/null 2>&1 &
@@ -83,10 +91,18 @@ if [ "$role" = consul-template ]; then
     until [ -s "$token" ]; do sleep 1; done
 fi
 
-"$@" &
-program=$!
-wait "$program"
+run "$@"
 status=$?
+# Vault may be away for a moment, and a pod that is not restarted would be lost: a login is tried again,
+# for half a minute.
+pause=1
+while [ "$role" = agent-init ] && [ "$status" -ne 0 ] && [ ! -s "$token" ] && [ "$pause" -le 16 ]; do
+    log "$role: no login; trying again in $pause s"
+    run sleep "$pause"
+    pause=$((pause * 2))
+    run "$@"
+    status=$?
+done
 # Its end is not to be changed any more by being told to stop.
 trap '' TERM INT USR1
 [ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
