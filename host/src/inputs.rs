@@ -31,6 +31,21 @@ pub(crate) struct SettingsArguments {
     settings_json: Option<String>,
 }
 
+/// What one evaluation needs.
+#[derive(Args)]
+pub(crate) struct EvaluationArguments {
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgument,
+
+    /// Read the request from FILE, in JSON: an AdmissionReview, or the request inside one ("-" reads
+    /// standard input)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) request_path: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) settings: SettingsArguments,
+}
+
 /// A compiled policy and what is known of it from outside.
 pub(crate) struct LoadedPolicy {
     pub(crate) policy: Policy,

@@ -1,13 +1,13 @@
 //! `vsi diff`: shows what a policy does to an object, for people.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use policy_host::{AdmissionResponse, diff};
 use serde_json::Value;
 
-use crate::inputs::{PolicyArgument, SettingsArguments};
+use crate::inputs::EvaluationArguments;
 
 /// Show what the policy does to the request's object
 ///
@@ -22,15 +22,7 @@ Examples:
   CLICOLOR_FORCE=1 vsi diff policy.wasm -r request.json | less -R")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    policy: PolicyArgument,
-
-    /// Read the request from FILE, in JSON: an AdmissionReview, or the request inside one ("-" reads
-    /// standard input)
-    #[arg(short, long, value_name = "FILE")]
-    request_path: PathBuf,
-
-    #[command(flatten)]
-    settings: SettingsArguments,
+    evaluation: EvaluationArguments,
 
     /// What to print
     #[arg(short, long, value_name = "FORMAT", default_value = "diff")]
@@ -48,9 +40,9 @@ enum Format {
 }
 
 pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let settings = arguments.settings.read()?;
-    let loaded = arguments.policy.load(false)?;
-    let request = loaded.read_request(&arguments.request_path, false)?;
+    let settings = arguments.evaluation.settings.read()?;
+    let loaded = arguments.evaluation.policy.load(false)?;
+    let request = loaded.read_request(&arguments.evaluation.request_path, false)?;
     let submitted = request
         .object()
         .context("the request has no object that could be shown: it is null on DELETE")?;

@@ -2,13 +2,12 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{Args, ValueEnum};
 
-use crate::inputs::{PolicyArgument, SettingsArguments};
+use crate::inputs::EvaluationArguments;
 
 /// Evaluate one request and print the AdmissionResponse as one line of JSON
 ///
@@ -23,15 +22,7 @@ Examples:
   vsi run file:///srv/policies/policy.wasm -r - < request.json | jq .allowed")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    policy: PolicyArgument,
-
-    /// Read the request from FILE, in JSON: an AdmissionReview, or the request inside one ("-" reads
-    /// standard input)
-    #[arg(short, long, value_name = "FILE")]
-    request_path: PathBuf,
-
-    #[command(flatten)]
-    settings: SettingsArguments,
+    evaluation: EvaluationArguments,
 
     /// Run the policy in this mode whatever its metadata says
     #[arg(short, long, value_name = "MODE")]
@@ -54,9 +45,12 @@ enum Mode {
 }
 
 pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let settings = arguments.settings.read()?;
-    let loaded = arguments.policy.load(arguments.execution_mode.is_some())?;
-    let request = loaded.read_request(&arguments.request_path, arguments.raw)?;
+    let settings = arguments.evaluation.settings.read()?;
+    let loaded = arguments
+        .evaluation
+        .policy
+        .load(arguments.execution_mode.is_some())?;
+    let request = loaded.read_request(&arguments.evaluation.request_path, arguments.raw)?;
 
     loaded.check_settings(&settings)?;
     let response = loaded.policy.validate_request(&request, &settings)?;
