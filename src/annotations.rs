@@ -25,6 +25,11 @@ macro_rules! vocabulary {
                 match self { $(Key::$variant => $name),+ }
             }
 
+            /// The whole name, as it stands in a manifest: `sidecar.vault.talend.org/secrets-path`.
+            pub fn below(self, prefix: &str) -> String {
+                format!("{prefix}/{}", self.name())
+            }
+
             /// What holds where the annotation is not given, as documented.
             pub fn default_value(self) -> &'static str {
                 match self { $(Key::$variant => $default),+ }
@@ -175,7 +180,7 @@ impl<'a> Annotations<'a> {
 
     /// The whole name of `key`, as it stands in a manifest.
     pub fn name(&self, key: Key) -> String {
-        format!("{}/{}", self.prefix, key.name())
+        key.below(self.prefix)
     }
 
     /// A warning for each annotation under the prefix that does not exist.

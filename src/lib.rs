@@ -64,7 +64,7 @@ fn review(payload: &[u8]) -> Answer<'_> {
 fn decide(payload: &[u8]) -> Result<Answer<'_>, String> {
     let request = Request::decode(payload)?;
     let template = match PodTemplate::find(&request).map_err(text)? {
-        Some(template) if template.may_ask() => template,
+        Some(template) if template.may_ask() && !template.is_left_alone() => template,
         _ => return Ok(Answer::ACCEPT),
     };
     let settings = request.settings.map_or("", |settings| settings.get());
@@ -99,12 +99,12 @@ fn decide(payload: &[u8]) -> Result<Answer<'_>, String> {
     let subject = Subject {
         annotations: &annotations,
         labels: &labels,
-        is_of_job: template.is_of_job,
+        is_of_job: template.is_of_job(),
     };
     let intent = Intent::read(subject, &settings, &mut warnings).map_err(text)?;
     let spec = template
         .spec
-        .ok_or_else(|| malformed(pod::Malformed::missing("spec")))?;
+        .ok_or_else(|| malformed(pod::Malformed::new("spec", "missing")))?;
     let pod = Pod::read(spec).map_err(malformed)?;
     let surroundings = Surroundings {
         is_template: template.workload.is_some(),

@@ -126,9 +126,11 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    /// That the field at `path` is not there.
-    pub fn missing(path: &str) -> Self {
-        malformed(path, "missing")
+    pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        Malformed {
+            path: path.into(),
+            problem: problem.into(),
+        }
     }
 
     /// The same in a pod that is at `parent`.
@@ -146,18 +148,11 @@ impl fmt::Display for Malformed {
     }
 }
 
-fn malformed(path: impl Into<String>, problem: impl Into<String>) -> Malformed {
-    Malformed {
-        path: path.into(),
-        problem: problem.into(),
-    }
-}
-
 fn read<'a, T: Deserialize<'a>>(
     raw: &'a RawValue,
     path: impl Fn() -> String,
 ) -> Result<T, Malformed> {
-    json::read(raw).map_err(|problem| malformed(path(), problem))
+    json::read(raw).map_err(|problem| Malformed::new(path(), problem))
 }
 
 fn read_object<'a, T: Deserialize<'a>>(
@@ -210,7 +205,7 @@ impl<'a> Pod<'a> {
         let shape: Shape<'a> = read_object(spec, || "spec".to_owned())?;
         let containers = read_list(shape.containers, "spec.containers", Container::read)?;
         if containers.is_empty() {
-            return Err(malformed(
+            return Err(Malformed::new(
                 "spec.containers",
                 "there is none; a pod has at least one",
             ));
@@ -246,7 +241,7 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// All containers and init containers, with the path of each in the pod.
+    /// All init containers and containers.
     pub fn all_containers(&self) -> impl Iterator<Item = &Container<'a>> {
         self.init_containers.iter().chain(&self.containers)
     }
@@ -288,7 +283,10 @@ impl RestartPolicy {
             "Always" => Ok(RestartPolicy::Always),
             "OnFailure" => Ok(RestartPolicy::OnFailure),
             "Never" => Ok(RestartPolicy::Never),
-            _ => Err(malformed(path(), "expected Always, OnFailure or Never")),
+            _ => Err(Malformed::new(
+                path(),
+                "expected Always, OnFailure or Never",
+            )),
         }
     }
 }
@@ -391,7 +389,7 @@ impl<'a> Volume<'a> {
 
         let members: Members<'a> = read(raw, || path.to_owned())?;
         let Some(name) = members.get("name") else {
-            return Err(malformed(path, "missing field `name`"));
+            return Err(Malformed::new(path, "missing field `name`"));
         };
         Ok(Volume {
             name: read(name, || format!("{path}.name"))?,

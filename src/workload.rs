@@ -10,7 +10,7 @@ use crate::admission::Request;
 use crate::json::{self, Members, Object, Text};
 use crate::pod::Malformed;
 
-/// A pod as submitted, or a pod template, of which only the metadata has been read.
+/// A pod as submitted, or a pod template, of which only the annotations have been read.
 #[derive(Debug)]
 pub struct PodTemplate<'a> {
     pub annotations: Members<'a>,
@@ -18,10 +18,10 @@ pub struct PodTemplate<'a> {
     pub spec: Option<&'a RawValue>,
     /// The whole object that holds it.
     pub object: &'a RawValue,
+    kind: &'static str,
+    owner_references: Option<&'a RawValue>,
     /// The workload whose template it is; `None` for a pod.
     pub workload: Option<Workload<'a>>,
-    /// Whether a Job makes pods of it, or has made this one.
-    pub is_of_job: bool,
 }
 
 /// A workload around a pod template.
@@ -30,7 +30,10 @@ pub struct Workload<'a> {
     /// Where the template is, as in messages: `spec.template`.
     pub path: &'static str,
     pub annotations: Members<'a>,
-    is_left_alone: bool,
+    is_being_deleted: bool,
+    template: &'a RawValue,
+    /// The template before an update.
+    old_template: Option<&'a RawValue>,
 }
 
 /// The kinds of object that hold a pod, by API group and kind, and where they do.
@@ -72,7 +75,7 @@ impl<'a> Shape<'a> {
         path: &str,
     ) -> Result<(Metadata<'a>, Option<&'a RawValue>), Malformed> {
         let shape: Shape<'a> = json::read_object(raw)
-            .map_err(|problem| malformed(&below(path, "metadata"), problem))?;
+            .map_err(|problem| Malformed::new(below(path, "metadata"), problem))?;
         let metadata = shape.metadata.map(|Object(metadata)| metadata);
         Ok((metadata.unwrap_or_default(), shape.spec))
     }
@@ -95,17 +98,19 @@ impl<'a> PodTemplate<'a> {
             return Ok(None);
         }
         let Some(object) = request.object else {
-            return Err(malformed("object", "missing".to_owned()));
+            return Err(Malformed::new("object", "missing"));
         };
         let (metadata, spec) = Shape::read(object, "")?;
+        let owner_references = metadata.owner_references;
         if is_pod {
             return Ok(Some(PodTemplate {
                 annotations: members(metadata.annotations, "metadata.annotations")?,
                 labels: metadata.labels,
                 spec,
                 object,
+                kind,
+                owner_references,
                 workload: None,
-                is_of_job: is_controlled_by(&metadata, |kind| kind == "Job"),
             }));
         }
         let Some(template) = at(object, path) else {
@@ -114,13 +119,12 @@ impl<'a> PodTemplate<'a> {
         let workload = Workload {
             path,
             annotations: members(metadata.annotations, "metadata.annotations")?,
-            is_left_alone: metadata.deletion_timestamp.is_some()
-                || is_controlled_by(&metadata, |_| true)
-                || (request.operation == "UPDATE"
-                    && request
-                        .old_object
-                        .and_then(|old| at(old, path))
-                        .is_some_and(|old| same(old, template))),
+            is_being_deleted: metadata.deletion_timestamp.is_some(),
+            template,
+            old_template: match &*request.operation {
+                "UPDATE" => request.old_object.and_then(|old| at(old, path)),
+                _ => None,
+            },
         };
         let (metadata, spec) = Shape::read(template, path)?;
         Ok(Some(PodTemplate {
@@ -128,8 +132,9 @@ impl<'a> PodTemplate<'a> {
             labels: metadata.labels,
             spec,
             object,
+            kind,
+            owner_references,
             workload: Some(workload),
-            is_of_job: matches!(*kind, "Job" | "CronJob"),
         }))
     }
 
@@ -139,36 +144,52 @@ impl<'a> PodTemplate<'a> {
     }
 
     /// Whether an annotation may ask for injection, whatever the prefix: cheap enough for every pod.
-    ///
-    /// A workload that is going away, that another object controls, or whose template stays as it is, is
-    /// left alone: nothing that is already running may be blocked.
     pub fn may_ask(&self) -> bool {
         let ends_in_inject = |(name, _): &(Cow<'_, str>, _)| name.ends_with("/inject");
-        match &self.workload {
-            Some(workload) if workload.is_left_alone => false,
-            Some(workload) if workload.annotations.iter().any(ends_in_inject) => true,
-            _ => self.annotations.iter().any(ends_in_inject),
+        let workload = self.workload.iter();
+        workload
+            .flat_map(|workload| workload.annotations.iter())
+            .chain(self.annotations.iter())
+            .any(ends_in_inject)
+    }
+
+    /// Whether it is not to be checked: the template of a workload that is going away, that another object
+    /// controls, or whose template stays as it is. Nothing that is already running may be blocked.
+    pub fn is_left_alone(&self) -> bool {
+        self.workload.as_ref().is_some_and(|workload| {
+            let is_same = |old| same(old, workload.template);
+            workload.is_being_deleted
+                || self.is_controlled_by(|_| true)
+                || workload.old_template.is_some_and(is_same)
+        })
+    }
+
+    /// Whether a Job makes pods of it, or has made this one.
+    pub fn is_of_job(&self) -> bool {
+        match self.workload {
+            Some(_) => matches!(self.kind, "Job" | "CronJob"),
+            None => self.is_controlled_by(|kind| kind == "Job"),
         }
     }
-}
 
-/// Whether a controller of such a kind owns the object.
-fn is_controlled_by(metadata: &Metadata<'_>, is_kind: impl Fn(&str) -> bool) -> bool {
-    #[derive(Deserialize)]
-    struct OwnerReference<'a> {
-        #[serde(borrow)]
-        kind: Text<'a>,
-        #[serde(default)]
-        controller: Option<bool>,
+    /// Whether a controller of such a kind owns the object.
+    fn is_controlled_by(&self, is_kind: impl Fn(&str) -> bool) -> bool {
+        #[derive(Deserialize)]
+        struct OwnerReference<'a> {
+            #[serde(borrow)]
+            kind: Text<'a>,
+            #[serde(default)]
+            controller: Option<bool>,
+        }
+
+        let owners: Vec<OwnerReference<'_>> = self
+            .owner_references
+            .and_then(|owners| json::read(owners).ok())
+            .unwrap_or_default();
+        owners
+            .iter()
+            .any(|owner| owner.controller == Some(true) && is_kind(&owner.kind))
     }
-
-    let owners: Vec<OwnerReference<'_>> = metadata
-        .owner_references
-        .and_then(|owners| json::read(owners).ok())
-        .unwrap_or_default();
-    owners
-        .iter()
-        .any(|owner| owner.controller == Some(true) && is_kind(&owner.kind))
 }
 
 /// The member at a path of names between dots.
@@ -187,7 +208,7 @@ fn same(left: &RawValue, right: &RawValue) -> bool {
 
 fn members<'a>(raw: Option<&'a RawValue>, path: &str) -> Result<Members<'a>, Malformed> {
     raw.map_or(Ok(Members::default()), |raw| {
-        json::read(raw).map_err(|problem| malformed(path, problem))
+        json::read(raw).map_err(|problem| Malformed::new(path, problem))
     })
 }
 
@@ -195,12 +216,5 @@ fn below(path: &str, name: &str) -> String {
     match path {
         "" => name.to_owned(),
         path => format!("{path}.{name}"),
-    }
-}
-
-fn malformed(path: &str, problem: String) -> Malformed {
-    Malformed {
-        path: path.to_owned(),
-        problem,
     }
 }

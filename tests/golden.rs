@@ -16,20 +16,15 @@ fn main() {
         if update {
             case.write(&Outcome::of(&evaluate_natively(&case.payload())));
         }
-        trials.extend(trials_of(case.name));
+        trials.extend(trials_of(&case));
     }
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-fn case(name: &str) -> Case {
-    let mut cases = Case::all().into_iter();
-    cases.find(|case| case.name == name).expect("it was there")
-}
-
-fn trials_of(name: String) -> Vec<Trial> {
+fn trials_of(case: &Case) -> Vec<Trial> {
     let trial = |group: &str, check: fn(&Case) -> Result<(), Failed>| {
-        let name = name.clone();
-        Trial::test(format!("{group}::{name}"), move || check(&case(&name)))
+        let case = case.clone();
+        Trial::test(format!("{group}::{}", case.name), move || check(&case))
     };
     vec![
         trial("native", |case| {

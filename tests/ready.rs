@@ -34,6 +34,13 @@ fn file(directory: &Path, name: &str, content: &str) -> String {
     path.to_str().expect("it is text").to_owned()
 }
 
+/// Listens at a free port of an address, until the listener is dropped.
+fn listen_at(address: &str) -> (TcpListener, String) {
+    let listener = TcpListener::bind((address, 0)).expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    (listener, port.to_string())
+}
+
 #[test]
 fn a_token_has_to_be_there_and_not_empty() {
     let directory = tempfile::tempdir().expect("a directory can be made");
@@ -56,12 +63,7 @@ fn every_file_has_to_be_there_even_if_it_is_empty() {
 
 #[test]
 fn the_port_has_to_be_listened_on() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = listener
-        .local_addr()
-        .expect("it is bound")
-        .port()
-        .to_string();
+    let (listener, port) = listen_at("127.0.0.1");
     assert!(is_ready(&["", &port]));
     drop(listener);
     assert!(!is_ready(&["", &port]));
@@ -69,12 +71,7 @@ fn the_port_has_to_be_listened_on() {
 
 #[test]
 fn a_listener_on_another_address_does_not_count() {
-    let listener = TcpListener::bind("127.0.0.2:0").expect("a port is free");
-    let port = listener
-        .local_addr()
-        .expect("it is bound")
-        .port()
-        .to_string();
+    let (_listener, port) = listen_at("127.0.0.2");
     assert!(!is_ready(&["", &port]));
 }
 
@@ -82,12 +79,7 @@ fn a_listener_on_another_address_does_not_count() {
 fn all_of_it_is_needed_together() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let token = file(directory.path(), "token", "hvs.token");
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = listener
-        .local_addr()
-        .expect("it is bound")
-        .port()
-        .to_string();
+    let (_listener, port) = listen_at("127.0.0.1");
     assert!(is_ready(&[&token, &port, &token]));
     assert!(!is_ready(&["/no/such/token", &port, &token]));
     assert!(!is_ready(&[&token, "1", &token]));

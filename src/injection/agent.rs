@@ -1,10 +1,10 @@
 //! Vault Agent: as a sidecar that keeps the token alive, and as an init container that fetches secrets once.
 
-use k8s_openapi::api::core::v1::{Container, KeyToPath, SecretVolumeSource, Volume, VolumeMount};
+use k8s_openapi::api::core::v1::{Container, SecretVolumeSource, Volume, VolumeMount};
 
 use super::container::{env, native, read_only, running_script, writable};
 use super::service_account::{self, TokenMounts};
-use super::{Context, Refusal, configuration, connection, names, scripts, templates};
+use super::{Context, Refusal, configuration, connection, names, scripts, templates, volumes};
 use crate::annotations::Key;
 use crate::config::agent::{
     ApiProxy, AutoAuth, Cache, Config, Listener, Method, MethodConfig, Once, Proxy, Retry, Sink,
@@ -102,7 +102,7 @@ fn agent(
     } else if intent.reads_ids_from_files() {
         mounts.push(read_only(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY));
     }
-    if !agent.runs_once && !context.signal_file.is_empty() {
+    if !agent.runs_once && intent.needs_babysitter() {
         mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
     }
     let (mut variables, tls_mount) = connection(intent, context, agent.home);
@@ -234,16 +234,11 @@ const SECRET_ID: &str = "secret-id";
 
 /// The ids from a Secret. One without the keys keeps the pod waiting, with an event that names them.
 fn ids(secret: &str) -> Volume {
-    let item = |key: &str| KeyToPath {
-        key: key.to_owned(),
-        path: key.to_owned(),
-        mode: None,
-    };
     Volume {
         name: names::APPROLE_VOLUME.to_owned(),
         secret: Some(SecretVolumeSource {
             secret_name: Some(secret.to_owned()),
-            items: Some(vec![item(ROLE_ID), item(SECRET_ID)]),
+            items: volumes::items(&[(ROLE_ID, ROLE_ID), (SECRET_ID, SECRET_ID)]),
             ..SecretVolumeSource::default()
         }),
         ..Volume::default()

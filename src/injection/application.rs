@@ -1,5 +1,7 @@
 //! The pod's own containers: which of them belong to the application, and what each gets.
 
+use std::ptr;
+
 use k8s_openapi::api::core::v1::VolumeMount;
 
 use super::container::{read_only, writable};
@@ -90,13 +92,17 @@ pub fn changes(
     context: &Context<'_, '_>,
 ) -> Result<Vec<ContainerChange>, Refusal> {
     let mut changes = Vec::new();
-    for (index, container) in context.pod.containers.iter().enumerate() {
-        let mut selected = context.selected.iter();
-        if let Some(secrets) = &intent.secrets
-            && selected.any(|selected| selected.name.0 == container.name.0)
-        {
-            let change = of_application(intent, &secrets.files, index, container, context)?;
-            changes.push(change);
+    if let Some(secrets) = &intent.secrets {
+        // They are in the order of the pod.
+        let mut selected = context.selected.iter().peekable();
+        for (index, container) in context.pod.containers.iter().enumerate() {
+            if selected
+                .next_if(|next| ptr::eq(**next, container))
+                .is_some()
+            {
+                let files = &secrets.files;
+                changes.push(of_application(intent, files, index, container, context)?);
+            }
         }
     }
     let writes = intent.reads_ids_from_files();

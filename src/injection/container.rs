@@ -80,12 +80,17 @@ pub fn env_from_field(name: &str, field_path: &str) -> EnvVar {
         name: name.to_owned(),
         value: None,
         value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector {
-                api_version: Some("v1".to_owned()),
-                field_path: field_path.to_owned(),
-            }),
+            field_ref: Some(field(field_path)),
             ..EnvVarSource::default()
         }),
+    }
+}
+
+/// A field of the pod, by its path.
+pub fn field(path: &str) -> ObjectFieldSelector {
+    ObjectFieldSelector {
+        api_version: Some("v1".to_owned()),
+        field_path: path.to_owned(),
     }
 }
 

@@ -1,12 +1,11 @@
 //! Which service account token an injected container gets: as few as possible.
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapProjection, DownwardAPIProjection, DownwardAPIVolumeFile, KeyToPath,
-    ObjectFieldSelector, ProjectedVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount,
-    VolumeProjection,
+    ConfigMapProjection, DownwardAPIProjection, DownwardAPIVolumeFile,
+    ServiceAccountTokenProjection, VolumeMount, VolumeProjection,
 };
 
-use super::container::read_only;
+use super::container::{field, read_only};
 use super::volumes::{self, Volumes};
 use super::{Context, names};
 use crate::annotations::Key;
@@ -47,7 +46,7 @@ pub fn for_login(token: &Token, context: &mut Context<'_, '_>) -> TokenMounts {
                 path.as_str()
             ));
         }
-        context.volumes.add(projected(
+        context.volumes.add(volumes::projected(
             names::LOGIN_TOKEN_VOLUME,
             vec![token_projection(audience, file)],
         ));
@@ -70,11 +69,7 @@ pub fn for_api_server(context: &mut Context<'_, '_>) -> VolumeMount {
         let certificate = VolumeProjection {
             config_map: Some(ConfigMapProjection {
                 name: "kube-root-ca.crt".to_owned(),
-                items: Some(vec![KeyToPath {
-                    key: "ca.crt".to_owned(),
-                    path: "ca.crt".to_owned(),
-                    mode: None,
-                }]),
+                items: volumes::items(&[("ca.crt", "ca.crt")]),
                 optional: None,
             }),
             ..VolumeProjection::default()
@@ -83,16 +78,13 @@ pub fn for_api_server(context: &mut Context<'_, '_>) -> VolumeMount {
             downward_api: Some(DownwardAPIProjection {
                 items: Some(vec![DownwardAPIVolumeFile {
                     path: "namespace".to_owned(),
-                    field_ref: Some(ObjectFieldSelector {
-                        api_version: Some("v1".to_owned()),
-                        field_path: "metadata.namespace".to_owned(),
-                    }),
+                    field_ref: Some(field("metadata.namespace")),
                     ..DownwardAPIVolumeFile::default()
                 }]),
             }),
             ..VolumeProjection::default()
         };
-        context.volumes.add(projected(
+        context.volumes.add(volumes::projected(
             names::API_TOKEN_VOLUME,
             vec![token_projection(None, "token"), certificate, namespace],
         ));
@@ -128,16 +120,5 @@ fn token_projection(audience: Option<&str>, file: &str) -> VolumeProjection {
             path: file.to_owned(),
         }),
         ..VolumeProjection::default()
-    }
-}
-
-fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
-    Volume {
-        name: name.to_owned(),
-        projected: Some(ProjectedVolumeSource {
-            sources: Some(sources),
-            default_mode: None,
-        }),
-        ..Volume::default()
     }
 }

@@ -1,13 +1,12 @@
 //! The certificates for the connection to Vault, from objects of the pod's namespace.
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapProjection, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeMount,
-    VolumeProjection,
+    ConfigMapProjection, SecretProjection, VolumeMount, VolumeProjection,
 };
 
 use super::container::read_only;
 use super::names;
-use super::volumes::Volumes;
+use super::volumes::{Volumes, items, projected};
 use crate::settings::{CertificateSource, Tls};
 
 const CA_FILE: &str = "ca.crt";
@@ -51,27 +50,11 @@ pub fn connection(
     if sources.is_empty() {
         return (variables, None);
     }
-    volumes.add(Volume {
-        name: names::TLS_VOLUME.to_owned(),
-        projected: Some(ProjectedVolumeSource {
-            sources: Some(sources),
-            default_mode: None,
-        }),
-        ..Volume::default()
-    });
+    volumes.add(projected(names::TLS_VOLUME, sources));
     (
         variables,
         Some(read_only(names::TLS_VOLUME, names::TLS_DIRECTORY)),
     )
-}
-
-fn items(files: &[(&str, &str)]) -> Option<Vec<KeyToPath>> {
-    let item = |(key, path): &(&str, &str)| KeyToPath {
-        key: (*key).to_owned(),
-        path: (*path).to_owned(),
-        mode: None,
-    };
-    Some(files.iter().map(item).collect())
 }
 
 fn from_secret(name: &str, files: &[(&str, &str)]) -> VolumeProjection {

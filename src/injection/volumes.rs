@@ -1,6 +1,8 @@
 //! The volumes that an injected pod gets, each once.
 
-use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Volume};
+use k8s_openapi::api::core::v1::{
+    EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource, Volume, VolumeProjection,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// Volumes in the order in which they were first needed.
@@ -30,4 +32,26 @@ pub fn empty_dir(name: &str, size_limit: Option<&str>) -> Volume {
         }),
         ..Volume::default()
     }
+}
+
+/// A volume with files from several sources.
+pub fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(sources),
+            default_mode: None,
+        }),
+        ..Volume::default()
+    }
+}
+
+/// Keys of a Secret or ConfigMap, and the file that each becomes.
+pub fn items(files: &[(&str, &str)]) -> Option<Vec<KeyToPath>> {
+    let item = |(key, path): &(&str, &str)| KeyToPath {
+        key: (*key).to_owned(),
+        path: (*path).to_owned(),
+        mode: None,
+    };
+    Some(files.iter().map(item).collect())
 }

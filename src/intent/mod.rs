@@ -10,6 +10,7 @@ mod value;
 use crate::annotations::{Annotations, Key};
 use crate::json::Members;
 use crate::settings::{Amounts, Directory, Image, ObjectName, Settings};
+pub use crate::settings::{Sidecars, TemplateEngine as Engine};
 
 use reader::Reader;
 pub use refusal::Refusal;
@@ -38,15 +39,6 @@ pub struct Intent {
     pub shares_process_namespace: bool,
     pub agent: Overrides,
     pub consul_template: Overrides,
-}
-
-/// How the sidecars run.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Sidecars {
-    /// As containers beside the application's.
-    Classic,
-    /// As init containers that keep running, from before the application's start until after its end.
-    Native,
 }
 
 /// What of the submitted object an intent is read from.
@@ -123,13 +115,6 @@ pub enum Delivery {
         /// Whether they become environment variables.
         into_environment: bool,
     },
-}
-
-/// What renders the templates of dynamic secrets.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Engine {
-    ConsulTemplate,
-    VaultAgent,
 }
 
 /// The answer to whether a pod asks for injection.

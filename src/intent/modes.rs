@@ -3,7 +3,6 @@
 use super::reader::Reader;
 use super::{Delivery, Engine, Refusal, Sidecars};
 use crate::annotations::Key;
-use crate::settings;
 
 /// The port of the local proxy, where the pod does not say.
 const DEFAULT_PROXY_PORT: u16 = 8200;
@@ -30,7 +29,7 @@ pub fn read(reader: &Reader<'_>, warnings: &mut Vec<String>) -> Result<Modes, Re
     let modes = modes(reader, warnings)?;
     let is_job =
         modes.contains(&Mode::Job) || (reader.is_of_job && reader.settings.jobs.auto_detect);
-    let sidecars = sidecars(reader)?;
+    let sidecars = reader.one_of(Key::Sidecars, Sidecars::NAMED, reader.settings.sidecars)?;
     let has_proxy = modes.contains(&Mode::Proxy);
     // Neither named, or job alone.
     let has_secrets = modes.contains(&Mode::Secrets) || !has_proxy;
@@ -96,16 +95,16 @@ fn delivery(
     sidecars: Sidecars,
     warnings: &mut Vec<String>,
 ) -> Result<Delivery, Refusal> {
-    let is_static = match reader.line(Key::SecretsType)? {
-        Some(given) => given.one_of(&[("dynamic", false), ("static", true)])?,
-        None => false,
-    };
-    let into_environment = match reader.line(Key::SecretsInjectionMethod)? {
-        Some(given) => given.one_of(&[("file", false), ("env", true)])?,
-        None => false,
-    };
+    let types = [("dynamic", false), ("static", true)];
+    let is_static = reader.one_of(Key::SecretsType, &types, false)?;
+    let methods = [("file", false), ("env", true)];
+    let into_environment = reader.one_of(Key::SecretsInjectionMethod, &methods, false)?;
     let waits_in_hook = reader.boolean(Key::SecretsHook)?;
-    let engine = engine(reader)?;
+    let engine = reader.one_of(
+        Key::TemplateEngine,
+        Engine::NAMED,
+        reader.settings.template_engine,
+    )?;
     if is_static {
         reader.warn_unused(
             &[Key::Notify, Key::TemplateEngine],
@@ -150,31 +149,6 @@ fn delivery(
         engine,
         waits_in_hook,
     })
-}
-
-fn sidecars(reader: &Reader<'_>) -> Result<Sidecars, Refusal> {
-    match reader.line(Key::Sidecars)? {
-        Some(given) => {
-            given.one_of(&[("classic", Sidecars::Classic), ("native", Sidecars::Native)])
-        }
-        None => Ok(match reader.settings.sidecars {
-            settings::Sidecars::Classic => Sidecars::Classic,
-            settings::Sidecars::Native => Sidecars::Native,
-        }),
-    }
-}
-
-fn engine(reader: &Reader<'_>) -> Result<Engine, Refusal> {
-    match reader.line(Key::TemplateEngine)? {
-        Some(given) => given.one_of(&[
-            ("consul-template", Engine::ConsulTemplate),
-            ("vault-agent", Engine::VaultAgent),
-        ]),
-        None => Ok(match reader.settings.template_engine {
-            settings::TemplateEngine::ConsulTemplate => Engine::ConsulTemplate,
-            settings::TemplateEngine::VaultAgent => Engine::VaultAgent,
-        }),
-    }
 }
 
 fn proxy_port(reader: &Reader<'_>) -> Result<u16, Refusal> {

@@ -27,6 +27,17 @@ impl<'a> Reader<'a> {
         self.line(key)?.map_or(Ok(false), |given| given.boolean())
     }
 
+    /// The one of `values` that the annotation names, in any case; `default` where it is not given.
+    pub fn one_of<T: Copy>(
+        &self,
+        key: Key,
+        values: &[(&'static str, T)],
+        default: T,
+    ) -> Result<T, Refusal> {
+        self.line(key)?
+            .map_or(Ok(default), |given| given.one_of(values))
+    }
+
     /// The names in a comma list, if it is given.
     pub fn names(&self, key: Key) -> Result<Option<Vec<String>>, Refusal> {
         let Some(given) = self.line(key)? else {
@@ -70,10 +81,8 @@ impl<'a> Reader<'a> {
 
     /// How the agent logs in.
     pub fn login(&self, modes: &Modes, warnings: &mut Vec<String>) -> Result<Login, Refusal> {
-        let is_approle = match self.line(Key::Auth)? {
-            Some(given) => given.one_of(&[("kubernetes", false), ("approle", true)])?,
-            None => false,
-        };
+        let methods = [("kubernetes", false), ("approle", true)];
+        let is_approle = self.one_of(Key::Auth, &methods, false)?;
         let secret = self.line(Key::ApproleSecret)?;
         if !is_approle {
             self.warn_unused(&[Key::ApproleSecret], "without auth approle", warnings);

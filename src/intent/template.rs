@@ -108,7 +108,7 @@ pub fn without_heredoc_escapes(template: &str) -> String {
 }
 
 /// The byte that begins a line of a file for the environment which goes on with the value above it.
-pub const CONTINUATION: &str = "\\x01";
+const CONTINUATION: &str = "\\x01";
 
 /// The template that writes one `key=value` line for each key of the secret at `path`.
 pub fn default_for_file(path: &str) -> String {

@@ -203,7 +203,7 @@ pub struct Jobs {
 impl Annotations {
     /// The whole name of an annotation, as it stands in a manifest.
     pub fn name(&self, key: Key) -> String {
-        format!("{}/{}", self.prefix.as_str(), key.name())
+        key.below(self.prefix.as_str())
     }
 }
 

@@ -308,6 +308,10 @@ macro_rules! closed_set {
         pub enum $name { $($variant),+ }
 
         impl $name {
+            /// The values by their names.
+            #[allow(dead_code, reason = "not every set can be chosen by an annotation")]
+            pub const NAMED: &'static [(&'static str, Self)] = &[$(($text, $name::$variant)),+];
+
             #[allow(dead_code, reason = "not every set is written out")]
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
@@ -341,7 +345,8 @@ closed_set!(
 );
 
 closed_set!(
-    /// How the sidecars run.
+    /// How the sidecars run: as containers beside the application's, or as init containers that keep
+    /// running, from before the application's start until after its end.
     Sidecars { Classic = "classic", Native = "native" }
 );
 

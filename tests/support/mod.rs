@@ -108,6 +108,7 @@ pub fn read_yaml(path: &Path) -> Value {
 }
 
 /// One golden case: a folder with a pod and what becomes of it.
+#[derive(Clone)]
 pub struct Case {
     pub name: String,
     pub directory: PathBuf,
