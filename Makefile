@@ -24,6 +24,10 @@ run: policy.wasm ## Show what the policy does to the pods of a Deployment and of
 test: policy.wasm ## Run all tests
 	cargo test --workspace --locked
 
+.PHONY: e2e-pods
+e2e-pods: policy.wasm ## Run injected pods against a real Vault, as root; e2e/pods/README.md says what it needs
+	cargo test --locked --package pod-runner --test scenarios
+
 .PHONY: golden
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
 	UPDATE_GOLDEN=1 cargo test --quiet --lib the_documentation
