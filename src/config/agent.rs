@@ -17,6 +17,8 @@ pub struct Config<'a> {
     /// Fetching once.
     #[serde(flatten)]
     pub once: Option<Once>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_config: Option<[TemplateConfig; 1]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub template: Vec<Template<'a>>,
 }
@@ -49,13 +51,17 @@ pub struct Listener {
 #[derive(Debug, Serialize)]
 pub struct Once {
     pub exit_after_auth: bool,
-    pub template_config: [TemplateConfig; 1],
     pub vault: [Vault; 1],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize)]
 pub struct TemplateConfig {
+    /// Whether the agent ends when a template cannot be rendered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exit_on_retry_failure: bool,
+    /// How often a secret without a lease is read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub static_secret_render_interval: Option<String>,
 }
 
 #[derive(Debug, Serialize)]

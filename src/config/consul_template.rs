@@ -20,6 +20,9 @@ pub struct Vault<'a> {
     pub vault_agent_token_file: &'a str,
     /// The agent renews it.
     pub renew_token: bool,
+    /// How often a secret without a lease is read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_lease_duration: Option<String>,
     pub retry: Retry,
 }
 

@@ -12,6 +12,7 @@ use crate::config::agent::{
 };
 use crate::intent::{AppRole, Engine, Intent, Login, Sidecars};
 use crate::pod;
+use crate::settings::{Seconds, Settings};
 
 /// The environment variable with the agent's configuration.
 const CONFIG_VARIABLE: &str = "TVSI_AGENT_CONFIG";
@@ -151,6 +152,7 @@ fn agent(
             _ => None,
         },
         once: agent.runs_once.then(once),
+        template_config: template_config(agent, settings),
         template,
     };
     let config = configuration(settings, CONFIG_VARIABLE, &config)?;
@@ -259,12 +261,21 @@ fn proxy(port: u16) -> Proxy {
     }
 }
 
+fn template_config(agent: &Agent, settings: &Settings) -> Option<[TemplateConfig; 1]> {
+    let config = TemplateConfig {
+        exit_on_retry_failure: agent.runs_once,
+        static_secret_render_interval: settings
+            .secrets
+            .refresh_interval
+            .filter(|_| agent.renders && !agent.runs_once)
+            .map(Seconds::as_duration),
+    };
+    (config != TemplateConfig::default()).then_some([config])
+}
+
 fn once() -> Once {
     Once {
         exit_after_auth: true,
-        template_config: [TemplateConfig {
-            exit_on_retry_failure: true,
-        }],
         vault: [Vault {
             retry: [Retry {
                 num_retries: TRIES_ONCE,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::consul_template::{Config, Retry, Vault};
 use crate::intent::{Intent, SecretFile, Sidecars};
-use crate::settings::Settings;
+use crate::settings::{Seconds, Settings};
 
 /// The environment variable with Consul Template's configuration.
 const CONFIG_VARIABLE: &str = "TVSI_CONSUL_TEMPLATE_CONFIG";
@@ -68,6 +68,7 @@ fn config<'a>(settings: &'a Settings, files: &'a [SecretFile]) -> Config<'a> {
         vault: Vault {
             vault_agent_token_file: names::TOKEN_FILE,
             renew_token: false,
+            default_lease_duration: settings.secrets.refresh_interval.map(Seconds::as_duration),
             retry: Retry {
                 attempts: 0,
                 backoff: "500ms",

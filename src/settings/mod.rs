@@ -13,7 +13,7 @@ use reader::Section;
 pub use values::{
     AnnotationPrefix, Capability, Checked, DataKey, Directory, DnsLabel, FileName, FilePermissions,
     Image, ImagePullPolicy, LabelKey, LogFormat, LogLevel, MountPath, ObjectName, Quantity,
-    SeccompProfileType, Sidecars, TemplateEngine, Url, VariablePattern,
+    SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url, VariablePattern,
 };
 
 use crate::annotations::Key;
@@ -118,6 +118,8 @@ pub struct Secrets {
     pub file_permissions: FilePermissions,
     /// Seconds that a container's hook waits for its files.
     pub hook_timeout_seconds: i64,
+    /// How often a secret without a lease is read again; `None`: as often as the programs do by default.
+    pub refresh_interval: Option<Seconds>,
     pub error_on_missing_key: bool,
 }
 
@@ -289,6 +291,7 @@ impl Default for Settings {
                 size_limit: Some(Quantity::known("16Mi")),
                 file_permissions: FilePermissions::known("0644"),
                 hook_timeout_seconds: 120,
+                refresh_interval: None,
                 error_on_missing_key: false,
             },
             sidecars: Sidecars::Classic,
@@ -511,6 +514,7 @@ impl Secrets {
         section.field("sizeLimit", &mut self.size_limit);
         section.field("filePermissions", &mut self.file_permissions);
         section.field("hookTimeoutSeconds", &mut self.hook_timeout_seconds);
+        section.field("refreshSeconds", &mut self.refresh_interval);
         section.field("errorOnMissingKey", &mut self.error_on_missing_key);
     }
 }

@@ -300,6 +300,26 @@ impl FromSetting for Quantity {
     }
 }
 
+/// A time in whole seconds, one at least and a day at most.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Seconds(u32);
+
+impl Seconds {
+    /// As Vault Agent and Consul Template read durations.
+    pub fn as_duration(self) -> String {
+        format!("{}s", self.0)
+    }
+}
+
+impl FromSetting for Seconds {
+    fn from_setting(value: Value) -> Result<Self, String> {
+        match value.as_u64() {
+            Some(seconds @ 1..=86_400) => Ok(Self(seconds as u32)),
+            _ => Err("expected a whole number of seconds, 1 to 86400".to_owned()),
+        }
+    }
+}
+
 /// Makes an enumeration whose values are written as in the field's table.
 macro_rules! closed_set {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ }) => {
