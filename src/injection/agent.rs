@@ -175,6 +175,7 @@ fn agent(
     let mut container =
         running_script(agent.name, &program, settings, scripts::SIDECAR, &arguments);
     variables.push(env(CONFIG_VARIABLE, &config));
+    variables.extend(templates::notification(files));
     container.env = Some(variables);
     container.volume_mounts = Some(mounts);
     Ok(container)

@@ -53,6 +53,7 @@ pub fn sidecar(
     mounts.extend(tls_mount);
     let config = configuration(settings, CONFIG_VARIABLE, &config(settings, files))?;
     variables.push(env(CONFIG_VARIABLE, &config));
+    variables.extend(templates::notification(files));
     container.env = Some(variables);
     container.volume_mounts = Some(mounts);
     Ok(match intent.sidecars {

@@ -1,5 +1,8 @@
 //! What both engines are told of a file with secrets.
 
+use k8s_openapi::api::core::v1::EnvVar;
+
+use super::container::env;
 use super::{names, scripts};
 use crate::config::consul_template::Template;
 use crate::config::{Exec, Wait};
@@ -22,10 +25,18 @@ pub fn template<'a>(settings: &'a Settings, file: &'a SecretFile, is_fatal: bool
         function_denylist: &["plugin"],
         sandbox_path: names::SECRETS_DIRECTORY,
         exec: file.notify.as_deref().map(|command| Exec {
-            command: vec!["/bin/sh", "-c", scripts::NOTIFY, "notify", command],
+            command: vec!["/bin/sh", "-c", scripts::RUN_NOTIFY, "notify", command],
             timeout: "30s",
         }),
     }
+}
+
+/// What a container that renders `files` needs in its environment to run their commands.
+pub fn notification(files: &[SecretFile]) -> Option<EnvVar> {
+    files
+        .iter()
+        .any(|file| file.notify.is_some())
+        .then(|| env("TVSI_NOTIFY", scripts::NOTIFY))
 }
 
 /// Where the sidecars have the files.

@@ -249,8 +249,7 @@ impl Outcome {
 
 /// The scripts by the mark that stands for each in a golden case, where their text would hide the pod.
 ///
-/// A script appears as it is in a hook, with `$` doubled where Kubernetes expands variables, and inside a
-/// JSON string in a configuration.
+/// A script appears as it is in a hook, and with `$` doubled where Kubernetes expands variables.
 fn script_marks() -> &'static [(String, String)] {
     static MARKS: OnceLock<Vec<(String, String)>> = OnceLock::new();
     MARKS.get_or_init(|| {
@@ -270,11 +269,6 @@ fn script_marks() -> &'static [(String, String)] {
                 .into_owned();
             let text = fs::read_to_string(&path).expect("a script is text");
             let doubled = text.replace('$', "$$");
-            let quoted = serde_json::to_string(&doubled).expect("JSON");
-            marks.push((
-                format!("<<in JSON, with $ doubled: {name}>>"),
-                quoted[1..quoted.len() - 1].to_owned(),
-            ));
             marks.push((format!("<<with $ doubled: {name}>>"), doubled));
             marks.push((format!("<<{name}>>"), text));
         }

@@ -4,6 +4,9 @@
 pub const SIDECAR: &str = include_str!("sidecar.sh");
 /// Runs the application's command after a file has changed.
 pub const NOTIFY: &str = include_str!("notify.sh");
+/// Runs [`NOTIFY`] from the environment: both programs log the whole of what they run each time, and every
+/// file's configuration has it.
+pub const RUN_NOTIFY: &str = r#"exec /bin/sh -c "$TVSI_NOTIFY" notify "$1""#;
 /// Waits for the secrets files in a postStart hook.
 pub const WAIT_FOR_SECRETS: &str = include_str!("wait-for-secrets.sh");
 /// Waits for the end of a job's containers.

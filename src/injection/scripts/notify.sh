@@ -3,10 +3,12 @@
 #
 #   notify.sh COMMAND [SECONDS]
 #
-# Always ends with 0 and within SECONDS (default 25): a failing command, or one that takes longer
-# than the 30 s given to it, would end Consul Template, and each restart takes new leases.
+# Comes in TVSI_NOTIFY, which the command does not get. Always ends with 0 and within SECONDS (default
+# 25): a failing command, or one that takes longer than the 30 s given to it, would end Consul Template,
+# and each restart takes new leases.
 
 seconds=${2:-25}
+unset TVSI_NOTIFY
 
 # In a session of its own the command can be stopped with all that it has started.
 if command -v setsid >/dev/null 2>&1; then

@@ -1,5 +1,6 @@
 //! Injected pods at work: what `make e2e-pods` runs. Each file of this folder has the scenarios of one subject.
 
+mod changes;
 mod files;
 mod support;
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         run_inside();
     }
 
-    let trials: Vec<Trial> = [files::SCENARIOS]
+    let trials: Vec<Trial> = [changes::SCENARIOS, files::SCENARIOS]
         .concat()
         .into_iter()
         .flat_map(trials)

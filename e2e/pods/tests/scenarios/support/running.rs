@@ -115,6 +115,11 @@ impl Running {
         of(&life, name).runs.len().saturating_sub(1)
     }
 
+    /// The time since the pod was submitted.
+    pub fn age(&self) -> Duration {
+        self.pod.life().began.elapsed()
+    }
+
     /// When the last run of a container has begun.
     pub fn began(&self, name: &str) -> Instant {
         let life = self.pod.life();
