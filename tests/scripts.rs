@@ -57,7 +57,12 @@ mod sidecar {
             AGENT | AGENT_INIT => ["vault", "agent"].as_slice(),
             _ => &["consul-template"],
         };
-        run_program(container, role, grace, &container.path(SIGNAL), program)
+        // An init container does not wait for the end of a job.
+        let signal = match role {
+            AGENT_INIT => String::new(),
+            _ => container.path(SIGNAL),
+        };
+        run_program(container, role, grace, &signal, program)
     }
 
     fn run_program<'a>(

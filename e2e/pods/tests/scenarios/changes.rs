@@ -131,7 +131,10 @@ fn signal(scenario: &Scenario) {
         .pod()
         .annotate("secrets-path", &path)
         .annotate("share-process-namespace", "true")
-        .annotate("notify", "kill -HUP $(grep -l '[e]cho ready' /proc/[0-9]*/cmdline | cut -d/ -f3)")
+        .annotate(
+            "notify",
+            "kill -HUP $(grep -l '[e]cho ready' /proc/[0-9]*/cmdline | cut -d/ -f3)",
+        )
         .setting("/secrets/refreshSeconds", json!(5))
         .container_with(json!({
             "name": "app",
