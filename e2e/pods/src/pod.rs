@@ -58,9 +58,12 @@ pub enum Phase {
     Failed,
 }
 
-/// How long the kubelet waits before it starts a container again: at first not at all, then this, then
-/// twice as long each time, and never longer than five minutes.
+/// How long the kubelet waits before it starts a container again: at first only until it notices the end,
+/// then this, then twice as long each time, and never longer than five minutes.
 const BACK_OFF: Duration = Duration::from_secs(10);
+
+/// How often the kubelet asks the runtime which containers have ended.
+const RELIST: Duration = Duration::from_secs(1);
 
 /// What a container that has its turn to stop late gets at least.
 const LEAST_GRACE: Duration = Duration::from_secs(2);
@@ -268,24 +271,25 @@ impl Pod {
         Ok((id, process))
     }
 
-    /// Starts what is to be started now, one container after the other.
+    /// Starts what is to be started now, one container after the other. That the pod is deleted meanwhile
+    /// keeps init containers from starting, but not the main ones: these are started in one go, and the
+    /// kubelet ends a pod only behind that.
     fn synchronize(self: &Arc<Self>) {
-        let containers: Vec<Kind> = {
+        let (is_initialized, containers): (bool, Vec<(Kind, bool)>) = {
             let life = self.life();
-            life.containers
-                .iter()
-                .map(|container| container.kind)
-                .collect()
+            let containers = life.containers.iter().enumerate();
+            let containers =
+                containers.map(|(index, container)| (container.kind, life.is_to_start(index)));
+            (life.is_initialized(), containers.collect())
         };
-        let is_initialized = self.life().is_initialized();
-        for (index, kind) in containers.into_iter().enumerate() {
-            if self.is_deleted() {
+        for (index, (kind, is_to_start)) in containers.into_iter().enumerate() {
+            if kind != Kind::Main && self.is_deleted() {
                 return;
             }
             if is_initialized && kind == Kind::Init {
                 continue;
             }
-            if self.life().is_to_start(index) {
+            if is_to_start {
                 self.start_container(index);
             }
             let life = self.life();
@@ -312,7 +316,9 @@ impl Pod {
         let directory = self.directory.join(format!("{}-{number}", container.name));
         let log = directory.join("log");
         self.change(|life| {
-            life.phase = Phase::Running;
+            if life.containers[index].kind == Kind::Main {
+                life.phase = Phase::Running;
+            }
             life.containers[index].runs.push(Run {
                 id: id.clone(),
                 log: log.clone(),
@@ -327,22 +333,36 @@ impl Pod {
             return;
         }
 
+        if let Err(reason) = self.run_post_start_hook(index, number, &container, &id) {
+            self.tell(format!("FailedPostStartHook: {}: {reason}", container.name));
+            self.kill(index, number);
+        } else if container.startup_probe.is_some() {
+            // Only now, because the kubelet probes what it knows to run, and meanwhile it knows nothing new.
+            let pod = Arc::clone(self);
+            thread::spawn(move || pod.probe(index, number, &container, &id));
+        }
+    }
+
+    /// Runs a container's postStart hook, which nothing but the container's end cuts off: the kubelet sees
+    /// to the deletion of a pod only when it has started what it is about to start.
+    fn run_post_start_hook(
+        &self,
+        index: usize,
+        number: usize,
+        container: &core::Container,
+        id: &str,
+    ) -> Result<(), String> {
         let lifecycle = container.lifecycle.as_ref();
         let hook = lifecycle.and_then(|lifecycle| lifecycle.post_start.as_ref());
-        let Some(command) = hook.and_then(|hook| hook.exec.as_ref()) else {
-            return;
+        let Some(hook) = hook.and_then(|hook| hook.exec.as_ref()) else {
+            return Ok(());
         };
-        let command = command.command.clone().unwrap_or_default();
-        let is_over = || self.is_deleted() || self.run_has_ended(index, number);
-        let executed = self.node.runtime.execute(&id, &command, is_over);
-        match executed {
-            Ok(executed) if executed.succeeded() => {}
-            Ok(executed) => {
-                let output = String::from_utf8_lossy(&executed.output).into_owned();
-                self.tell(format!("FailedPostStartHook: {}: {output}", container.name));
-                self.stop(index, number, self.grace());
-            }
-            Err(error) => self.tell(format!("FailedPostStartHook: {error:#}")),
+        let command = hook.command.clone().unwrap_or_default();
+        let is_over = || self.run_has_ended(index, number);
+        match self.node.runtime.execute(id, &command, is_over) {
+            Ok(executed) if executed.succeeded() => Ok(()),
+            Ok(executed) => Err(String::from_utf8_lossy(&executed.output).into_owned()),
+            Err(error) => Err(format!("{error:#}")),
         }
     }
 
@@ -375,20 +395,13 @@ impl Pod {
         self.change(|life| life.containers[index].runs[number].started = !has_probe);
         let (pod, container) = (Arc::clone(self), container.clone());
         let (directory, log) = (directory.to_owned(), log.to_owned());
-        thread::spawn({
-            let (pod, container) = (Arc::clone(&pod), container.clone());
-            move || {
-                let status = process.wait().ok().and_then(|status| status.code());
-                let status = status.unwrap_or(255);
-                pod.node.runtime.clean_up(&directory);
-                let message = status::termination_message(&container, status, &directory, &log);
-                pod.end_run(index, number, status, message);
-            }
+        thread::spawn(move || {
+            let status = process.wait().ok().and_then(|status| status.code());
+            let status = status.unwrap_or(255);
+            pod.node.runtime.clean_up(&directory);
+            let message = status::termination_message(&container, status, &directory, &log);
+            pod.end_run(index, number, status, message);
         });
-        if has_probe {
-            let id = id.to_owned();
-            thread::spawn(move || pod.probe(index, number, &container, &id));
-        }
         Ok(())
     }
 
@@ -417,7 +430,7 @@ impl Pod {
             failures += 1;
             if failures >= probe.failure_threshold.unwrap_or(3) {
                 self.tell(format!("Unhealthy: {}: startup probe", container.name));
-                self.stop(index, number, self.grace());
+                self.kill(index, number);
                 return;
             }
             thread::sleep(seconds(probe.period_seconds, 10).saturating_sub(began.elapsed()));
@@ -454,6 +467,14 @@ impl Pod {
         for volume in volumes.into_iter().flatten() {
             let _ = unmount(self.volume(&volume.name), UnmountFlags::DETACH);
         }
+    }
+
+    /// Ends one container of a pod that goes on.
+    fn kill(&self, index: usize, number: usize) {
+        let deadline = Instant::now() + self.grace();
+        self.run_pre_stop_hook(index, number, deadline);
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.stop(index, number, left.max(LEAST_GRACE));
     }
 
     fn run_pre_stop_hook(&self, index: usize, number: usize, deadline: Instant) {
@@ -563,11 +584,25 @@ impl Life {
         if !container.restart.applies_to(end.status) {
             return false;
         }
-        let again = container.runs.len() - 1;
-        let wait = match again {
-            0 => Duration::ZERO,
-            again => BACK_OFF * (1 << (again - 1).min(5)),
-        };
-        end.at.elapsed() >= wait.min(Duration::from_secs(300))
+        end.at.elapsed() >= back_off(container.runs.len() - 1)
+    }
+}
+
+/// How long the kubelet waits with the next start of a container that it has started again so often.
+fn back_off(restarts: usize) -> Duration {
+    match restarts {
+        0 => RELIST,
+        restarts => (BACK_OFF * (1 << (restarts - 1).min(5))).min(Duration::from_secs(300)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_restart_waits_and_each_further_one_twice_as_long() {
+        let seconds = [0, 1, 2, 3, 4, 5, 6, 70].map(|restarts| back_off(restarts).as_secs());
+        assert_eq!(seconds, [1, 10, 20, 40, 80, 160, 300, 300]);
     }
 }

@@ -2,19 +2,23 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
     self as core, ContainerState, ContainerStateRunning, ContainerStateTerminated,
     ContainerStateWaiting, ContainerStatus, PodStatus,
 };
 
-use crate::container::{Container, Kind, Run};
+use crate::container::{Container, End, Kind, Run};
 use crate::pod::{Life, Phase};
 
 /// A termination message has at most so many bytes, if it is taken from the log.
 const LOG_BYTES: usize = 2048;
 /// And so many lines.
 const LOG_LINES: usize = 80;
+
+/// How long the kubelet leaves a pod alone after it could not start a container of it again.
+const SYNCHRONIZATION: Duration = Duration::from_secs(10);
 
 /// The status of a pod by what is known of its life.
 pub fn of(life: &Life) -> PodStatus {
@@ -41,16 +45,18 @@ pub fn of(life: &Life) -> PodStatus {
 
 fn container_status(container: &Container) -> ContainerStatus {
     let before = container.runs.iter().rev().nth(1);
+    let is_waiting =
+        |run: &Run| !container.is_over() && run.end.as_ref().is_some_and(is_known_to_wait);
     ContainerStatus {
         name: container.spec.name.clone(),
         image: container.spec.image.clone().unwrap_or_default(),
         state: Some(match container.runs.last() {
-            Some(run) if run.end.is_some() && !container.is_over() => waiting("CrashLoopBackOff"),
+            Some(run) if is_waiting(run) => waiting("CrashLoopBackOff"),
             Some(run) => state(run),
             None => waiting("ContainerCreating"),
         }),
         last_state: match (container.runs.last(), before) {
-            (Some(run), _) if run.end.is_some() && !container.is_over() => Some(state(run)),
+            (Some(run), _) if is_waiting(run) => Some(state(run)),
             (_, Some(before)) => Some(state(before)),
             _ => None,
         },
@@ -64,6 +70,12 @@ fn container_status(container: &Container) -> ContainerStatus {
         started: Some(container.has_started()),
         ..ContainerStatus::default()
     }
+}
+
+/// Whether the status tells already that a container that has ended is to be started again. Until the
+/// kubelet sees to the pod for the next time, it shows the end as if it were for good.
+fn is_known_to_wait(end: &End) -> bool {
+    end.at.elapsed() >= SYNCHRONIZATION
 }
 
 fn waiting(reason: &str) -> ContainerState {
@@ -124,7 +136,10 @@ pub fn termination_message(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::container::Restart;
 
     fn message(policy: &str, status: i32, written: &str, log: &str) -> String {
         let directory = tempfile::tempdir().unwrap();
@@ -136,6 +151,41 @@ mod tests {
             ..core::Container::default()
         };
         termination_message(&container, status, directory.path(), &log_file)
+    }
+
+    fn of_ended(restart: Restart, ago: Duration) -> ContainerStatus {
+        let at = Instant::now().checked_sub(ago).unwrap();
+        let end = End {
+            at,
+            status: 1,
+            message: String::new(),
+        };
+        container_status(&Container {
+            spec: core::Container::default(),
+            kind: Kind::Main,
+            restart,
+            runs: vec![Run {
+                id: String::new(),
+                log: "log".into(),
+                began: at,
+                started: true,
+                end: Some(end),
+            }],
+        })
+    }
+
+    #[test]
+    fn the_end_of_a_container_that_is_to_be_started_again_is_shown_for_a_while() {
+        let exit_code = |state: Option<ContainerState>| Some(state?.terminated?.exit_code);
+        let just_now = of_ended(Restart::OnFailure, Duration::ZERO);
+        assert_eq!(exit_code(just_now.state), Some(1));
+
+        let later = of_ended(Restart::OnFailure, SYNCHRONIZATION);
+        assert!(later.state.unwrap().waiting.is_some());
+        assert_eq!(exit_code(later.last_state), Some(1));
+
+        let for_good = of_ended(Restart::Never, SYNCHRONIZATION);
+        assert_eq!(exit_code(for_good.state), Some(1));
     }
 
     #[test]
