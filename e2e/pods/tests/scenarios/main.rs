@@ -1,7 +1,10 @@
 //! Injected pods at work: what `make e2e-pods` runs. Each file of this folder has the scenarios of one subject.
 
 mod changes;
+mod deletion;
 mod files;
+mod hook;
+mod jobs;
 mod support;
 
 use std::os::unix::process::CommandExt;
@@ -30,11 +33,17 @@ fn main() -> ExitCode {
         run_inside();
     }
 
-    let trials: Vec<Trial> = [changes::SCENARIOS, files::SCENARIOS]
-        .concat()
-        .into_iter()
-        .flat_map(trials)
-        .collect();
+    let trials: Vec<Trial> = [
+        changes::SCENARIOS,
+        deletion::SCENARIOS,
+        files::SCENARIOS,
+        hook::SCENARIOS,
+        jobs::SCENARIOS,
+    ]
+    .concat()
+    .into_iter()
+    .flat_map(trials)
+    .collect();
     if arguments.list {
         return libtest_mimic::run(&arguments, trials).exit_code();
     }

@@ -1,7 +1,7 @@
 //! A pod that runs, and what a scenario can see of it.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,11 @@ impl Running {
         }
     }
 
+    /// What is known of it now.
+    pub fn life(&self) -> MutexGuard<'_, Life> {
+        self.pod.life()
+    }
+
     /// Waits until something is true of the pod.
     pub fn wait_until(&self, what: &str, is_true: impl FnMut(&Life) -> bool) {
         assert!(self.pod.wait(LIMIT, is_true), "did not happen: {what}");
@@ -54,6 +59,16 @@ impl Running {
     pub fn wait_until_ended(&self) -> Phase {
         self.wait_until("the pod has ended", |life| life.ended.is_some());
         self.pod.life().phase
+    }
+
+    /// Watches for a while that something does not become true of the pod.
+    pub fn assert_not_within(
+        &self,
+        time: Duration,
+        what: &str,
+        is_true: impl FnMut(&Life) -> bool,
+    ) {
+        assert!(!self.pod.wait(time, is_true), "happened: {what}");
     }
 
     /// Waits until a container's log contains `text`.
@@ -128,6 +143,11 @@ impl Running {
             .unwrap_or_else(|| panic!("{name} has not begun"))
     }
 
+    /// Asserts that a container was never started.
+    pub fn assert_never_began(&self, name: &str) {
+        assert!(of(&self.pod.life(), name).runs.is_empty(), "{name} began");
+    }
+
     /// What the kubelet has told.
     pub fn events(&self) -> Vec<String> {
         let life = self.pod.life();
@@ -157,9 +177,21 @@ impl Running {
     /// Deletes the pod, and returns how long it took to end.
     pub fn delete(&self) -> Duration {
         let begin = Instant::now();
-        self.pod.delete();
+        self.begin_deletion();
         self.wait_until("the pod has ended", |life| life.ended.is_some());
         begin.elapsed()
+    }
+
+    /// Deletes the pod without waiting for its end.
+    pub fn begin_deletion(&self) {
+        self.pod.delete();
+    }
+
+    /// Asserts that every container has ended when it was told to.
+    pub fn assert_not_killed(&self) {
+        let events = self.events();
+        let killed = events.iter().any(|event| event.starts_with("Killing"));
+        assert!(!killed, "{events:?}");
     }
 
     /// All that helps to see why a scenario has failed.
