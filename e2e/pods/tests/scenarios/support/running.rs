@@ -238,7 +238,9 @@ impl Drop for Running {
             eprintln!("{}", self.report());
         }
         self.pod.delete();
-        if let Some(worker) = self.worker.take() {
+        // One that does not end, because a hook of it does not, ends with this process.
+        let has_ended = self.pod.wait(LIMIT, |life| life.ended.is_some());
+        if has_ended && let Some(worker) = self.worker.take() {
             let _ = worker.join();
         }
     }
