@@ -42,6 +42,7 @@ bench: policy.wasm ## Measure the evaluation of an annotated and of an un-annota
 lint: ## Check format, clippy and the shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo clippy --package pod-runner --test scenarios --locked -- --deny warnings
 	shellcheck --shell=sh src/injection/scripts/*.sh
 	shellcheck .ci/run
 
