@@ -153,6 +153,53 @@ mod sidecar {
         });
     }
 
+    #[test]
+    fn consul_template_asks_for_everything_again_when_there_is_another_token() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.program_does("trap 'note asks again' HUP; run_until_told_to_stop 12");
+            let mut sidecar = run(&container, CONSUL_TEMPLATE, "0");
+            container.wait_for_log("consul-template: started");
+            for same_or_none in ["", "hvs.token", "hvs.token\n"] {
+                container.write(TOKEN, same_or_none);
+                wait_for_another_poll(&container);
+                wait_for_another_poll(&container);
+            }
+            assert_eq!(container.times_logged("consul-template: asks again"), 0);
+
+            for times in 0..2 {
+                container.write(TOKEN, format!("hvs.another-{times}"));
+                container.wait_for_log_again("consul-template: asks again", times);
+                wait_for_another_poll(&container);
+                wait_for_another_poll(&container);
+            }
+            assert_eq!(container.times_logged("consul-template: asks again"), 2);
+
+            sidecar.send("TERM");
+            sidecar.ends_with(0);
+            sidecar.output_when_all_has_ended();
+            assert_eq!(container.times_logged("consul-template: started"), 1);
+        });
+    }
+
+    #[test]
+    fn consul_template_that_got_another_token_while_it_started_is_started_again() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.program_does(
+                "note starts; [ -e again ] || { : >again; stay; }; run_until_told_to_stop 12",
+            );
+            let mut sidecar = run(&container, CONSUL_TEMPLATE, "0");
+            container.wait_for_log("consul-template: starts");
+            container.write(TOKEN, "hvs.another");
+            container.wait_for_log("consul-template: started");
+            sidecar.send("TERM");
+            sidecar.ends_with(0);
+            sidecar.output_when_all_has_ended();
+            assert_eq!(container.times_logged("consul-template: starts"), 2);
+        });
+    }
+
     fn awkward_configuration() -> String {
         let mut configuration = String::from("-n {\"quotes\": \"it's \\\"quoted\\\"\",\n\t");
         configuration.push_str("\"dollars\": \"$(HOME) $$(HOME) $HOME ${HOME} `id` $(id) $é\",\n");

@@ -20,6 +20,7 @@ shift 4
 
 program=
 watcher=
+teller=
 
 log() { echo "tvsi: $*" >&2; }
 
@@ -29,6 +30,36 @@ run() {
     "$@" &
     program=$!
     wait "$program"
+}
+
+# The same for Consul Template, which it tells when the agent has logged in again: the old token takes its
+# leases with it, and Consul Template would not ask for others before half of their time or more is over.
+run_and_tell() {
+    read -r known <"$token"
+    program=
+    "$@" &
+    program=$!
+    (tell "$program") >/dev/null &
+    teller=$!
+    wait "$program"
+    set -- $?
+    kill -KILL "$teller" 2>/dev/null
+    teller=
+    return "$1"
+}
+
+# Has process $1 ask for everything again whenever there is another token than $known.
+tell() {
+    while sleep 1 && kill -0 "$1" 2>/dev/null; do
+        current=
+        read -r current <"$token"
+        case $current in
+        '' | "$known") continue ;;
+        esac
+        known=$current
+        log "$role: there is a new token"
+        kill -HUP "$1"
+    done
 }
 
 # Waits for process $1, which gets $2 seconds before it is killed, and returns its status.
@@ -47,12 +78,18 @@ revoke() {
     wait_or_kill $! 5 || log "$role: could not revoke the token; it ends with its TTL"
 }
 
+stop_watching() {
+    for process in $watcher $teller; do
+        kill -KILL "$process" 2>/dev/null
+    done
+}
+
 # shellcheck disable=SC2317 # called by a trap
 end() {
     trap '' TERM INT USR1
     log "$role: $1"
     [ "$2" -eq 0 ] || sleep "$2"
-    [ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
+    stop_watching
     # A signal may come between the start of the program and the assignment of its process id.
     [ -n "$program" ] || [ "$!" = "$watcher" ] || program=$!
     if [ -n "$program" ]; then
@@ -86,13 +123,19 @@ if [ -n "$signal" ]; then
     watcher=$!
 fi
 
-# Consul Template reads the token file once, at its start: without a token then, it never has one.
 if [ "$role" = consul-template ]; then
+    # It reads the token file once, at its start: without a token then, it never has one.
     until [ -s "$token" ]; do sleep 1; done
+    # HUP ends it (129) as long as it has not got ready for that.
+    while
+        run_and_tell "$@"
+        status=$?
+        [ "$status" -eq 129 ]
+    do :; done
+else
+    run "$@"
+    status=$?
 fi
-
-run "$@"
-status=$?
 # Vault may be away for a moment, and a pod that is not restarted would be lost: a login is tried again,
 # for half a minute.
 pause=1
@@ -105,7 +148,7 @@ while [ "$role" = agent-init ] && [ "$status" -ne 0 ] && [ ! -s "$token" ] && [ 
 done
 # Its end is not to be changed any more by being told to stop.
 trap '' TERM INT USR1
-[ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
+stop_watching
 # Consul Template's status for a TERM sent to it directly, which is no failure.
 [ "$role" != consul-template ] || [ "$status" -ne 12 ] || status=0
 log "$role: ended with status $status"
