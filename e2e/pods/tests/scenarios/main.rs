@@ -2,6 +2,7 @@
 
 mod changes;
 mod deletion;
+mod faults;
 mod files;
 mod hook;
 mod jobs;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let trials: Vec<Trial> = [
         changes::SCENARIOS,
         deletion::SCENARIOS,
+        faults::SCENARIOS,
         files::SCENARIOS,
         hook::SCENARIOS,
         jobs::SCENARIOS,

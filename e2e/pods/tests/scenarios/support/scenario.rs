@@ -133,6 +133,15 @@ impl Scenario {
         cluster().vault.list(&path).expect("Vault answers").len()
     }
 
+    /// Whether a certificate of [`leased_secrets`](Self::leased_secrets) is revoked, as it is when its lease
+    /// ends.
+    pub fn is_revoked(&self, serial_number: &str) -> bool {
+        let path = format!("leased-{}/cert/{serial_number}", self.name);
+        let answer = cluster().vault.read(&path).expect("Vault answers");
+        let answer = answer.unwrap_or_else(|| panic!("there is no certificate {serial_number}"));
+        answer["data"]["revocation_time"] != json!(0)
+    }
+
     /// How many logins there were.
     pub fn logins(&self) -> usize {
         let path = "/v1/auth/kubernetes/login";

@@ -1,0 +1,225 @@
+//! What goes wrong while a pod lives: Vault is away, a token ends, a sidecar is killed, a secret is missing.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::Entry;
+use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running};
+use crate::support::scenario::{BOTH, PodBuilder, Scenario};
+
+pub const SCENARIOS: &[Entry] = &[
+    ("token_ends", BOTH, token_ends),
+    ("token_ends_agent_renders", BOTH, token_ends_agent_renders),
+    ("agent_killed", BOTH, agent_killed),
+    ("consul_template_killed", BOTH, consul_template_killed),
+    ("vault_down_at_start", BOTH, vault_down_at_start),
+    (
+        "vault_down_at_start_agent_renders",
+        BOTH,
+        vault_down_at_start_agent_renders,
+    ),
+    ("vault_down_for_a_minute", BOTH, vault_down_for_a_minute),
+];
+
+const WORD: &str = "/opt/talend/secrets/word";
+const SERIAL: &str = "/opt/talend/secrets/serial";
+
+/// A secret that the sidecars ask for again every few seconds.
+fn change_word(scenario: &Scenario, word: &str) -> String {
+    scenario.secret_v1("app", json!({"word": word, "ttl": "5s"}))
+}
+
+/// A pod with the file `word`, which follows the secret of that name, and `serial`, the serial number of a
+/// certificate that is revoked when its lease ends.
+fn pod_with_lease(scenario: &Scenario) -> PodBuilder<'_> {
+    let word = change_word(scenario, "first");
+    let leased = scenario.leased_secrets();
+    let templates = format!(
+        "{{{{ with secret \"{word}\" }}}}{{{{ .Data.word }}}}{{{{ end }}}}\n---\n\
+         {{{{ with secret \"{leased}\" \"common_name=app.test\" }}}}{{{{ .Data.serial_number }}}}{{{{ end }}}}"
+    );
+    scenario
+        .pod()
+        .annotate("secrets-destination", "word,serial")
+        .annotate("secrets-template", &templates)
+        .container("app", "trap 'exit 0' TERM; sleep 1000 & wait")
+}
+
+/// Waits until the pod has both files, and returns the serial number.
+fn wait_for_both(pod: &Running) -> String {
+    pod.wait_for_content("app", WORD, b"first\n");
+    pod.wait_until_true("there is a certificate", || {
+        pod.execute("app", &["test", "-s", SERIAL])
+            .is_ok_and(|test| test.succeeded())
+    });
+    serial(pod)
+}
+
+fn serial(pod: &Running) -> String {
+    String::from_utf8_lossy(&pod.read("app", SERIAL)).into_owned()
+}
+
+/// Waits until the application has a certificate that is not revoked, and has no longer the one it had.
+fn wait_for_another_certificate(scenario: &Scenario, pod: &Running, old: &str) {
+    pod.wait_until_true("the certificate is another, and is good", || {
+        let serial = serial(pod);
+        serial != old && !scenario.is_revoked(&serial)
+    });
+}
+
+/// Changes the secret, and waits until the file has changed.
+fn expect_changes_to_arrive(scenario: &Scenario, pod: &Running) {
+    let begin = Instant::now();
+    change_word(scenario, "second");
+    pod.wait_for_content("app", WORD, b"second\n");
+    scenario.took("a changed secret arrived", begin.elapsed());
+}
+
+/// Deletes the pod, behind which no lease may be left.
+fn delete_without_a_trace(scenario: &Scenario, pod: &Running) {
+    scenario.counted("leases before the pod was deleted", scenario.leases());
+    let token = pod.token();
+    scenario.took("the deletion", pod.delete());
+    assert!(!scenario.is_valid(&token), "the token is revoked");
+    pod.wait_until_true("no lease is left", || scenario.leases() == 0);
+}
+
+fn kill(pod: &Running, container: &str, program: &str) {
+    let killed = pod.execute(container, &["killall", "-KILL", program]);
+    assert!(killed.expect("it runs").succeeded(), "{program} is killed");
+}
+
+fn token_ends(scenario: &Scenario) {
+    see_token_end(scenario, "consul-template");
+}
+
+fn token_ends_agent_renders(scenario: &Scenario) {
+    see_token_end(scenario, "vault-agent");
+}
+
+/// At the end of its maximum TTL a token takes its leases with it: the sidecars go on with the next, and the
+/// application does not keep what has been revoked.
+fn see_token_end(scenario: &Scenario, engine: &str) {
+    scenario.change_role(json!({"token_ttl": "20s", "token_max_ttl": "40s"}));
+    let pod = pod_with_lease(scenario)
+        .annotate("template-engine", engine)
+        .run();
+    let old_serial = wait_for_both(&pod);
+    let old_token = pod.token();
+    pod.wait_until_true("the agent has another token", || pod.token() != old_token);
+    pod.wait_until_true("the old token has ended", || !scenario.is_valid(&old_token));
+    let begin = Instant::now();
+    wait_for_another_certificate(scenario, &pod, &old_serial);
+    scenario.took(
+        "a good certificate was there after the old token's end",
+        begin.elapsed(),
+    );
+    expect_changes_to_arrive(scenario, &pod);
+
+    let sidecars = pod.containers();
+    for name in sidecars.iter().filter(|name| name.starts_with("tvsi-")) {
+        assert_eq!(pod.restarts(name), 0, "{name} did not end");
+    }
+    scenario.counted("logins", scenario.logins());
+    delete_without_a_trace(scenario, &pod);
+}
+
+/// An agent that is killed leaves a token that nobody renews: it logs in again, and Consul Template goes over
+/// to the new token, and to leases of that one.
+fn agent_killed(scenario: &Scenario) {
+    scenario.change_role(json!({"token_ttl": "60s"}));
+    let pod = pod_with_lease(scenario).run();
+    let old_serial = wait_for_both(&pod);
+    let old_token = pod.token();
+    kill(&pod, AGENT, "vault");
+    pod.wait_until("the agent runs again", |life| {
+        let agent = life.container(AGENT).expect("it is there");
+        agent.runs.len() == 2
+    });
+    pod.wait_for_log(AGENT, "tvsi: agent: ended with status 137");
+    pod.wait_until_true("the agent has another token", || pod.token() != old_token);
+    wait_for_another_certificate(scenario, &pod, &old_serial);
+    expect_changes_to_arrive(scenario, &pod);
+    scenario.counted("leases behind the kill", scenario.leases());
+    assert_eq!(pod.restarts(CONSUL_TEMPLATE), 0);
+    assert_eq!(pod.restarts("app"), 0);
+
+    pod.wait_until_true("the old token has ended", || !scenario.is_valid(&old_token));
+    pod.wait_until_true("it has taken its leases along", || scenario.leases() == 1);
+    assert!(!scenario.is_revoked(&serial(&pod)));
+    delete_without_a_trace(scenario, &pod);
+}
+
+/// Consul Template that is killed renders again; what it had leased stays until the token ends.
+fn consul_template_killed(scenario: &Scenario) {
+    let pod = pod_with_lease(scenario).run();
+    let old_serial = wait_for_both(&pod);
+    kill(&pod, CONSUL_TEMPLATE, "consul-template");
+    pod.wait_for_log(
+        CONSUL_TEMPLATE,
+        "tvsi: consul-template: ended with status 137",
+    );
+    wait_for_another_certificate(scenario, &pod, &old_serial);
+    expect_changes_to_arrive(scenario, &pod);
+    assert_eq!(pod.restarts(CONSUL_TEMPLATE), 1);
+    assert_eq!(pod.restarts(AGENT), 0);
+    assert_eq!(scenario.logins(), 1);
+    delete_without_a_trace(scenario, &pod);
+}
+
+fn vault_down_at_start(scenario: &Scenario) {
+    start_without_vault(scenario, "consul-template");
+}
+
+fn vault_down_at_start_agent_renders(scenario: &Scenario) {
+    start_without_vault(scenario, "vault-agent");
+}
+
+/// The sidecars wait for Vault, and need not be started again for it.
+fn start_without_vault(scenario: &Scenario, engine: &str) {
+    scenario.vault.cut();
+    let pod = pod_with_lease(scenario)
+        .annotate("template-engine", engine)
+        .run();
+    pod.wait_for_log(AGENT, "connection refused");
+    thread::sleep(Duration::from_secs(20));
+    scenario.vault.restore().expect("the port is still free");
+    let begin = Instant::now();
+    wait_for_both(&pod);
+    scenario.took("the files came after Vault was back", begin.elapsed());
+    for name in pod.containers() {
+        assert_eq!(pod.restarts(&name), 0, "{name} did not end");
+    }
+    assert_eq!(scenario.logins(), 1);
+    assert_eq!(scenario.leases(), 1);
+    delete_without_a_trace(scenario, &pod);
+}
+
+/// The files stay while Vault is away, and what has changed meanwhile comes when it is back.
+fn vault_down_for_a_minute(scenario: &Scenario) {
+    let pod = pod_with_lease(scenario).run();
+    let old_serial = wait_for_both(&pod);
+    let old_token = pod.token();
+    scenario.vault.cut();
+    change_word(scenario, "second");
+    pod.wait_for_log(CONSUL_TEMPLATE, "connection refused");
+    thread::sleep(Duration::from_secs(60));
+    assert_eq!(pod.read("app", WORD), b"first\n");
+    scenario.vault.restore().expect("the port is still free");
+    let begin = Instant::now();
+    pod.wait_for_content("app", WORD, b"second\n");
+    scenario.took(
+        "a changed secret arrived after Vault was back",
+        begin.elapsed(),
+    );
+    for name in pod.containers() {
+        assert_eq!(pod.restarts(&name), 0, "{name} did not end");
+    }
+    assert_eq!(pod.token(), old_token, "the token is still good");
+    assert_eq!(serial(&pod), old_serial, "the lease is still good");
+    assert_eq!(scenario.logins(), 1);
+    assert_eq!(scenario.leases(), 1);
+    delete_without_a_trace(scenario, &pod);
+}
