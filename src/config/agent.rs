@@ -14,9 +14,11 @@ pub struct Config<'a> {
     /// The local proxy.
     #[serde(flatten)]
     pub proxy: Option<Proxy>,
-    /// Fetching once.
-    #[serde(flatten)]
-    pub once: Option<Once>,
+    /// Whether the agent ends when all templates have been rendered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exit_after_auth: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault: Option<[Vault; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_config: Option<[TemplateConfig; 1]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -45,13 +47,6 @@ pub struct Listener {
     pub kind: &'static str,
     pub address: String,
     pub tls_disable: bool,
-}
-
-/// Ends when all templates have been rendered, or when they cannot be.
-#[derive(Debug, Serialize)]
-pub struct Once {
-    pub exit_after_auth: bool,
-    pub vault: [Vault; 1],
 }
 
 #[derive(Debug, Default, PartialEq, Serialize)]

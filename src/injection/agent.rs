@@ -7,7 +7,7 @@ use super::service_account::{self, TokenMounts};
 use super::{Context, Refusal, configuration, connection, names, scripts, templates, volumes};
 use crate::annotations::Key;
 use crate::config::agent::{
-    ApiProxy, AutoAuth, Cache, Config, Listener, Method, MethodConfig, Once, Proxy, Retry, Sink,
+    ApiProxy, AutoAuth, Cache, Config, Listener, Method, MethodConfig, Proxy, Retry, Sink,
     SinkConfig, Template, TemplateConfig, Vault,
 };
 use crate::intent::{AppRole, Engine, Intent, Login, Sidecars};
@@ -19,6 +19,10 @@ const CONFIG_VARIABLE: &str = "TVSI_AGENT_CONFIG";
 
 /// How often the init container tries before it fails: about half a minute.
 const TRIES_ONCE: u32 = 7;
+
+/// How often the sidecar tries to get a secret: for ever, in effect. Having given up, it would ask for the
+/// others again too, and take new leases each time.
+const TRIES: u32 = 1_000_000;
 
 /// Builds the sidecar.
 pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Container, Refusal> {
@@ -132,6 +136,12 @@ fn agent(
         .iter()
         .map(|file| templates::template(settings, file, agent.runs_once).in_blocks())
         .collect();
+    let tries = match intent.proxy_port {
+        _ if agent.runs_once => Some(TRIES_ONCE),
+        // The number is the proxy's too, which has to answer some time; and it keeps what is leased.
+        None if agent.renders => Some(TRIES),
+        _ => None,
+    };
     let config = Config {
         log_level: settings.agent.log_level.as_str(),
         log_format: settings.agent.log_format.as_str(),
@@ -151,7 +161,12 @@ fn agent(
             Some(port) if !agent.runs_once => Some(proxy(port)),
             _ => None,
         },
-        once: agent.runs_once.then(once),
+        exit_after_auth: agent.runs_once,
+        vault: tries.map(|num_retries| {
+            [Vault {
+                retry: [Retry { num_retries }],
+            }]
+        }),
         template_config: template_config(agent, settings),
         template,
     };
@@ -272,15 +287,4 @@ fn template_config(agent: &Agent, settings: &Settings) -> Option<[TemplateConfig
             .map(Seconds::as_duration),
     };
     (config != TemplateConfig::default()).then_some([config])
-}
-
-fn once() -> Once {
-    Once {
-        exit_after_auth: true,
-        vault: [Vault {
-            retry: [Retry {
-                num_retries: TRIES_ONCE,
-            }],
-        }],
-    }
 }
