@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Entry;
 use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running};
-use crate::support::scenario::{BOTH, PodBuilder, Scenario};
+use crate::support::scenario::{BOTH, CLASSIC, PodBuilder, Scenario, Sidecars};
 
 pub const SCENARIOS: &[Entry] = &[
     ("token_ends", BOTH, token_ends),
@@ -21,6 +21,36 @@ pub const SCENARIOS: &[Entry] = &[
         vault_down_at_start_agent_renders,
     ),
     ("vault_down_for_a_minute", BOTH, vault_down_for_a_minute),
+    (
+        "vault_down_for_a_minute_agent_renders",
+        BOTH,
+        vault_down_for_a_minute_agent_renders,
+    ),
+    (
+        "vault_down_until_the_token_has_ended",
+        BOTH,
+        vault_down_until_the_token_has_ended,
+    ),
+    (
+        "vault_down_until_the_token_has_ended_agent_renders",
+        BOTH,
+        vault_down_until_the_token_has_ended_agent_renders,
+    ),
+    ("secret_missing", BOTH, secret_missing),
+    (
+        "secret_missing_agent_renders",
+        BOTH,
+        secret_missing_agent_renders,
+    ),
+    (
+        "secret_missing_for_minutes_agent_renders",
+        CLASSIC,
+        secret_missing_for_minutes_agent_renders,
+    ),
+    ("key_missing", BOTH, key_missing),
+    ("key_missing_is_an_error", BOTH, key_missing_is_an_error),
+    ("template_fails", BOTH, template_fails),
+    ("wrong_role", BOTH, wrong_role),
 ];
 
 const WORD: &str = "/opt/talend/secrets/word";
@@ -118,10 +148,7 @@ fn see_token_end(scenario: &Scenario, engine: &str) {
     );
     expect_changes_to_arrive(scenario, &pod);
 
-    let sidecars = pod.containers();
-    for name in sidecars.iter().filter(|name| name.starts_with("tvsi-")) {
-        assert_eq!(pod.restarts(name), 0, "{name} did not end");
-    }
+    expect_no_restarts(&pod);
     scenario.counted("logins", scenario.logins());
     delete_without_a_trace(scenario, &pod);
 }
@@ -189,22 +216,64 @@ fn start_without_vault(scenario: &Scenario, engine: &str) {
     let begin = Instant::now();
     wait_for_both(&pod);
     scenario.took("the files came after Vault was back", begin.elapsed());
-    for name in pod.containers() {
-        assert_eq!(pod.restarts(&name), 0, "{name} did not end");
-    }
+    expect_no_restarts(&pod);
     assert_eq!(scenario.logins(), 1);
     assert_eq!(scenario.leases(), 1);
     delete_without_a_trace(scenario, &pod);
 }
 
-/// The files stay while Vault is away, and what has changed meanwhile comes when it is back.
 fn vault_down_for_a_minute(scenario: &Scenario) {
-    let pod = pod_with_lease(scenario).run();
+    lose_vault_for_a_minute(scenario, "consul-template");
+}
+
+fn vault_down_for_a_minute_agent_renders(scenario: &Scenario) {
+    lose_vault_for_a_minute(scenario, "vault-agent");
+}
+
+/// The files stay while Vault is away, and what has changed meanwhile comes when it is back, without a new
+/// login and without new leases.
+fn lose_vault_for_a_minute(scenario: &Scenario, engine: &str) {
+    let pod = pod_with_lease(scenario)
+        .annotate("template-engine", engine)
+        .run();
     let old_serial = wait_for_both(&pod);
     let old_token = pod.token();
+    change_word_without_vault(scenario, &pod, engine);
+    assert_eq!(pod.token(), old_token, "the token is still good");
+    assert_eq!(serial(&pod), old_serial, "the lease is still good");
+    assert_eq!(scenario.logins(), 1);
+    assert_eq!(scenario.leases(), 1);
+    delete_without_a_trace(scenario, &pod);
+}
+
+fn vault_down_until_the_token_has_ended(scenario: &Scenario) {
+    lose_vault_until_the_token_has_ended(scenario, "consul-template");
+}
+
+fn vault_down_until_the_token_has_ended_agent_renders(scenario: &Scenario) {
+    lose_vault_until_the_token_has_ended(scenario, "vault-agent");
+}
+
+/// The agent logs in again when Vault is back, and the leases that have ended are replaced.
+fn lose_vault_until_the_token_has_ended(scenario: &Scenario, engine: &str) {
+    scenario.change_role(json!({"token_ttl": "30s"}));
+    let pod = pod_with_lease(scenario)
+        .annotate("template-engine", engine)
+        .run();
+    let old_serial = wait_for_both(&pod);
+    let old_token = pod.token();
+    change_word_without_vault(scenario, &pod, engine);
+    assert!(!scenario.is_valid(&old_token), "the token has ended");
+    wait_for_another_certificate(scenario, &pod, &old_serial);
+    scenario.counted("logins", scenario.logins());
+    delete_without_a_trace(scenario, &pod);
+}
+
+/// Cuts the way to Vault for a minute, in which the secret changes.
+fn change_word_without_vault(scenario: &Scenario, pod: &Running, engine: &str) {
     scenario.vault.cut();
     change_word(scenario, "second");
-    pod.wait_for_log(CONSUL_TEMPLATE, "connection refused");
+    pod.wait_for_log(renderer(engine), "connection refused");
     thread::sleep(Duration::from_secs(60));
     assert_eq!(pod.read("app", WORD), b"first\n");
     scenario.vault.restore().expect("the port is still free");
@@ -214,12 +283,142 @@ fn vault_down_for_a_minute(scenario: &Scenario) {
         "a changed secret arrived after Vault was back",
         begin.elapsed(),
     );
+    expect_no_restarts(pod);
+}
+
+/// The container that writes the files.
+fn renderer(engine: &str) -> &'static str {
+    match engine {
+        "vault-agent" => AGENT,
+        _ => CONSUL_TEMPLATE,
+    }
+}
+
+fn expect_no_restarts(pod: &Running) {
     for name in pod.containers() {
         assert_eq!(pod.restarts(&name), 0, "{name} did not end");
     }
-    assert_eq!(pod.token(), old_token, "the token is still good");
-    assert_eq!(serial(&pod), old_serial, "the lease is still good");
-    assert_eq!(scenario.logins(), 1);
+}
+
+/// A pod with `word` and `serial`, and one more file.
+fn pod_with_a_third<'s>(
+    scenario: &'s Scenario,
+    engine: &str,
+    name: &str,
+    template: &str,
+) -> PodBuilder<'s> {
+    let pod = pod_with_lease(scenario).annotate("template-engine", engine);
+    let annotations = &pod.object["metadata"]["annotations"];
+    let templates = annotations["sidecar.vault.talend.org/secrets-template"].clone();
+    let templates = templates.as_str().expect("a template");
+    pod.annotate("secrets-destination", &format!("word,serial,{name}"))
+        .annotate("secrets-template", &format!("{templates}\n---\n{template}"))
+}
+
+fn secret_missing(scenario: &Scenario) {
+    wait_for_a_missing_secret(scenario, "consul-template");
+}
+
+fn secret_missing_agent_renders(scenario: &Scenario) {
+    wait_for_a_missing_secret(scenario, "vault-agent");
+}
+
+/// The other files do not wait for a secret that is not there yet. An application with native sidecars does.
+fn wait_for_a_missing_secret(scenario: &Scenario, engine: &str) {
+    let late = format!("kv1/{}/late", scenario.name);
+    let template = format!("{{{{ with secret \"{late}\" }}}}{{{{ .Data.word }}}}{{{{ end }}}}");
+    let pod = pod_with_a_third(scenario, engine, "late", &template).run();
+    let renderer = renderer(engine);
+    pod.wait_for_content(renderer, WORD, b"first\n");
+    pod.wait_for_log(renderer, &format!("no secret exists at {late}"));
+    pod.wait_for_log(renderer, "retry attempt 5");
+    let has_begun = pod.has_begun("app");
+    assert_eq!(has_begun, scenario.sidecars == Sidecars::Classic);
+
+    let begin = Instant::now();
+    scenario.secret_v1("late", json!({"word": "late"}));
+    pod.wait_for_content(renderer, "/opt/talend/secrets/late", b"late");
+    scenario.took("the file came after the secret", begin.elapsed());
+    pod.wait_until_started("app");
+    scenario.took("the application ran after the secret came", begin.elapsed());
+    expect_no_restarts(&pod);
     assert_eq!(scenario.leases(), 1);
     delete_without_a_trace(scenario, &pod);
+}
+
+/// An agent that has tried often enough must not begin all over again: it would take new leases for the
+/// secrets that are there.
+fn secret_missing_for_minutes_agent_renders(scenario: &Scenario) {
+    let missing = format!("kv1/{}/missing", scenario.name);
+    let template = format!("{{{{ with secret \"{missing}\" }}}}{{{{ .Data.word }}}}{{{{ end }}}}");
+    let pod = pod_with_a_third(scenario, "vault-agent", "missing", &template).run();
+    let old_serial = wait_for_both(&pod);
+    for attempt in [8, 10, 12, 14] {
+        pod.wait_for_log(AGENT, &format!("retry attempt {attempt} "));
+    }
+    assert_eq!(serial(&pod), old_serial);
+    assert_eq!(scenario.leases(), 1);
+    expect_changes_to_arrive(scenario, &pod);
+    delete_without_a_trace(scenario, &pod);
+}
+
+/// As in the reference, a key that is missing reads `<no value>`.
+fn key_missing(scenario: &Scenario) {
+    let template = "{{ with secret \"PATH\" }}{{ .Data.none }}{{ end }}";
+    let template = template.replace("PATH", &change_word(scenario, "first"));
+    let pod = pod_with_a_third(scenario, "consul-template", "none", &template).run();
+    wait_for_both(&pod);
+    pod.wait_for_content("app", "/opt/talend/secrets/none", b"<no value>");
+    expect_changes_to_arrive(scenario, &pod);
+    expect_no_restarts(&pod);
+    delete_without_a_trace(scenario, &pod);
+}
+
+/// With the setting that makes it an error, the log tells of it, and the other files come none the less.
+fn key_missing_is_an_error(scenario: &Scenario) {
+    let template = "{{ with secret \"PATH\" }}{{ .Data.none }}{{ end }}";
+    see_a_template_fail(scenario, template, "map has no entry for key \"none\"");
+}
+
+/// A template that fails ends nothing, and the log tells of it.
+fn template_fails(scenario: &Scenario) {
+    let template = "{{ with secret \"PATH\" }}{{ index .Data.word 1000 }}{{ end }}";
+    see_a_template_fail(scenario, template, "index out of range: 1000");
+}
+
+fn see_a_template_fail(scenario: &Scenario, template: &str, why: &str) {
+    let template = template.replace("PATH", &change_word(scenario, "first"));
+    let pod = pod_with_a_third(scenario, "consul-template", "none", &template)
+        .setting("/secrets/errorOnMissingKey", json!(true))
+        .run();
+    pod.wait_for_content(CONSUL_TEMPLATE, WORD, b"first\n");
+    pod.wait_for_log(CONSUL_TEMPLATE, why);
+    change_word(scenario, "second");
+    pod.wait_for_content(CONSUL_TEMPLATE, WORD, b"second\n");
+    let none = pod.execute(CONSUL_TEMPLATE, &["test", "-e", "/opt/talend/secrets/none"]);
+    assert!(!none.expect("it runs").succeeded());
+    let has_begun = pod.has_begun("app");
+    assert_eq!(has_begun, scenario.sidecars == Sidecars::Classic);
+    expect_no_restarts(&pod);
+    delete_without_a_trace(scenario, &pod);
+}
+
+/// A role that does not exist: the log says so, and the pod can be deleted at any time.
+fn wrong_role(scenario: &Scenario) {
+    let pod = pod_with_lease(scenario).annotate("role", "none").run();
+    pod.wait_for_log(AGENT, "role \"none\" could not be found");
+    let has_begun = pod.has_begun("app");
+    assert_eq!(has_begun, scenario.sidecars == Sidecars::Classic);
+    let took = pod.delete();
+    scenario.took("the deletion", took);
+    assert!(
+        took < Duration::from_secs(20),
+        "the whole grace period is 30 s"
+    );
+    for name in pod.containers() {
+        if name.starts_with("tvsi-") && pod.has_begun(&name) {
+            assert_eq!(pod.end_of(&name).status, 0, "{name}");
+        }
+    }
+    assert_eq!(scenario.leases(), 0);
 }

@@ -7,6 +7,8 @@ mod files;
 mod hook;
 mod jobs;
 mod support;
+mod tls;
+mod tls;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, exit};
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         files::SCENARIOS,
         hook::SCENARIOS,
         jobs::SCENARIOS,
+        tls::SCENARIOS,
     ]
     .concat()
     .into_iter()

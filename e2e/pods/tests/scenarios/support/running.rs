@@ -143,9 +143,15 @@ impl Running {
             .unwrap_or_else(|| panic!("{name} has not begun"))
     }
 
+    /// Whether a container was started at least once.
+    pub fn has_begun(&self, name: &str) -> bool {
+        let life = self.pod.life();
+        !of(&life, name).runs.is_empty()
+    }
+
     /// Asserts that a container was never started.
     pub fn assert_never_began(&self, name: &str) {
-        assert!(of(&self.pod.life(), name).runs.is_empty(), "{name} began");
+        assert!(!self.has_begun(name), "{name} began");
     }
 
     /// What the kubelet has told.
