@@ -135,6 +135,7 @@ fn see_token_end(scenario: &Scenario, engine: &str) {
     scenario.change_role(json!({"token_ttl": "20s", "token_max_ttl": "40s"}));
     let pod = pod_with_lease(scenario)
         .annotate("template-engine", engine)
+        .annotate("notify", "echo changed >>/opt/talend/secrets/notified,true")
         .run();
     let old_serial = wait_for_both(&pod);
     let old_token = pod.token();
@@ -146,7 +147,10 @@ fn see_token_end(scenario: &Scenario, engine: &str) {
         "a good certificate was there after the old token's end",
         begin.elapsed(),
     );
+    let notified = "/opt/talend/secrets/notified";
+    assert_eq!(pod.read("app", notified), b"changed\n", "at first only");
     expect_changes_to_arrive(scenario, &pod);
+    pod.wait_for_content("app", notified, b"changed\nchanged\n");
 
     expect_no_restarts(&pod);
     scenario.counted("logins", scenario.logins());
