@@ -197,8 +197,11 @@ impl Runtime {
                 break status.code();
             }
             if is_over() {
-                kill_from(pid_file.path());
-                child.kill()?;
+                // runc ends with what it has started, and has to live until then: what it leaves as a zombie
+                // keeps the container from ending.
+                if !kill_from(pid_file.path()) {
+                    child.kill()?;
+                }
                 child.wait()?;
                 break None;
             }
@@ -221,13 +224,12 @@ impl Runtime {
     }
 }
 
-/// Kills what runs in a container by `runc exec`, which makes it the leader of a process group.
-fn kill_from(pid_file: &Path) {
+/// Kills what runs in a container by `runc exec`, which makes it the leader of a process group. Returns false
+/// where nothing runs yet.
+fn kill_from(pid_file: &Path) -> bool {
     let pid = fs::read_to_string(pid_file).ok();
     let pid = pid.and_then(|pid| Pid::from_raw(pid.trim().parse().ok()?));
-    if let Some(pid) = pid {
-        let _ = kill_process_group(pid, Signal::KILL);
-    }
+    pid.is_some_and(|pid| kill_process_group(pid, Signal::KILL).is_ok())
 }
 
 /// Whether a time has passed, for [`Runtime::execute`].
