@@ -1,13 +1,16 @@
 //! Injected pods at work: what `make e2e-pods` runs. Each file of this folder has the scenarios of one subject.
 
+mod approle;
 mod changes;
 mod deletion;
+mod environment;
 mod faults;
 mod files;
 mod hook;
 mod jobs;
+mod proxy;
+mod static_secrets;
 mod support;
-mod tls;
 mod tls;
 
 use std::os::unix::process::CommandExt;
@@ -37,12 +40,16 @@ fn main() -> ExitCode {
     }
 
     let trials: Vec<Trial> = [
+        approle::SCENARIOS,
         changes::SCENARIOS,
         deletion::SCENARIOS,
+        environment::SCENARIOS,
         faults::SCENARIOS,
         files::SCENARIOS,
         hook::SCENARIOS,
         jobs::SCENARIOS,
+        proxy::SCENARIOS,
+        static_secrets::SCENARIOS,
         tls::SCENARIOS,
     ]
     .concat()

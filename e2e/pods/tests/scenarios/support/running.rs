@@ -55,6 +55,20 @@ impl Running {
         self.end_of(name)
     }
 
+    /// Waits until the first run of a container has ended, which may be started again, and returns how, and
+    /// how long it lasted.
+    pub fn wait_until_first_run_ended(&self, name: &str) -> (End, Duration) {
+        let mut found = None;
+        self.wait_until(&format!("the first run of {name} has ended"), |life| {
+            let first = of(life, name).runs.first();
+            found = first.and_then(|run| Some((run.end.clone()?, run.began)));
+            found.is_some()
+        });
+        let (end, began) = found.expect("it has been waited for");
+        let lasted = end.at - began;
+        (end, lasted)
+    }
+
     /// Waits until the pod has ended by itself.
     pub fn wait_until_ended(&self) -> Phase {
         self.wait_until("the pod has ended", |life| life.ended.is_some());

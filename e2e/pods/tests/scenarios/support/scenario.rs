@@ -21,6 +21,9 @@ pub const BOTH: &[Sidecars] = &[Sidecars::Classic, Sidecars::Native];
 pub const CLASSIC: &[Sidecars] = &[Sidecars::Classic];
 pub const NATIVE: &[Sidecars] = &[Sidecars::Native];
 
+/// The script of an application that has nothing to do, and ends when it is told to.
+pub const WAIT: &str = "trap 'exit 0' TERM; sleep 1000 & wait";
+
 impl Sidecars {
     /// As the annotation has it.
     pub fn name(self) -> &'static str {
@@ -62,6 +65,7 @@ impl Scenario {
             format!("secret/data/{name}/*"),
             format!("kv1/{name}/*"),
             format!("leased-{name}/*"),
+            format!("renewable-{name}/*"),
         ]
         .map(|path| format!("path \"{path}\" {{ capabilities = [\"read\", \"update\"] }}\n"))
         .concat();
@@ -149,6 +153,23 @@ impl Scenario {
             .map(|method| self.vault.count(&format!("{method} {path}")))
             .iter()
             .sum()
+    }
+
+    /// How many tokens with the scenario's policy there are, whoever has logged in for them.
+    pub fn tokens(&self) -> usize {
+        let vault = &cluster().vault;
+        let accessors = vault.list("auth/token/accessors").expect("Vault answers");
+        let has_policy = |accessor: &String| {
+            let body = json!({"accessor": accessor});
+            // Another scenario's may have been revoked meanwhile.
+            vault
+                .write("auth/token/lookup-accessor", &body)
+                .is_ok_and(|found| {
+                    let mut policies = found["data"]["policies"].as_array().into_iter().flatten();
+                    policies.any(|policy| *policy == json!(self.name))
+                })
+        };
+        accessors.iter().filter(|it| has_policy(it)).count()
     }
 
     /// Whether a token can still be used.
