@@ -101,7 +101,9 @@ fn approle_secret_late(scenario: &Scenario) {
 fn pod(scenario: &Scenario) -> PodBuilder<'_> {
     let path = scenario.secret("app", json!({"user": "shop"}));
     let script = match scenario.sidecars {
-        Sidecars::Classic => format!("until cat {FILE}; do sleep 1; done; {WAIT}"),
+        Sidecars::Classic => {
+            format!("trap 'exit 0' TERM; until cat {FILE}; do sleep 1; done; {WAIT}")
+        }
         Sidecars::Native => format!("cat {FILE}; {WAIT}"),
     };
     scenario
