@@ -18,6 +18,7 @@ pub mod expansion;
 pub mod image;
 pub mod link;
 pub mod pod;
+pub mod port;
 pub mod programs;
 pub mod quantity;
 pub mod runtime;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::port;
+
 /// A relay. It starts whole, and is cut for good when it is dropped.
 pub struct Link {
     /// The port at 127.0.0.1 that leads to the server.
@@ -30,9 +32,10 @@ impl Link {
     ///
     /// If no port is free.
     pub fn to(server_port: u16) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = port::free()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let link = Self {
-            port: listener.local_addr()?.port(),
+            port,
             shared: Arc::new(Shared {
                 server: (Ipv4Addr::LOCALHOST, server_port).into(),
                 is_cut: AtomicBool::new(false),

@@ -1,7 +1,6 @@
 //! A Vault or OpenBao server in memory, on loopback, for the time of a run.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -13,6 +12,7 @@ use ureq::Agent;
 use ureq::http::Method;
 
 use crate::certificates::Identity;
+use crate::port;
 use crate::runtime::POLL;
 
 const ROOT_TOKEN: &str = "root";
@@ -42,7 +42,7 @@ impl VaultServer {
         let private_key = directory.join("server.key");
         fs::write(&certificate, &identity.certificate)?;
         fs::write(&private_key, &identity.private_key)?;
-        let (port, tls_port) = (free_port()?, free_port()?);
+        let (port, tls_port) = (port::free()?, port::free()?);
         let config = json!({"listener": [{"tcp": {
             "address": format!("127.0.0.1:{tls_port}"),
             "tls_cert_file": certificate,
@@ -164,14 +164,4 @@ impl Drop for VaultServer {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// A port that nobody listens on now.
-///
-/// # Errors
-///
-/// If none is free.
-pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::Entry;
-use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running};
+use crate::support::running::{Running, renderer};
 use crate::support::scenario::{BOTH, CLASSIC, Scenario};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -33,14 +33,6 @@ pub const SCENARIOS: &[Entry] = &[
 ];
 
 const FILE: &str = "/opt/talend/secrets/secrets.properties";
-
-/// The container that renders the files.
-fn renderer(engine: &str) -> &'static str {
-    match engine {
-        "vault-agent" => AGENT,
-        _ => CONSUL_TEMPLATE,
-    }
-}
 
 /// KV version 2 has no leases: it is read again as often as the settings say. Version 1 says in the secret
 /// itself how long it is to be taken for fresh.

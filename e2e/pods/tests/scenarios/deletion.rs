@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pod_runner::pod::Life;
-use pod_runner::vault::free_port;
+use pod_runner::port;
 use serde_json::json;
 
 use super::Entry;
@@ -40,7 +40,7 @@ fn vault_agent(scenario: &Scenario) {
 /// revocation grace; with native ones, it has the time that the grace period leaves.
 fn drains(scenario: &Scenario, pod: PodBuilder<'_>, sidecars: &[&str]) {
     let path = scenario.secret("app", json!({"user": "shop"}));
-    let port = free_port().expect("a port is free").to_string();
+    let port = port::free().expect("a port is free").to_string();
     let questions = match scenario.sidecars {
         Sidecars::Classic => 3,
         Sidecars::Native => 9,

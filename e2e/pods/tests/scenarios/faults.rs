@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::Entry;
-use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running};
+use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running, renderer};
 use crate::support::scenario::{BOTH, CLASSIC, PodBuilder, Scenario, Sidecars};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -288,14 +288,6 @@ fn change_word_without_vault(scenario: &Scenario, pod: &Running, engine: &str) {
         begin.elapsed(),
     );
     expect_no_restarts(pod);
-}
-
-/// The container that writes the files.
-fn renderer(engine: &str) -> &'static str {
-    match engine {
-        "vault-agent" => AGENT,
-        _ => CONSUL_TEMPLATE,
-    }
 }
 
 fn expect_no_restarts(pod: &Running) {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 use pod_runner::pod::Phase;
-use pod_runner::vault::free_port;
+use pod_runner::port;
 use serde_json::json;
 
 use super::Entry;
@@ -21,7 +21,7 @@ pub const SCENARIOS: &[Entry] = &[
 
 fn proxy(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "shop"}));
-    let port = free_port().expect("a port is free");
+    let port = port::free().expect("a port is free");
     let read = format!("wget -qO- http://127.0.0.1:{port}/v1/{path}");
     let script = format!("{}; {WAIT}", at_the_start(scenario, &read));
     let pod = pod(scenario, port).container("app", &script).run();
@@ -51,7 +51,7 @@ fn proxy_leases(scenario: &Scenario) {
         let leases = cluster().vault.list(&format!("sys/leases/lookup/{path}"));
         leases.expect("Vault answers").len()
     };
-    let port = free_port().expect("a port is free");
+    let port = port::free().expect("a port is free");
     let pod = pod(scenario, port).container("app", WAIT).run();
     let ask = |path: &str, body: Option<&str>| {
         let url = format!("http://127.0.0.1:{port}/v1/{path}");
@@ -90,7 +90,7 @@ fn proxy_leases(scenario: &Scenario) {
 
 fn proxy_job(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "shop"}));
-    let port = free_port().expect("a port is free");
+    let port = port::free().expect("a port is free");
     let read = format!("wget -qO- http://127.0.0.1:{port}/v1/{path}");
     scenario.allow_to_get_pods();
     let pod = pod(scenario, port)

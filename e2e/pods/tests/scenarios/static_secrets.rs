@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pod_runner::pod::Phase;
-use pod_runner::vault::free_port;
+use pod_runner::port;
 use serde_json::json;
 
 use super::Entry;
@@ -106,7 +106,7 @@ fn static_forbidden(scenario: &Scenario) {
 
 fn static_with_proxy(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "shop"}));
-    let port = free_port().expect("a port is free");
+    let port = port::free().expect("a port is free");
     let read = format!("wget -qO- http://127.0.0.1:{port}/v1/{path}");
     let script = match scenario.sidecars {
         Sidecars::Classic => format!("cat {FILE}; until {read}; do sleep 1; done; {WAIT}"),

@@ -15,6 +15,14 @@ pub const CONSUL_TEMPLATE: &str = "tvsi-consul-template";
 pub const BABYSITTER: &str = "tvsi-job-babysitter";
 pub const BABYSITTER_INIT: &str = "tvsi-job-babysitter-init";
 
+/// The container that writes the files of pods with this template engine.
+pub fn renderer(engine: &str) -> &'static str {
+    match engine {
+        "vault-agent" => AGENT,
+        _ => CONSUL_TEMPLATE,
+    }
+}
+
 /// What has not happened by then never will. Only a scenario that fails waits as long.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
