@@ -40,11 +40,12 @@ fn main() -> ExitCode {
     }
 
     let trials: Vec<Trial> = [
+        // These last longest.
+        faults::SCENARIOS,
         approle::SCENARIOS,
         changes::SCENARIOS,
         deletion::SCENARIOS,
         environment::SCENARIOS,
-        faults::SCENARIOS,
         files::SCENARIOS,
         hook::SCENARIOS,
         jobs::SCENARIOS,
