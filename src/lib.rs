@@ -27,7 +27,7 @@ use kubewarden_policy_sdk::settings::SettingsValidationResponse;
 use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};
 use patch::Patched;
 use pod::Pod;
-use settings::Settings;
+use settings::{Identity, Settings};
 use workload::PodTemplate;
 
 /// Called by the host once for each instance.
@@ -96,27 +96,31 @@ fn decide(payload: &[u8]) -> Result<Answer<'_>, String> {
         .map_or("", |workload| workload.path);
     let malformed = |problem: pod::Malformed| problem.below(path).to_string();
     let labels = template.labels().map_err(malformed)?;
-    let subject = Subject {
-        annotations: &annotations,
-        labels: &labels,
-        is_of_job: template.is_of_job(),
-    };
-    let intent = Intent::read(subject, &settings, &mut warnings).map_err(text)?;
     let spec = template
         .spec
         .ok_or_else(|| malformed(pod::Malformed::new("spec", "missing")))?;
     let pod = Pod::read(spec).map_err(malformed)?;
+    let subject = Subject {
+        annotations: &annotations,
+        labels: &labels,
+        is_of_job: template.is_of_job(),
+        identity: Identity {
+            namespace: &request.namespace,
+            service_account: pod.service_account(),
+        },
+    };
+    let intent = Intent::read(subject, &settings, &mut warnings).map_err(text)?;
     let surroundings = Surroundings {
         is_template: template.workload.is_some(),
         has_default_container: template.annotations.get(DEFAULT_CONTAINER).is_some(),
     };
     let injection =
         Injection::plan(&intent, &pod, &settings, surroundings, &mut warnings).map_err(text)?;
+    let patch = patch::build(injection, &pod);
     if template.workload.is_some() {
         // Its pods are injected when they are created; here only mistakes are told.
         return Ok(Answer::Accept { warnings });
     }
-    let patch = patch::build(injection, &pod);
     let object = Patched::new(template.object, patch).map_err(text)?;
     Ok(Answer::Mutate { object, warnings })
 }

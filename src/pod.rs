@@ -25,6 +25,7 @@ pub struct Pod<'a> {
     pub shares_process_namespace: Option<bool>,
     /// The names of the secrets that its images are pulled with, as far as they have one.
     pub image_pull_secrets: Vec<Option<Text<'a>>>,
+    service_account_name: Option<Text<'a>>,
 }
 
 /// Whether the kubelet starts a container again that has ended; `Always` where the pod does not say.
@@ -188,6 +189,8 @@ impl<'a> Pod<'a> {
             share_process_namespace: Option<bool>,
             #[serde(borrow, default)]
             image_pull_secrets: Option<&'a RawValue>,
+            #[serde(borrow, default)]
+            service_account_name: Option<Text<'a>>,
         }
 
         #[derive(Deserialize)]
@@ -238,7 +241,16 @@ impl<'a> Pod<'a> {
                     Ok(name)
                 },
             )?,
+            service_account_name: shape.service_account_name,
         })
+    }
+
+    /// The name of its service account, which is `default` where the pod does not say.
+    pub fn service_account(&self) -> &str {
+        self.service_account_name
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .unwrap_or("default")
     }
 
     /// All init containers and containers.

@@ -20,7 +20,8 @@ pub struct Template<'a, W, E> {
     /// Whether an error in this template ends the program, and with it all others.
     pub error_fatal: bool,
     pub wait: W,
-    pub function_denylist: &'a [&'a str],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub function_denylist: Vec<&'a str>,
     /// Below it alone can templates read files.
     pub sandbox_path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

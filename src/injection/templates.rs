@@ -22,7 +22,12 @@ pub fn template<'a>(settings: &'a Settings, file: &'a SecretFile, is_fatal: bool
             min: "1s",
             max: "2s",
         },
-        function_denylist: &["plugin"],
+        function_denylist: settings
+            .restrictions
+            .denied_template_functions
+            .iter()
+            .map(|function| function.as_str())
+            .collect(),
         sandbox_path: names::SECRETS_DIRECTORY,
         exec: file.notify.as_deref().map(|command| Exec {
             command: vec!["/bin/sh", "-c", scripts::RUN_NOTIFY, "notify", command],

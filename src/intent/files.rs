@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::reader::Reader;
 use super::value::{Given, is_relative_path};
-use super::{AppRole, Delivery, Login, Refusal, SecretFile, template};
+use super::{AppRole, Delivery, Login, Refusal, SecretFile, restricted, template};
 use crate::annotations::Key;
 
 /// The most files that a pod can ask for.
@@ -12,6 +12,9 @@ const MOST_FILES: usize = 256;
 
 /// The most bytes of a destination. With the directory in front, Linux takes 4,096.
 const LONGEST_DESTINATION: usize = 1024;
+
+/// The most bytes of a template.
+const LONGEST_TEMPLATE: usize = 96 * 1024;
 
 /// Reads the files, at least one.
 pub fn read(
@@ -24,6 +27,12 @@ pub fn read(
     let count = destinations.len();
     let templates = match Given::verbatim(reader.annotations, Key::SecretsTemplate) {
         Some(given) => {
+            if let Some(rule) = reader.settings.restrictions.refuses_templates() {
+                return Err(Refusal::TemplatesRefused {
+                    annotation: given.name,
+                    rule,
+                });
+            }
             let why = format!("where {} is given", given.name);
             reader.warn_unused(&[Key::SecretsPath], &why, warnings);
             own_templates(reader, &given, count, warnings)?
@@ -132,17 +141,32 @@ fn paths(reader: &Reader<'_>, count: usize) -> Result<Vec<String>, Refusal> {
             return Err(count_mismatch(reader, Key::SecretsPath, 1, count));
         }
         let settings = &reader.settings.annotations;
-        return Ok(vec![format!(
+        let path = format!(
             "secret/{}/{}",
             reader.label(&settings.application_label, Key::SecretsPath)?,
             reader.label(&settings.service_label, Key::SecretsPath)?
-        )]);
+        );
+        let source = format!(
+            "labels {} and {}",
+            settings.application_label.as_str(),
+            settings.service_label.as_str()
+        );
+        allow_path(reader, &path, &source)?;
+        return Ok(vec![path]);
     };
     let paths = given.list()?;
     if paths.len() != count {
         return Err(count_mismatch(reader, Key::SecretsPath, paths.len(), count));
     }
+    let source = format!("annotation {}", given.name);
+    for path in &paths {
+        allow_path(reader, path, &source)?;
+    }
     Ok(paths.into_iter().map(str::to_owned).collect())
+}
+
+fn allow_path(reader: &Reader<'_>, path: &str, source: &str) -> Result<(), Refusal> {
+    restricted::allow_path(path, source, &reader.settings.restrictions, reader.identity)
 }
 
 /// The pod's own templates: separated by lines `---`, or as the reference's releases did it, where only
@@ -176,10 +200,28 @@ fn own_templates(
         pieces = old.into_iter().map(str::trim_start).collect();
     }
     given.items(pieces.iter().copied())?;
-    Ok(pieces
+    let templates: Vec<_> = pieces
         .into_iter()
         .map(template::without_heredoc_escapes)
-        .collect())
+        .collect();
+    let denied = &reader.settings.restrictions.denied_template_functions;
+    let is_denied = |function: &str| denied.iter().any(|denied| denied.matches(function));
+    for (position, template) in (1..).zip(&templates) {
+        if template.len() > LONGEST_TEMPLATE {
+            return Err(Refusal::TemplateTooLong {
+                annotation: given.name.clone(),
+                position,
+                bytes: template.len(),
+                limit: LONGEST_TEMPLATE,
+            });
+        }
+        template::check(template, is_denied).map_err(|problem| Refusal::Template {
+            annotation: given.name.clone(),
+            position,
+            problem,
+        })?;
+    }
+    Ok(templates)
 }
 
 /// The commands of the first files; fewer than files are fine.

@@ -4,12 +4,13 @@ mod files;
 mod modes;
 mod reader;
 mod refusal;
+mod restricted;
 pub mod template;
 mod value;
 
 use crate::annotations::{Annotations, Key};
 use crate::json::Members;
-use crate::settings::{Amounts, Directory, Image, ObjectName, Settings};
+use crate::settings::{Amounts, Directory, Identity, Image, ObjectName, Settings};
 pub use crate::settings::{Sidecars, TemplateEngine as Engine};
 
 use reader::Reader;
@@ -47,6 +48,7 @@ pub struct Subject<'a> {
     pub labels: &'a Members<'a>,
     /// Whether a Job makes the pod.
     pub is_of_job: bool,
+    pub identity: Identity<'a>,
 }
 
 /// What a pod wants differently for one of its sidecars.
@@ -155,11 +157,13 @@ impl Intent {
         warnings: &mut Vec<String>,
     ) -> Result<Self, Refusal> {
         warnings.extend(subject.annotations.warnings_of_unknown());
+        restricted::refuse_locked(subject.annotations, &settings.restrictions)?;
         let reader = Reader {
             annotations: subject.annotations,
             labels: subject.labels,
             settings,
             is_of_job: subject.is_of_job,
+            identity: subject.identity,
         };
         let modes = modes::read(&reader, warnings)?;
         let login = reader.login(&modes, warnings)?;

@@ -2,10 +2,10 @@
 
 use super::modes::Modes;
 use super::value::Given;
-use super::{AppRole, Delivery, Login, Overrides, Refusal, Token};
+use super::{AppRole, Delivery, Login, Overrides, Refusal, Token, restricted};
 use crate::annotations::{Annotations, Key};
 use crate::json::{self, Members, Text};
-use crate::settings::{self, Amounts, Checked, Directory, Settings};
+use crate::settings::{self, Amounts, Checked, Directory, Identity, Image, Settings};
 
 /// What an intent is read from.
 pub struct Reader<'a> {
@@ -14,6 +14,7 @@ pub struct Reader<'a> {
     pub settings: &'a Settings,
     /// Whether a Job makes the pod.
     pub is_of_job: bool,
+    pub identity: Identity<'a>,
 }
 
 impl<'a> Reader<'a> {
@@ -87,10 +88,7 @@ impl<'a> Reader<'a> {
         if !is_approle {
             self.warn_unused(&[Key::ApproleSecret], "without auth approle", warnings);
             return Ok(Login::Kubernetes {
-                role: match self.line(Key::Role)? {
-                    Some(given) => given.text.to_owned(),
-                    None => self.label(&self.settings.annotations.application_label, Key::Role)?,
-                },
+                role: self.role()?,
                 token: self.token()?,
             });
         }
@@ -105,6 +103,41 @@ impl<'a> Reader<'a> {
             }
             None => Ok(Login::AppRole(AppRole::Files)),
         }
+    }
+
+    fn role(&self) -> Result<String, Refusal> {
+        let label = &self.settings.annotations.application_label;
+        let (role, source) = match self.line(Key::Role)? {
+            Some(given) => (given.text.to_owned(), format!("annotation {}", given.name)),
+            None => (
+                self.label(label, Key::Role)?,
+                format!("label {}", label.as_str()),
+            ),
+        };
+        restricted::allow(
+            &role,
+            &source,
+            self.settings.restrictions.allowed_roles.as_deref(),
+            "restrictions.allowedRoles",
+            self.identity,
+        )?;
+        Ok(role)
+    }
+
+    fn image(&self) -> Result<Option<Image>, Refusal> {
+        let Some(given) = self.line(Key::VaultImage)? else {
+            return Ok(None);
+        };
+        let source = format!("annotation {}", given.name);
+        let image: Image = parse(given)?;
+        restricted::allow(
+            image.as_str(),
+            &source,
+            self.settings.restrictions.allowed_images.as_deref(),
+            "restrictions.allowedImages",
+            self.identity,
+        )?;
+        Ok(Some(image))
     }
 
     fn token(&self) -> Result<Token, Refusal> {
@@ -122,7 +155,7 @@ impl<'a> Reader<'a> {
     /// What the pod wants differently for Vault Agent.
     pub fn agent_overrides(&self) -> Result<Overrides, Refusal> {
         Ok(Overrides {
-            image: self.optional(Key::VaultImage)?,
+            image: self.image()?,
             requests: self.amounts(Key::AgentRequestsCpu, Key::AgentRequestsMemory)?,
             limits: self.amounts(Key::AgentLimitsCpu, Key::AgentLimitsMemory)?,
         })

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::template;
+
 /// What is wrong with an annotation or label. Values are told only where they are names from a closed set.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Refusal {
@@ -71,7 +73,43 @@ pub enum Refusal {
     HookInJob {
         annotation: String,
     },
+    /// An annotation that pods may not use.
+    Locked {
+        annotation: String,
+    },
+    /// A value of none of the patterns of a rule of the administrator's.
+    Restricted {
+        /// The annotation or label, with that word.
+        source: String,
+        value: String,
+        rule: &'static str,
+        allowed: Vec<String>,
+    },
+    /// A path of which its text does not tell where it leads.
+    IncomparablePath {
+        source: String,
+        rule: &'static str,
+    },
+    TemplatesRefused {
+        annotation: String,
+        rule: &'static str,
+    },
+    TemplateTooLong {
+        annotation: String,
+        position: usize,
+        bytes: usize,
+        limit: usize,
+    },
+    /// A template that cannot be parsed, or may not be.
+    Template {
+        annotation: String,
+        position: usize,
+        problem: template::Problem,
+    },
 }
+
+/// The longest value that is repeated as a name.
+const LONGEST_NAME: usize = 200;
 
 /// Whether a value that is not in a closed set looks like a slip of one that is, and not like a credential
 /// in the wrong place: only then is it repeated.
@@ -180,6 +218,56 @@ impl fmt::Display for Refusal {
             Refusal::HookInJob { annotation } => write!(
                 formatter,
                 "annotation {annotation} cannot be used with mode job: the hook would fail the job; let the job wait for its files itself"
+            ),
+            Refusal::Locked { annotation } => write!(
+                formatter,
+                "annotation {annotation} is locked by the setting restrictions.lockedAnnotations; remove it"
+            ),
+            Refusal::Restricted {
+                source,
+                value,
+                rule,
+                allowed,
+            } => {
+                // A longer one is no name, and may be anything.
+                match value.len() <= LONGEST_NAME {
+                    true => write!(formatter, "{source}: {value:?}")?,
+                    false => write!(formatter, "{source}: the value")?,
+                }
+                write!(
+                    formatter,
+                    " is not allowed by the setting {rule}; allowed: "
+                )?;
+                match allowed.is_empty() {
+                    true => write!(formatter, "none"),
+                    false => write!(formatter, "{}", allowed.join(", ")),
+                }
+            }
+            Refusal::IncomparablePath { source, rule } => write!(
+                formatter,
+                "{source}: a path with %, #, \\ or :, or with .. that leads out of it, cannot be held against the setting {rule}; write it plainly"
+            ),
+            Refusal::TemplatesRefused { annotation, rule } => write!(
+                formatter,
+                "annotation {annotation} is not allowed by the setting {rule}; use secrets-path"
+            ),
+            Refusal::TemplateTooLong {
+                annotation,
+                position,
+                bytes,
+                limit,
+            } => write!(
+                formatter,
+                "annotation {annotation}: template {position} has {bytes} bytes, and at most {limit} are possible"
+            ),
+            Refusal::Template {
+                annotation,
+                position,
+                problem,
+            } => write!(
+                formatter,
+                "annotation {annotation}: template {position}, line {}: {}",
+                problem.line, problem.kind
             ),
         }
     }

@@ -1,6 +1,8 @@
 //! What the administrator configures: every setting with its default, and how it is read and checked.
 
+mod pattern;
 mod reader;
+mod restrictions;
 mod values;
 
 use std::cell::RefCell;
@@ -8,8 +10,10 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub use pattern::{Identity, Pattern};
 pub use reader::Problem;
 use reader::Section;
+pub use restrictions::Restrictions;
 pub use values::{
     AnnotationPrefix, Capability, Checked, DataKey, Directory, DnsLabel, FileName, FilePermissions,
     Image, ImagePullPolicy, LabelKey, LogFormat, LogLevel, MountPath, ObjectName, Quantity,
@@ -39,6 +43,7 @@ pub struct Settings {
     pub jobs: Jobs,
     /// Namespaces whose pods are left alone.
     pub ignored_namespaces: Vec<DnsLabel>,
+    pub restrictions: Restrictions,
 }
 
 /// Where Vault is and how to log in.
@@ -347,6 +352,7 @@ impl Default for Settings {
                 ]),
             },
             ignored_namespaces: dns_labels(&["kube-system", "kube-public"]),
+            restrictions: Restrictions::default(),
         }
     }
 }
@@ -436,6 +442,9 @@ impl Settings {
             section.field("ignoredContainers", &mut self.jobs.ignored_containers);
         });
         section.field("ignoredNamespaces", &mut self.ignored_namespaces);
+        section.section("restrictions", |section| {
+            self.restrictions.read_from(section)
+        });
     }
 }
 

@@ -207,6 +207,38 @@ checked_string!(
 );
 
 checked_string!(
+    /// Names of template functions, of which `*` stands for any letters, as Consul Template's denylist has them.
+    FunctionPattern,
+    |text| !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_*".contains(&byte)),
+    "the name of a template function such as plugin, or names such as sprig_*"
+);
+
+impl FunctionPattern {
+    /// Whether it is the name, or one of the names, of this function.
+    pub fn matches(&self, function: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = function.strip_prefix(first) else {
+            return false;
+        };
+        let mut last = None;
+        for part in parts {
+            // What comes last has to end the name, and whatever comes before it may come early.
+            if let Some(part) = last.replace(part) {
+                match rest.find(part) {
+                    Some(start) => rest = &rest[start + part.len()..],
+                    None => return false,
+                }
+            }
+        }
+        last.map_or(rest.is_empty(), |last| rest.ends_with(last))
+    }
+}
+
+checked_string!(
     /// A Linux capability, or `ALL`.
     Capability,
     |text| !text.is_empty()

@@ -1,5 +1,9 @@
 //! Go template text: where its actions are, which decides how a list of templates is taken apart.
 
+mod check;
+
+pub use check::{Problem, check};
+
 /// What a byte of a template is part of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Part {

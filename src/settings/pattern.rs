@@ -1,0 +1,196 @@
+//! Patterns of names and paths, as restrictions have them: `secret/{namespace}/**`.
+
+use serde_json::Value;
+
+use super::reader::{FromSetting, kind};
+
+const ALLOWED: &str = "a pattern such as secret/{namespace}/**, in which * stands for any part of a path segment, ** for any part of a path, and {namespace} and {serviceAccount} for the pod's";
+
+/// A pattern.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pattern {
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Piece {
+    Letter(char),
+    /// `*`
+    WithinSegment,
+    /// `**`
+    Anything,
+    Namespace,
+    ServiceAccount,
+}
+
+/// What a pattern's placeholders stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    pub namespace: &'a str,
+    pub service_account: &'a str,
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Option<Self> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(letter) = rest.chars().next() {
+            let special = [
+                ("**", Piece::Anything),
+                ("*", Piece::WithinSegment),
+                ("{namespace}", Piece::Namespace),
+                ("{serviceAccount}", Piece::ServiceAccount),
+            ]
+            .into_iter()
+            .find_map(|(word, piece)| Some((piece, rest.strip_prefix(word)?)));
+            let (piece, behind) = match special {
+                Some(special) => special,
+                None if letter.is_control() || matches!(letter, '{' | '}') => return None,
+                None => (Piece::Letter(letter), &rest[letter.len_utf8()..]),
+            };
+            pieces.push(piece);
+            rest = behind;
+        }
+        (!pieces.is_empty()).then(|| Self {
+            text: text.to_owned(),
+            pieces,
+        })
+    }
+
+    /// As the administrator has written it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether all of `text` is of this pattern, for a pod of that identity.
+    pub fn matches(&self, text: &str, identity: Identity<'_>) -> bool {
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            match piece {
+                Piece::Namespace => pieces.extend(letters(identity.namespace)),
+                Piece::ServiceAccount => pieces.extend(letters(identity.service_account)),
+                piece => pieces.push(*piece),
+            }
+        }
+        // The places in the pattern at which the text read so far may end: no text takes longer for being
+        // chosen to.
+        let mut places = vec![false; pieces.len() + 1];
+        places[0] = true;
+        skip_stars(&pieces, &mut places);
+        for letter in text.chars() {
+            let mut next = vec![false; places.len()];
+            for (place, piece) in pieces
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| places[*place])
+            {
+                match piece {
+                    Piece::Anything => next[place] = true,
+                    Piece::WithinSegment => next[place] |= letter != '/',
+                    Piece::Letter(wanted) => next[place + 1] |= *wanted == letter,
+                    Piece::Namespace | Piece::ServiceAccount => {}
+                }
+            }
+            skip_stars(&pieces, &mut next);
+            places = next;
+        }
+        places[pieces.len()]
+    }
+}
+
+fn letters(text: &str) -> impl Iterator<Item = Piece> {
+    text.chars().map(Piece::Letter)
+}
+
+/// A star may stand for nothing.
+fn skip_stars(pieces: &[Piece], places: &mut [bool]) {
+    for (place, piece) in pieces.iter().enumerate() {
+        if places[place] && matches!(piece, Piece::Anything | Piece::WithinSegment) {
+            places[place + 1] = true;
+        }
+    }
+}
+
+impl FromSetting for Pattern {
+    fn from_setting(value: Value) -> Result<Self, String> {
+        match &value {
+            Value::String(text) => {
+                Pattern::parse(text).ok_or_else(|| format!("expected {ALLOWED}"))
+            }
+            other => Err(format!("expected {ALLOWED}, found {}", kind(other))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        let identity = Identity {
+            namespace: "team-a",
+            service_account: "orders",
+        };
+        Pattern::parse(pattern).unwrap().matches(text, identity)
+    }
+
+    #[test]
+    fn a_star_stays_in_its_segment() {
+        assert!(matches("secret/*", "secret/a"));
+        assert!(matches("secret/*", "secret/"));
+        assert!(matches("*/b", "a/b"));
+        assert!(!matches("secret/*", "secret/a/b"));
+        assert!(!matches("secret/*", "secret"));
+    }
+
+    #[test]
+    fn two_stars_do_not() {
+        assert!(matches("secret/**", "secret/a/b"));
+        assert!(matches("**", ""));
+        assert!(matches("a/**/z", "a/b/c/z"));
+        assert!(!matches("a/**/z", "a/z"));
+        assert!(!matches("secret/**", "other/secret/a"));
+    }
+
+    #[test]
+    fn all_of_the_text_has_to_match() {
+        assert!(matches("app", "app"));
+        assert!(!matches("app", "app2"));
+        assert!(!matches("app", "my-app"));
+        assert!(matches("é*", "éa"));
+    }
+
+    #[test]
+    fn placeholders_are_the_pod_s() {
+        assert!(matches("secret/{namespace}/*", "secret/team-a/x"));
+        assert!(!matches("secret/{namespace}/*", "secret/team-b/x"));
+        assert!(matches("{namespace}-{serviceAccount}", "team-a-orders"));
+    }
+
+    /// An account could have any name: it is compared letter by letter.
+    #[test]
+    fn what_a_placeholder_stands_for_is_no_pattern() {
+        let identity = Identity {
+            namespace: "**",
+            service_account: "*",
+        };
+        let pattern = Pattern::parse("a/{namespace}/{serviceAccount}").unwrap();
+        assert!(pattern.matches("a/**/*", identity));
+        assert!(!pattern.matches("a/b/c", identity));
+    }
+
+    #[test]
+    fn a_hostile_text_takes_no_longer() {
+        let pattern = "**a".repeat(60);
+        assert!(!matches(&pattern, &"a".repeat(59)));
+        assert!(!matches(&pattern, &format!("{}b", "a".repeat(5000))));
+    }
+
+    #[test]
+    fn other_braces_and_control_characters_are_refused() {
+        for text in ["", "{", "a}", "{Namespace}", "{}", "a\nb"] {
+            assert_eq!(Pattern::parse(text), None, "{text}");
+        }
+    }
+}
