@@ -117,6 +117,7 @@ fn decide(payload: &[u8]) -> Result<Answer<'_>, String> {
     let injection =
         Injection::plan(&intent, &pod, &settings, surroundings, &mut warnings).map_err(text)?;
     let patch = patch::build(injection, &pod);
+    patch::refuse_too_much(&patch).map_err(text)?;
     if template.workload.is_some() {
         // Its pods are injected when they are created; here only mistakes are told.
         return Ok(Answer::Accept { warnings });

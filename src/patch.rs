@@ -2,6 +2,7 @@
 //! everything that no operation touches is written out again as it came in.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use json_patch::jsonptr::{Pointer, PointerBuf};
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
@@ -62,6 +63,52 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
         operations.add(["spec", "shareProcessNamespace"], true);
     }
     Patch(operations.0)
+}
+
+/// The most bytes of text that may be added to a pod: etcd refuses objects of more than 1.5 MB, and every
+/// change of the pod's status carries all of it.
+const MOST_ADDED: usize = 512 * 1024;
+
+/// A patch that would add too much.
+#[derive(Debug)]
+pub struct TooMuch {
+    bytes: usize,
+}
+
+impl fmt::Display for TooMuch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} bytes would be added to the pod, and at most {MOST_ADDED} are possible; ask for fewer or shorter templates and destinations, or for fewer containers with them (inject-containers)",
+            self.bytes
+        )
+    }
+}
+
+/// Refuses a patch that adds more text than an object can have.
+pub fn refuse_too_much(patch: &Patch) -> Result<(), TooMuch> {
+    let added = patch.0.iter().map(|operation| match operation {
+        PatchOperation::Add(add) => length(&add.value),
+        PatchOperation::Replace(replace) => length(&replace.value),
+        _ => 0,
+    });
+    match added.sum() {
+        0..=MOST_ADDED => Ok(()),
+        bytes => Err(TooMuch { bytes }),
+    }
+}
+
+/// The bytes of all strings and names in a value.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(length).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| name.len() + length(member))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 struct Operations(Vec<PatchOperation>);
@@ -162,8 +209,8 @@ pub enum Patched<'a> {
 #[derive(Debug)]
 pub struct NoSuchPath(PointerBuf);
 
-impl std::fmt::Display for NoSuchPath {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for NoSuchPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
             "a defect of the policy: the pod has nothing at {} to change",
