@@ -7,6 +7,7 @@ use super::{names, scripts};
 use crate::config::consul_template::Template;
 use crate::config::{Exec, Wait};
 use crate::intent::SecretFile;
+use crate::intent::template::CALLED_BY_DEFAULT;
 use crate::settings::Settings;
 
 /// The template of one file. `is_fatal` is for a program that runs once: it ends with the reason, where
@@ -22,18 +23,26 @@ pub fn template<'a>(settings: &'a Settings, file: &'a SecretFile, is_fatal: bool
             min: "1s",
             max: "2s",
         },
-        function_denylist: settings
-            .restrictions
-            .denied_template_functions
-            .iter()
-            .map(|function| function.as_str())
-            .collect(),
+        function_denylist: denied_functions(settings, file),
         sandbox_path: names::SECRETS_DIRECTORY,
         exec: file.notify.as_deref().map(|command| Exec {
             command: vec!["/bin/sh", "-c", scripts::RUN_NOTIFY, "notify", command],
             timeout: "30s",
         }),
     }
+}
+
+/// The functions that a file's template cannot call. The default templates go without those that deny what
+/// they call themselves.
+fn denied_functions<'a>(settings: &'a Settings, file: &SecretFile) -> Vec<&'a str> {
+    let denied = settings.restrictions.denied_template_functions.iter();
+    denied
+        .filter(|denied| {
+            let mut called = CALLED_BY_DEFAULT.iter();
+            file.has_own_template || !called.any(|function| denied.matches(function))
+        })
+        .map(|denied| denied.as_str())
+        .collect()
 }
 
 /// What a container that renders `files` needs in its environment to run their commands.

@@ -25,7 +25,9 @@ pub fn read(
 ) -> Result<Vec<SecretFile>, Refusal> {
     let destinations = destinations(reader, login)?;
     let count = destinations.len();
-    let templates = match Given::verbatim(reader.annotations, Key::SecretsTemplate) {
+    let given = Given::verbatim(reader.annotations, Key::SecretsTemplate);
+    let has_own_template = given.is_some();
+    let templates = match given {
         Some(given) => {
             if let Some(rule) = reader.settings.restrictions.refuses_templates() {
                 return Err(Refusal::TemplatesRefused {
@@ -61,6 +63,7 @@ pub fn read(
         .map(|(destination, template)| SecretFile {
             destination,
             template,
+            has_own_template,
             notify: commands.next(),
         })
         .collect())

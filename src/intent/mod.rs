@@ -99,6 +99,8 @@ pub struct SecretFile {
     pub destination: String,
     /// The Consul Template template that makes it.
     pub template: String,
+    /// Whether the pod brings its template.
+    pub has_own_template: bool,
     /// The command to run after it has changed.
     pub notify: Option<String>,
 }

@@ -111,6 +111,9 @@ pub fn without_heredoc_escapes(template: &str) -> String {
     output
 }
 
+/// The functions of Consul Template's that the default templates call.
+pub const CALLED_BY_DEFAULT: [&str; 3] = ["secret", "sprig_kindIs", "replaceAll"];
+
 /// The byte that begins a line of a file for the environment which goes on with the value above it.
 const CONTINUATION: &str = "\\x01";
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Entry;
 use crate::support::running::Running;
-use crate::support::scenario::{BOTH, Scenario};
+use crate::support::scenario::{BOTH, CLASSIC, Scenario, WAIT};
 
 pub const SCENARIOS: &[Entry] = &[
     ("kv_v1_and_v2_by_default_template", BOTH, default_template),
@@ -12,6 +12,11 @@ pub const SCENARIOS: &[Entry] = &[
         "default_template_with_engine_vault_agent",
         BOTH,
         default_template_with_agent,
+    ),
+    (
+        "default_template_whatever_is_denied",
+        CLASSIC,
+        whatever_is_denied,
     ),
     ("own_templates", BOTH, own_templates),
     (
@@ -76,6 +81,19 @@ fn took_to_start(scenario: &Scenario, pod: &Running) {
     for container in pod.containers() {
         assert_eq!(pod.restarts(&container), 0, "{container}");
     }
+}
+
+/// The administrator can deny all functions to the pods' own templates.
+fn whatever_is_denied(scenario: &Scenario) {
+    let path = scenario.secret("app", json!({"user": "shop"}));
+    let pod = scenario
+        .pod()
+        .annotate("secrets-path", &path)
+        .setting("/restrictions/deniedTemplateFunctions", json!(["*"]))
+        .container("app", WAIT)
+        .run();
+    let file = "/opt/talend/secrets/secrets.properties";
+    pod.wait_for_content("app", file, b"user=shop\n");
 }
 
 fn own_templates(scenario: &Scenario) {
