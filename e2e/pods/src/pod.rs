@@ -165,6 +165,13 @@ impl Pod {
         self.directory.join("volumes").join(name)
     }
 
+    fn volumes(&self) -> impl Iterator<Item = &core::Volume> {
+        let spec = self.object.spec.as_ref();
+        spec.and_then(|spec| spec.volumes.as_ref())
+            .into_iter()
+            .flatten()
+    }
+
     fn is_deleted(&self) -> bool {
         self.is_deleted.load(Ordering::SeqCst)
     }
@@ -219,12 +226,7 @@ impl Pod {
     /// Makes the volumes, again and again while an object is missing. Returns false if the pod is deleted
     /// before they are there.
     fn make_volumes(&self) -> bool {
-        let volumes = self
-            .object
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.volumes.as_ref());
-        for volume in volumes.into_iter().flatten() {
+        for volume in self.volumes() {
             let directory = self.volume(&volume.name);
             let objects = &*self.node.objects;
             while let Err(error) = volume::make(volume, &self.object, &directory, objects) {
@@ -459,12 +461,7 @@ impl Pod {
                 });
             }
         });
-        let volumes = self
-            .object
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.volumes.as_ref());
-        for volume in volumes.into_iter().flatten() {
+        for volume in self.volumes() {
             let _ = unmount(self.volume(&volume.name), UnmountFlags::DETACH);
         }
     }

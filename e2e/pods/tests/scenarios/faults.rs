@@ -10,38 +10,42 @@ use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running, renderer};
 use crate::support::scenario::{BOTH, CLASSIC, PodBuilder, Scenario, Sidecars};
 
 pub const SCENARIOS: &[Entry] = &[
-    ("token_ends", BOTH, token_ends),
-    ("token_ends_agent_renders", BOTH, token_ends_agent_renders),
+    ("token_ends", BOTH, |scenario| {
+        see_token_end(scenario, "consul-template");
+    }),
+    ("token_ends_agent_renders", BOTH, |scenario| {
+        see_token_end(scenario, "vault-agent");
+    }),
     ("agent_killed", BOTH, agent_killed),
     ("consul_template_killed", BOTH, consul_template_killed),
-    ("vault_down_at_start", BOTH, vault_down_at_start),
-    (
-        "vault_down_at_start_agent_renders",
-        BOTH,
-        vault_down_at_start_agent_renders,
-    ),
-    ("vault_down_for_a_minute", BOTH, vault_down_for_a_minute),
-    (
-        "vault_down_for_a_minute_agent_renders",
-        BOTH,
-        vault_down_for_a_minute_agent_renders,
-    ),
-    (
-        "vault_down_until_the_token_has_ended",
-        BOTH,
-        vault_down_until_the_token_has_ended,
-    ),
+    ("vault_down_at_start", BOTH, |scenario| {
+        start_without_vault(scenario, "consul-template");
+    }),
+    ("vault_down_at_start_agent_renders", BOTH, |scenario| {
+        start_without_vault(scenario, "vault-agent");
+    }),
+    ("vault_down_for_a_minute", BOTH, |scenario| {
+        lose_vault_for_a_minute(scenario, "consul-template");
+    }),
+    ("vault_down_for_a_minute_agent_renders", BOTH, |scenario| {
+        lose_vault_for_a_minute(scenario, "vault-agent");
+    }),
+    ("vault_down_until_the_token_has_ended", BOTH, |scenario| {
+        lose_vault_until_the_token_has_ended(scenario, "consul-template");
+    }),
     (
         "vault_down_until_the_token_has_ended_agent_renders",
         BOTH,
-        vault_down_until_the_token_has_ended_agent_renders,
+        |scenario| {
+            lose_vault_until_the_token_has_ended(scenario, "vault-agent");
+        },
     ),
-    ("secret_missing", BOTH, secret_missing),
-    (
-        "secret_missing_agent_renders",
-        BOTH,
-        secret_missing_agent_renders,
-    ),
+    ("secret_missing", BOTH, |scenario| {
+        wait_for_a_missing_secret(scenario, "consul-template");
+    }),
+    ("secret_missing_agent_renders", BOTH, |scenario| {
+        wait_for_a_missing_secret(scenario, "vault-agent");
+    }),
     (
         "secret_missing_for_minutes_agent_renders",
         CLASSIC,
@@ -121,14 +125,6 @@ fn kill(pod: &Running, container: &str, program: &str) {
     assert!(killed.expect("it runs").succeeded(), "{program} is killed");
 }
 
-fn token_ends(scenario: &Scenario) {
-    see_token_end(scenario, "consul-template");
-}
-
-fn token_ends_agent_renders(scenario: &Scenario) {
-    see_token_end(scenario, "vault-agent");
-}
-
 /// At the end of its maximum TTL a token takes its leases with it: the sidecars go on with the next, and the
 /// application does not keep what has been revoked.
 fn see_token_end(scenario: &Scenario, engine: &str) {
@@ -200,14 +196,6 @@ fn consul_template_killed(scenario: &Scenario) {
     delete_without_a_trace(scenario, &pod);
 }
 
-fn vault_down_at_start(scenario: &Scenario) {
-    start_without_vault(scenario, "consul-template");
-}
-
-fn vault_down_at_start_agent_renders(scenario: &Scenario) {
-    start_without_vault(scenario, "vault-agent");
-}
-
 /// The sidecars wait for Vault, and need not be started again for it.
 fn start_without_vault(scenario: &Scenario, engine: &str) {
     scenario.vault.cut();
@@ -226,14 +214,6 @@ fn start_without_vault(scenario: &Scenario, engine: &str) {
     delete_without_a_trace(scenario, &pod);
 }
 
-fn vault_down_for_a_minute(scenario: &Scenario) {
-    lose_vault_for_a_minute(scenario, "consul-template");
-}
-
-fn vault_down_for_a_minute_agent_renders(scenario: &Scenario) {
-    lose_vault_for_a_minute(scenario, "vault-agent");
-}
-
 /// The files stay while Vault is away, and what has changed meanwhile comes when it is back, without a new
 /// login and without new leases.
 fn lose_vault_for_a_minute(scenario: &Scenario, engine: &str) {
@@ -248,14 +228,6 @@ fn lose_vault_for_a_minute(scenario: &Scenario, engine: &str) {
     assert_eq!(scenario.logins(), 1);
     assert_eq!(scenario.leases(), 1);
     delete_without_a_trace(scenario, &pod);
-}
-
-fn vault_down_until_the_token_has_ended(scenario: &Scenario) {
-    lose_vault_until_the_token_has_ended(scenario, "consul-template");
-}
-
-fn vault_down_until_the_token_has_ended_agent_renders(scenario: &Scenario) {
-    lose_vault_until_the_token_has_ended(scenario, "vault-agent");
 }
 
 /// The agent logs in again when Vault is back, and the leases that have ended are replaced.
@@ -309,14 +281,6 @@ fn pod_with_a_third<'s>(
     let templates = templates.as_str().expect("a template");
     pod.annotate("secrets-destination", &format!("word,serial,{name}"))
         .annotate("secrets-template", &format!("{templates}\n---\n{template}"))
-}
-
-fn secret_missing(scenario: &Scenario) {
-    wait_for_a_missing_secret(scenario, "consul-template");
-}
-
-fn secret_missing_agent_renders(scenario: &Scenario) {
-    wait_for_a_missing_secret(scenario, "vault-agent");
 }
 
 /// The other files do not wait for a secret that is not there yet. An application with native sidecars does.

@@ -7,23 +7,27 @@ use crate::support::running::Running;
 use crate::support::scenario::{BOTH, CLASSIC, Scenario, WAIT};
 
 pub const SCENARIOS: &[Entry] = &[
-    ("kv_v1_and_v2_by_default_template", BOTH, default_template),
+    ("kv_v1_and_v2_by_default_template", BOTH, |scenario| {
+        secrets_of_both_versions(scenario, "consul-template");
+    }),
     (
         "default_template_with_engine_vault_agent",
         BOTH,
-        default_template_with_agent,
+        |scenario| {
+            secrets_of_both_versions(scenario, "vault-agent");
+        },
     ),
     (
         "default_template_whatever_is_denied",
         CLASSIC,
         whatever_is_denied,
     ),
-    ("own_templates", BOTH, own_templates),
-    (
-        "own_templates_with_engine_vault_agent",
-        BOTH,
-        own_templates_with_agent,
-    ),
+    ("own_templates", BOTH, |scenario| {
+        templates(scenario, "consul-template");
+    }),
+    ("own_templates_with_engine_vault_agent", BOTH, |scenario| {
+        templates(scenario, "vault-agent");
+    }),
     (
         "files_belong_to_the_sidecars_and_are_read_only",
         BOTH,
@@ -36,14 +40,6 @@ const HOSTILE: &str = r#"p$(HOME)$$$é${X}"'`\n\\{{ .x }} %s #=, Grüße, 世界
 
 /// A file of 64 KB, and with it a configuration that is not far from the limit.
 const LARGE: usize = 64 * 1024;
-
-fn default_template(scenario: &Scenario) {
-    secrets_of_both_versions(scenario, "consul-template");
-}
-
-fn default_template_with_agent(scenario: &Scenario) {
-    secrets_of_both_versions(scenario, "vault-agent");
-}
 
 fn secrets_of_both_versions(scenario: &Scenario, engine: &str) {
     // `data` is what tells the versions apart.
@@ -94,14 +90,6 @@ fn whatever_is_denied(scenario: &Scenario) {
         .run();
     let file = "/opt/talend/secrets/secrets.properties";
     pod.wait_for_content("app", file, b"user=shop\n");
-}
-
-fn own_templates(scenario: &Scenario) {
-    templates(scenario, "consul-template");
-}
-
-fn own_templates_with_agent(scenario: &Scenario) {
-    templates(scenario, "vault-agent");
 }
 
 fn templates(scenario: &Scenario, engine: &str) {
