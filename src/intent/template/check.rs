@@ -150,78 +150,69 @@ impl Keyword {
 pub fn check(template: &str, is_denied: impl Fn(&str) -> bool) -> Result<(), Problem> {
     let mut blocks = Blocks::default();
     let mut rest = template;
+    let mut line = 1;
     while let Some(start) = rest.find("{{") {
+        line += line_breaks(&rest[..start]);
         let action = &rest[start + 2..];
-        let line = line_of(template, action);
-        let problem = |at: &str, kind| Problem {
-            line: line_of(template, at),
-            kind,
-        };
-        let inside = match action.strip_prefix('-') {
-            Some(trimmed) if trimmed.starts_with(is_space) => trimmed,
-            _ => action,
-        };
-        // The space of a trim mark may be in front of a comment.
-        let comment = match inside.len() < action.len() {
-            true => inside[1..].strip_prefix("/*"),
-            false => inside.strip_prefix("/*"),
-        };
-        if let Some(comment) = comment {
-            let Some(end) = comment.find("*/") else {
-                return Err(problem(action, ProblemKind::CommentWithoutEnd));
-            };
-            let behind = &comment[end + 2..];
-            let Some(after) = right_delimiter(behind) else {
-                return Err(problem(behind, ProblemKind::CommentNotAlone));
-            };
-            rest = after;
-            continue;
-        }
         rest = blocks
-            .read_action(inside, line, &is_denied)
-            .map_err(|(at, kind)| match kind {
-                // Where it begins says more than where the template ends.
-                ProblemKind::ActionWithoutEnd => problem(action, kind),
-                kind => problem(at, kind),
+            .read_action(action, line, &is_denied)
+            .map_err(|(at, kind)| Problem {
+                line: line + line_breaks(&action[..action.len() - at.len()]),
+                kind,
             })?;
+        line += line_breaks(&action[..action.len() - rest.len()]);
     }
     match blocks.open.pop() {
-        Some((keyword, line)) => Err(Problem {
-            line,
-            kind: ProblemKind::BlockWithoutEnd(keyword),
+        Some(block) => Err(Problem {
+            line: block.line,
+            kind: ProblemKind::BlockWithoutEnd(block.keyword),
         }),
         None => Ok(()),
     }
 }
 
-/// The line in which `part` of a template begins.
-fn line_of(template: &str, part: &str) -> usize {
-    let before = template.len() - part.len();
-    1 + template.as_bytes()[..before]
-        .iter()
-        .filter(|&&byte| byte == b'\n')
-        .count()
+fn line_breaks(text: &str) -> usize {
+    text.bytes().filter(|&byte| byte == b'\n').count()
 }
 
-/// The blocks that are open, with the lines in which they begin.
+/// The blocks that are open.
 #[derive(Default)]
 struct Blocks {
-    open: Vec<(Keyword, usize)>,
-    /// For each of them whether its `else` has been.
-    had_else: Vec<bool>,
+    open: Vec<Block>,
 }
 
+struct Block {
+    keyword: Keyword,
+    /// The line in which it begins.
+    line: usize,
+    had_else: bool,
+    /// Whether `break` and `continue` have a loop here.
+    is_in_loop: bool,
+}
+
+/// Where something is wrong in the rest of a template, and what.
 type Failure<'t> = (&'t str, ProblemKind);
 
 impl Blocks {
-    /// Reads an action from behind its `{{` up to behind its `}}`, and returns what comes then.
+    /// Reads an action or a comment from behind its `{{` up to behind its `}}`, and returns what comes then.
     fn read_action<'t>(
         &mut self,
-        inside: &'t str,
+        action: &'t str,
         line: usize,
         is_denied: &impl Fn(&str) -> bool,
     ) -> Result<&'t str, Failure<'t>> {
-        let mut rest = inside;
+        let trimmed = action
+            .strip_prefix('-')
+            .filter(|rest| rest.starts_with(is_space));
+        // The space of a trim mark may be in front of a comment.
+        let comment = trimmed.map_or(action, |trimmed| &trimmed[1..]);
+        if let Some(comment) = comment.strip_prefix("/*") {
+            let end = comment.find("*/");
+            let end = end.ok_or((action, ProblemKind::CommentWithoutEnd))?;
+            let behind = &comment[end + 2..];
+            return right_delimiter(behind).ok_or((behind, ProblemKind::CommentNotAlone));
+        }
+        let mut rest = trimmed.unwrap_or(action);
         let mut depth = 0_usize;
         let mut first = None;
         let mut count = 0_usize;
@@ -238,6 +229,10 @@ impl Blocks {
                 }
                 return Ok(after);
             }
+            if rest.is_empty() {
+                // Where it begins says more than where the template ends.
+                return Err((action, ProblemKind::ActionWithoutEnd));
+            }
             let (token, length) = token(rest)?;
             let (text, after) = rest.split_at(length);
             match token {
@@ -251,12 +246,10 @@ impl Blocks {
                 Token::Word => match Keyword::ALL.iter().find(|it| it.as_str() == text) {
                     Some(&keyword) if count == 0 => first = Some((keyword, rest)),
                     // `else if` and `else with`
-                    Some(&Keyword::If) if count == 1 && is_else(first) => {
-                        self.chain(Keyword::If, rest)?;
-                        first = None;
-                    }
-                    Some(&Keyword::With) if count == 1 && is_else(first) => {
-                        self.chain(Keyword::With, rest)?;
+                    Some(&keyword @ (Keyword::If | Keyword::With))
+                        if count == 1 && is_else(first) =>
+                    {
+                        self.chain(keyword, rest)?;
                         first = None;
                     }
                     Some(&keyword) => return Err((rest, ProblemKind::KeywordInside(keyword))),
@@ -290,55 +283,60 @@ impl Blocks {
         if stands_alone && count > 1 {
             return Err((place, ProblemKind::BehindKeyword(keyword)));
         }
+        let is_in_loop = self.open.last().is_some_and(|block| block.is_in_loop);
         match keyword {
             Keyword::Template => {}
             Keyword::Define if !self.open.is_empty() => return Err(misplaced),
             Keyword::If | Keyword::With | Keyword::Range | Keyword::Block | Keyword::Define => {
-                self.open.push((keyword, line));
-                self.had_else.push(false);
+                self.open.push(Block {
+                    keyword,
+                    line,
+                    had_else: false,
+                    is_in_loop: match keyword {
+                        Keyword::Range => true,
+                        Keyword::Block | Keyword::Define => false,
+                        _ => is_in_loop,
+                    },
+                })
             }
             Keyword::Else => {
                 self.can_have_else(place)?;
-                if let Some(had_else) = self.had_else.last_mut() {
-                    *had_else = true;
+                let outer = self.open.iter().rev().nth(1);
+                let is_in_outer_loop = outer.is_some_and(|block| block.is_in_loop);
+                if let Some(block) = self.open.last_mut() {
+                    block.had_else = true;
+                    block.is_in_loop = match block.keyword {
+                        Keyword::Range => is_in_outer_loop,
+                        _ => is_in_loop,
+                    };
                 }
             }
             Keyword::End => {
                 self.open.pop().ok_or(misplaced)?;
-                self.had_else.pop();
             }
-            Keyword::Break | Keyword::Continue => {
-                let blocks = self.open.iter().zip(&self.had_else).rev();
-                let in_range = blocks
-                    .take_while(|((keyword, _), _)| {
-                        !matches!(keyword, Keyword::Define | Keyword::Block)
-                    })
-                    .any(|((keyword, _), had_else)| *keyword == Keyword::Range && !had_else);
-                if !in_range {
-                    return Err(misplaced);
-                }
-            }
+            Keyword::Break | Keyword::Continue if !is_in_loop => return Err(misplaced),
+            Keyword::Break | Keyword::Continue => {}
         }
         Ok(())
     }
 
     /// `else` and another `if` or `with`, which ends with the block that it goes on with.
-    fn chain<'t>(&mut self, keyword: Keyword, place: &'t str) -> Result<(), Failure<'t>> {
+    fn chain<'t>(&self, keyword: Keyword, place: &'t str) -> Result<(), Failure<'t>> {
         self.can_have_else(place)?;
         match self.open.last() {
-            Some((open, _)) if *open == keyword => Ok(()),
+            Some(block) if block.keyword == keyword => Ok(()),
             _ => Err((place, ProblemKind::BehindKeyword(Keyword::Else))),
         }
     }
 
     fn can_have_else<'t>(&self, place: &'t str) -> Result<(), Failure<'t>> {
-        let is_possible = match (self.open.last(), self.had_else.last()) {
-            (Some((Keyword::If | Keyword::With | Keyword::Range, _)), Some(had_else)) => !had_else,
-            _ => false,
-        };
-        match is_possible {
-            true => Ok(()),
-            false => Err((place, ProblemKind::Misplaced(Keyword::Else))),
+        match self.open.last() {
+            Some(Block {
+                keyword: Keyword::If | Keyword::With | Keyword::Range,
+                had_else: false,
+                ..
+            }) => Ok(()),
+            _ => Err((place, ProblemKind::Misplaced(Keyword::Else))),
         }
     }
 }
