@@ -28,6 +28,17 @@ test: policy.wasm ## Run all tests
 e2e-pods: policy.wasm ## Run injected pods against a real Vault, as root; e2e/pods/README.md says what it needs
 	cargo test --locked --package pod-runner --test scenarios
 
+SCHEMAS := target/schemas
+
+$(SCHEMAS)/installed: tests/schemas/requirements.txt
+	python3 -m venv --clear $(SCHEMAS)
+	$(SCHEMAS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+.PHONY: schemas
+schemas: $(SCHEMAS)/installed ## Hold the golden pods against the schemas of Kubernetes; needs python3 with venv
+	$(SCHEMAS)/bin/python tests/schemas/validate.py
+
 .PHONY: golden
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
 	UPDATE_GOLDEN=1 cargo test --quiet --lib the_documentation
