@@ -17,8 +17,8 @@ use crate::injection::{ContainerChange, Injection};
 use crate::json::{self, Members};
 use crate::pod::{List, Pod, PostStart};
 
-/// The patch that makes the submitted pod the injected one: it adds, and replaces nothing but the
-/// postStart hook of a container that gets ours before its own.
+/// The patch that makes the submitted pod the injected one: it adds, and replaces nothing but the command
+/// of the postStart hook of a container that gets ours before its own.
 pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
     let mut operations = Operations(Vec::new());
     for (name, value) in injection.annotations {
@@ -180,12 +180,17 @@ impl Operations {
             return;
         }
         let path = path.into_iter().chain(["lifecycle", "postStart"]);
-        match container.post_start {
-            PostStart::None => self.add(path, handler),
-            _ => self.0.push(PatchOperation::Replace(ReplaceOperation {
-                path: PointerBuf::from_tokens(path),
-                value: to_value(handler),
-            })),
+        let in_hook = path.clone().chain(["exec", "command"]);
+        match &container.post_start {
+            PostStart::Exec(own) if !own.is_empty() => {
+                self.0.push(PatchOperation::Replace(ReplaceOperation {
+                    path: PointerBuf::from_tokens(in_hook),
+                    value: to_value(command),
+                }));
+            }
+            PostStart::Exec(_) => self.add(in_hook, command),
+            // Another kind has been refused.
+            PostStart::None | PostStart::Other => self.add(path, handler),
         }
     }
 }

@@ -80,10 +80,9 @@ fn contains(whole: &Value, part: &Value, path: &str) -> Result<(), String> {
         (Value::Array(_), Value::Null) => Ok(()),
         (Value::Object(_), Value::Null) if path.contains("/lifecycle") => Ok(()),
         // The one thing that is replaced: it now waits, and runs what was there.
-        (whole, part) if path.ends_with("/lifecycle/postStart") => {
-            let command = |hook: &Value| hook["exec"]["command"].as_array().cloned();
-            match (command(whole), command(part)) {
-                (Some(whole), Some(part)) if whole.ends_with(&part) => Ok(()),
+        (whole, part) if path.ends_with("/lifecycle/postStart/exec/command") => {
+            match (whole.as_array(), part.as_array()) {
+                (Some(whole), Some(part)) if whole.ends_with(part) => Ok(()),
                 _ => Err(format!("{path}: the container's own hook is lost")),
             }
         }
