@@ -199,7 +199,7 @@ impl Intent {
             job_containers: reader.names(Key::JobContainers)?,
             mount_path: reader.mount_path()?,
             vault_namespace: reader
-                .line(Key::VaultNamespace)?
+                .short_line(Key::VaultNamespace)?
                 .map(|given| given.text.to_owned()),
             shares_process_namespace: reader.boolean(Key::ShareProcessNamespace)?,
             agent: reader.agent_overrides()?,

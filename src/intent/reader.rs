@@ -7,6 +7,10 @@ use crate::annotations::{Annotations, Key};
 use crate::json::{self, Members, Text};
 use crate::settings::{self, Amounts, Checked, Directory, Identity, Image, Settings};
 
+/// The most bytes of a single name or path. What a container gets as a variable, an argument or a mount path
+/// of its own has to fit what Linux takes, which for a path is 4,096 with what comes behind it.
+const LONGEST_VALUE: usize = 1024;
+
 /// What an intent is read from.
 pub struct Reader<'a> {
     pub annotations: &'a Annotations<'a>,
@@ -21,6 +25,18 @@ impl<'a> Reader<'a> {
     /// The annotation on one line, if it is given.
     pub fn line(&self, key: Key) -> Result<Option<Given<'a>>, Refusal> {
         Given::line(self.annotations, key)
+    }
+
+    /// The annotation that is a single name or path, if it is given.
+    pub fn short_line(&self, key: Key) -> Result<Option<Given<'a>>, Refusal> {
+        match self.line(key)? {
+            Some(given) if given.text.len() > LONGEST_VALUE => Err(Refusal::TooLong {
+                annotation: given.name,
+                bytes: given.text.len(),
+                limit: LONGEST_VALUE,
+            }),
+            given => Ok(given),
+        }
     }
 
     /// The boolean annotation; false where it is not given.
@@ -84,7 +100,7 @@ impl<'a> Reader<'a> {
     pub fn login(&self, modes: &Modes, warnings: &mut Vec<String>) -> Result<Login, Refusal> {
         let methods = [("kubernetes", false), ("approle", true)];
         let is_approle = self.one_of(Key::Auth, &methods, false)?;
-        let secret = self.line(Key::ApproleSecret)?;
+        let secret = self.short_line(Key::ApproleSecret)?;
         if !is_approle {
             self.warn_unused(&[Key::ApproleSecret], "without auth approle", warnings);
             return Ok(Login::Kubernetes {
@@ -107,7 +123,7 @@ impl<'a> Reader<'a> {
 
     fn role(&self) -> Result<String, Refusal> {
         let label = &self.settings.annotations.application_label;
-        let (role, source) = match self.line(Key::Role)? {
+        let (role, source) = match self.short_line(Key::Role)? {
             Some(given) => (given.text.to_owned(), format!("annotation {}", given.name)),
             None => (
                 self.label(label, Key::Role)?,
@@ -125,7 +141,7 @@ impl<'a> Reader<'a> {
     }
 
     fn image(&self) -> Result<Option<Image>, Refusal> {
-        let Some(given) = self.line(Key::VaultImage)? else {
+        let Some(given) = self.short_line(Key::VaultImage)? else {
             return Ok(None);
         };
         let source = format!("annotation {}", given.name);
@@ -184,7 +200,7 @@ impl<'a> Reader<'a> {
     }
 
     fn optional<T: Checked>(&self, key: Key) -> Result<Option<T>, Refusal> {
-        self.line(key)?.map(parse).transpose()
+        self.short_line(key)?.map(parse).transpose()
     }
 }
 

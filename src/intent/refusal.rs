@@ -12,6 +12,11 @@ pub enum Refusal {
         annotation: String,
         allowed: &'static str,
     },
+    TooLong {
+        annotation: String,
+        bytes: usize,
+        limit: usize,
+    },
     NotAPort {
         annotation: String,
     },
@@ -127,6 +132,14 @@ impl fmt::Display for Refusal {
                 annotation,
                 allowed,
             } => write!(formatter, "annotation {annotation} must be {allowed}"),
+            Refusal::TooLong {
+                annotation,
+                bytes,
+                limit,
+            } => write!(
+                formatter,
+                "annotation {annotation} has {bytes} bytes, and at most {limit} are possible"
+            ),
             Refusal::NotAPort { annotation } => write!(
                 formatter,
                 "annotation {annotation} must be a port from 1 to 65535"
