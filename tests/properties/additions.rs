@@ -1,0 +1,219 @@
+//! What of an injected pod is the policy's: to look at it, and to take it away.
+
+use std::fs;
+use std::sync::OnceLock;
+
+use super::support;
+use super::tree::Tree;
+
+/// Every container that the policy may add.
+const CONTAINERS: [&str; 6] = [
+    "tvsi-vault-agent",
+    "tvsi-vault-agent-init",
+    "tvsi-env-init",
+    "tvsi-consul-template",
+    "tvsi-job-babysitter",
+    "tvsi-job-babysitter-init",
+];
+
+fn is_ours(container: &Tree) -> bool {
+    let name = container.text_of("name");
+    name.is_some_and(|name| CONTAINERS.contains(&name))
+}
+
+/// The containers and init containers of the policy's.
+pub fn own_containers(pod: &Tree) -> impl Iterator<Item = &Tree> {
+    containers(pod).filter(|container| is_ours(container))
+}
+
+/// The pod's own containers and init containers, injected and as submitted.
+pub fn changed_containers<'t>(
+    injected: &'t Tree,
+    submitted: &'t Tree,
+) -> impl Iterator<Item = (&'t Tree, &'t Tree)> {
+    let own = containers(injected).filter(|container| !is_ours(container));
+    own.zip(containers(submitted))
+}
+
+fn containers(pod: &Tree) -> impl Iterator<Item = &Tree> {
+    let spec = pod.get("spec").into_iter();
+    spec.flat_map(|spec| {
+        spec.list_of("initContainers")
+            .iter()
+            .chain(spec.list_of("containers"))
+    })
+}
+
+/// Whether a variable holds a program's configuration.
+pub fn is_configuration(variable: &Tree) -> bool {
+    let name = variable.text_of("name").unwrap_or_default();
+    ["TVSI_AGENT_CONFIG", "TVSI_CONSUL_TEMPLATE_CONFIG"].contains(&name)
+}
+
+/// The injected pod with the programs' configuration as what it is, and no text.
+pub fn with_configuration_read(pod: &Tree) -> Tree {
+    let mut pod = pod.clone();
+    for list in ["initContainers", "containers"] {
+        if pod.at(&["spec", list]).is_none() {
+            continue;
+        }
+        for container in pod.entry("spec").list_entry(list) {
+            if !is_ours(container) || container.get("env").is_none() {
+                continue;
+            }
+            for variable in container.list_entry("env") {
+                if is_configuration(variable) {
+                    let value = variable
+                        .text_of("value")
+                        .unwrap_or_default()
+                        .replace("$$", "$");
+                    *variable.entry("value") = Tree::parse(&value);
+                }
+            }
+        }
+    }
+    pod
+}
+
+/// The shell scripts by their file names.
+fn files() -> &'static [(String, String)] {
+    static FILES: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let directory = support::root().join("src/injection/scripts");
+        let files = fs::read_dir(directory).expect("scripts are there");
+        let paths = files.map(|file| file.expect("a directory can be read").path());
+        paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "sh"))
+            .map(|path| {
+                let text = fs::read_to_string(&path).expect("a script is text");
+                (
+                    path.file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned(),
+                    text,
+                )
+            })
+            .collect()
+    })
+}
+
+/// The text of every shell script.
+pub fn scripts() -> Vec<String> {
+    files().iter().map(|(_, text)| text.clone()).collect()
+}
+
+/// The text of one.
+pub fn script(name: &str) -> &'static str {
+    let mut files = files().iter();
+    let (_, text) = files
+        .find(|(known, _)| known == name)
+        .expect("the script is there");
+    text
+}
+
+/// Takes what the policy adds away from `injected`; an error if something else than `submitted` is left.
+pub fn taken_away(injected: &Tree, submitted: &Tree, status: &str) -> Result<(), String> {
+    let mut pod = injected.clone();
+    if let Some(annotations) = pod_annotations(&mut pod) {
+        annotations.remove(status);
+        let default_container = "kubectl.kubernetes.io/default-container";
+        if submitted
+            .at(&["metadata", "annotations", default_container])
+            .is_none()
+        {
+            annotations.remove(default_container);
+        }
+    }
+    let spec = pod.entry("spec");
+    let none = Tree::EMPTY;
+    let own = submitted.get("spec").unwrap_or(&none);
+    for list in ["initContainers", "containers"] {
+        let containers = own.list_of(list);
+        if spec.get(list).is_some_and(|list| !list.is_null()) {
+            let list = spec.list_entry(list);
+            list.retain(|container| !is_ours(container));
+            for (container, own) in list.iter_mut().zip(containers) {
+                take_away_from_container(container, own);
+            }
+        }
+        take_away_empty(spec, own, list);
+    }
+    for list in ["volumes", "imagePullSecrets"] {
+        take_away_tail(spec, own, list);
+    }
+    if own.get("shareProcessNamespace").is_none() {
+        spec.remove("shareProcessNamespace");
+    } else if own.get("shareProcessNamespace").is_some_and(Tree::is_null) {
+        *spec.entry("shareProcessNamespace") = Tree::null();
+    }
+    match pod == *submitted {
+        true => Ok(()),
+        false => Err(format!(
+            "left of the injected pod: {pod}\nsubmitted: {submitted}"
+        )),
+    }
+}
+
+fn pod_annotations(pod: &mut Tree) -> Option<&mut Tree> {
+    pod.at(&["metadata", "annotations"])?;
+    Some(pod.entry_at(&["metadata", "annotations"]))
+}
+
+fn take_away_from_container(container: &mut Tree, own: &Tree) {
+    take_away_tail(container, own, "volumeMounts");
+    let command = own.list_of("command");
+    if !command.is_empty() {
+        take_away_head(container.list_entry("command"), command);
+    }
+    let path = ["lifecycle", "postStart", "exec", "command"];
+    let hook = own.at(&path).map_or(&[][..], Tree::items);
+    if container
+        .at(&path)
+        .is_none_or(|added| added.items() == hook)
+    {
+        return;
+    }
+    // What of the way to the command was not submitted, or was null, has come with it.
+    for depth in 1..=path.len() {
+        let submitted = own.at(&path[..depth]);
+        if submitted.is_some_and(|submitted| !submitted.is_null()) {
+            continue;
+        }
+        let parent = container.entry_at(&path[..depth - 1]);
+        match submitted {
+            None => parent.remove(path[depth - 1]),
+            Some(null) => *parent.entry(path[depth - 1]) = null.clone(),
+        }
+        return;
+    }
+    take_away_head(container.entry_at(&path[..3]).list_entry("command"), hook);
+}
+
+/// Leaves of a list what ends it, if that is `own`.
+fn take_away_head(list: &mut Vec<Tree>, own: &[Tree]) {
+    if list.ends_with(own) {
+        list.drain(..list.len() - own.len());
+    }
+}
+
+/// Leaves of the list `name` as many items as were submitted.
+fn take_away_tail(parent: &mut Tree, own: &Tree, name: &str) {
+    if parent.get(name).is_some_and(|list| !list.is_null()) {
+        parent.list_entry(name).truncate(own.list_of(name).len());
+    }
+    take_away_empty(parent, own, name);
+}
+
+/// A list that is empty now was not there, or was null, unless it was submitted so.
+fn take_away_empty(parent: &mut Tree, own: &Tree, name: &str) {
+    if parent
+        .get(name)
+        .is_some_and(|list| *list == Tree::List(Vec::new()))
+    {
+        match own.get(name) {
+            None => parent.remove(name),
+            Some(submitted) => *parent.entry(name) = submitted.clone(),
+        }
+    }
+}

@@ -1,0 +1,599 @@
+//! What holds for every pod and every setting, whatever stands in them.
+//!
+//! Each property is tried with pods of chance. PROPTEST_CASES says with how many; a failure shows the
+//! smallest pod found for which the property does not hold, as JSON, which makes a golden case.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../../e2e/pods/src/expansion.rs"]
+mod expansion;
+
+mod additions;
+mod annotations;
+mod case;
+mod pods;
+mod runner;
+mod settings;
+mod tree;
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::Value;
+use vault_sidecar_injector::Key;
+
+use additions::{own_containers, script, scripts};
+use case::{Answer, HARMLESS, any_object, any_pod, doubled};
+use runner::{Injected, for_all, for_fewer};
+use tree::Tree;
+
+/// What stands for a credential in the places where one may be, and which no message may tell.
+const SECRET: &str = "hunter2-s3cr3t";
+
+#[test]
+fn a_rejection_has_a_code_and_a_message_and_tells_no_secret() {
+    for_all(any_object(), |case| {
+        let submission = case.submission();
+        let answer = submission.answer();
+        let Answer(fields) = &answer;
+        let is_pod = submission.object.text_of("kind") == Some("Pod");
+        prop_assert!(
+            is_pod || answer.injected().is_none(),
+            "a workload is changed"
+        );
+        if answer.is_accepted() {
+            prop_assert!(fields.get("code").is_none() && fields.get("message").is_none());
+        } else {
+            let message = fields.text_of("message").unwrap_or_default();
+            prop_assert_eq!(fields.get("code"), Some(&Tree::Literal("422".to_owned())));
+            prop_assert!(message.len() > 10, "no message: {message:?}");
+            prop_assert!(!message.contains(SECRET), "it tells a secret: {message}");
+            prop_assert!(!message.contains("a defect of the policy"), "{message}");
+        }
+        for warning in answer.warnings() {
+            let warning = warning.as_text().unwrap_or_default();
+            prop_assert!(
+                !warning.is_empty() && !warning.contains(SECRET),
+                "{warning}"
+            );
+        }
+        Ok(Injected(answer.injected().is_some()))
+    });
+}
+
+#[test]
+fn nothing_submitted_is_lost() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        if let Err(lost) = additions::taken_away(&injected, &submission.object, &case.status()) {
+            return Err(TestCaseError::fail(lost));
+        }
+        Ok(Injected(true))
+    });
+}
+
+#[test]
+fn names_and_mount_paths_stay_unique_and_every_mount_has_its_volume() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let (before, after) = (
+            submission.spec(),
+            injected.get("spec").cloned().unwrap_or(Tree::EMPTY),
+        );
+        for (what, names) in [
+            ("containers", container_names as fn(&Tree) -> Vec<String>),
+            ("volumes", volume_names),
+        ] {
+            prop_assert!(
+                !are_unique(&names(&before)) || are_unique(&names(&after)),
+                "{what}: {:?}",
+                names(&after)
+            );
+        }
+        for list in ["containers", "initContainers"] {
+            for container in after.list_of(list) {
+                let submitted = before.list_of(list).iter();
+                let submitted =
+                    submitted.filter(|known| known.get("name") == container.get("name"));
+                prop_assert!(
+                    submitted.map(mount_paths).any(|paths| !are_unique(&paths))
+                        || are_unique(&mount_paths(container)),
+                    "mount paths of {container}"
+                );
+            }
+        }
+        let without_volume = |spec: &Tree| -> BTreeSet<String> {
+            let volumes = volume_names(spec);
+            let mounts = all_containers(spec)
+                .flat_map(|container| container.list_of("volumeMounts").to_vec());
+            mounts
+                .filter_map(|mount| mount.text_of("name").map(str::to_owned))
+                .filter(|name| !volumes.contains(name))
+                .collect()
+        };
+        let (before, after) = (without_volume(&before), without_volume(&after));
+        prop_assert!(after.is_subset(&before), "no volumes: {after:?}");
+        Ok(Injected(true))
+    });
+}
+
+#[test]
+fn the_order_of_members_makes_no_difference() {
+    let both = any_object().prop_perturb(|case, mut random| {
+        let object = case.submission().object.without_duplicates();
+        let other = object.shuffled(&mut random);
+        (case.with_object(object), case.with_object(other))
+    });
+    for_all(both, |(one, other)| {
+        let (Answer(one), Answer(other)) = (one.answer(), other.answer());
+        if one.get("code").is_some() && other.get("code").is_some() {
+            // Of several mistakes the first is told.
+            return Ok(Injected(false));
+        }
+        prop_assert_eq!(one.sorted(), other.sorted());
+        Ok(Injected(one.get("mutated_object").is_some()))
+    });
+}
+
+#[test]
+fn an_injected_pod_is_accepted_as_it_is() {
+    for_all(any_pod(), |case| {
+        let Some(injected) = case.submission().injected() else {
+            return Ok(Injected(false));
+        };
+        let Answer(again) = case.with_object(injected).answer();
+        prop_assert_eq!(again.to_string(), r#"{"accepted":true}"#);
+        Ok(Injected(true))
+    });
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let answer = submission.answer();
+        let Some(injected) = answer.injected() else {
+            return Ok(Injected(false));
+        };
+        let harmless = case.harmless().answer();
+        let Some(twin) = harmless.injected() else {
+            return Err(TestCaseError::fail(format!(
+                "the harmless twin is refused: {harmless:?}"
+            )));
+        };
+        // With harmless text in the place of the hostile, all is the same: names, order, configuration.
+        let forms = case.hostile_forms();
+        let neutral = |text: &str| {
+            forms
+                .iter()
+                .fold(text.to_owned(), |text, form| text.replace(form, HARMLESS))
+        };
+        prop_assert_eq!(
+            additions::with_configuration_read(injected).map_texts(&neutral),
+            additions::with_configuration_read(twin)
+        );
+        let neutral_warnings: Vec<_> = answer
+            .warnings()
+            .iter()
+            .map(|warning| warning.map_texts(&neutral))
+            .collect();
+        prop_assert_eq!(&neutral_warnings, harmless.warnings());
+        // It is in the values that programs read as a whole, and nowhere else.
+        let is_hostile = |text: &&str| text.contains("Zq");
+        for container in own_containers(injected) {
+            let mut rest = container.clone();
+            for name in ["env", "command", "args", "startupProbe"] {
+                rest.remove(name);
+            }
+            for mount in rest.list_entry("volumeMounts") {
+                // The directory of annotation sa-token.
+                mount.remove("mountPath");
+            }
+            rest.remove("image");
+            prop_assert_eq!(rest.texts().into_iter().find(is_hostile), None);
+            let names = container
+                .list_of("env")
+                .iter()
+                .filter_map(|variable| variable.text_of("name"));
+            prop_assert_eq!(names.clone().find(is_hostile), None);
+        }
+        Ok(Injected(true))
+    });
+}
+
+#[test]
+fn scripts_are_those_of_the_policy() {
+    for_all(any_pod(), |case| {
+        let Some(injected) = case.submission().injected() else {
+            return Ok(Injected(false));
+        };
+        for container in own_containers(&injected) {
+            let name = container.text_of("name").unwrap_or_default();
+            let command = words(container.list_of("command"));
+            prop_assert!(
+                command.len() > 2 && command.starts_with(&["/bin/sh", "-c"]),
+                "{command:?}"
+            );
+            prop_assert!(
+                scripts().contains(&command[2].replace("$$", "$")),
+                "{name}: {}",
+                command[2]
+            );
+            prop_assert_eq!(&command[2], &doubled(&command[2].replace("$$", "$")));
+            prop_assert_eq!(&command[3..], [name]);
+            for variable in container.list_of("env") {
+                let value = variable.text_of("value").unwrap_or_default();
+                if variable.text_of("name") == Some("TVSI_NOTIFY") {
+                    prop_assert_eq!(value, doubled(script("notify.sh")));
+                }
+                if additions::is_configuration(variable) {
+                    let config: Value = serde_json::from_str(&value.replace("$$", "$"))
+                        .map_err(|error| TestCaseError::fail(format!("{error}: {value}")))?;
+                    for command in notifications(&config) {
+                        let run = r#"exec /bin/sh -c "$TVSI_NOTIFY" notify "$1""#;
+                        let words = command.iter().map(String::as_str).take(4);
+                        prop_assert!(words.eq(["/bin/sh", "-c", run, "notify"]), "{command:?}");
+                        let all = case.annotation(Key::Notify).unwrap_or_default();
+                        prop_assert!(
+                            command.len() == 5 && all.contains(&command[4]),
+                            "{command:?}"
+                        );
+                    }
+                }
+            }
+            if let Some(probe) = container.at(&["startupProbe", "exec"]) {
+                let command = words(probe.list_of("command"));
+                prop_assert!(
+                    command.len() > 2 && command.starts_with(&["/bin/sh", "-c"]),
+                    "{command:?}"
+                );
+                prop_assert_eq!(&command[2], &doubled(script("ready.sh")));
+            }
+        }
+        Ok(Injected(true))
+    });
+}
+
+#[test]
+fn every_dollar_of_ours_is_doubled_where_kubernetes_expands_and_nowhere_else() {
+    // Whatever a container is given in its environment, a reference to it would be seen.
+    let variables = ["VAULT_ADDR", "HOME", "id", "X", "PASSWORD", "pidof app"];
+    let variables = variables
+        .map(|name| (name.to_owned(), "EXPANDED".to_owned()))
+        .into();
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let is_literal = |text: &str| {
+            expansion::expand(text, &variables) == text.replace("$$", "$")
+                && !text.replace("$$", "").contains('$')
+        };
+        for container in own_containers(&injected) {
+            let of_env = container
+                .list_of("env")
+                .iter()
+                .filter_map(|variable| variable.get("value"));
+            let of_probe = container
+                .at(&["startupProbe", "exec"])
+                .map_or(&[][..], |exec| exec.list_of("command"));
+            let all = of_env
+                .chain(container.list_of("command"))
+                .chain(container.list_of("args"))
+                .chain(of_probe);
+            for text in all.flat_map(Tree::texts) {
+                prop_assert!(is_literal(text), "{text:?}");
+            }
+        }
+        let destinations = case.annotation(Key::SecretsDestination);
+        let destinations = destinations.as_deref().unwrap_or("secrets.properties");
+        let destinations: Vec<_> = destinations.split(',').map(str::trim).collect();
+        for (container, submitted) in additions::changed_containers(&injected, &submission.object) {
+            let ours = words(before(
+                container.list_of("command"),
+                submitted.list_of("command"),
+            ));
+            if !ours.is_empty() {
+                prop_assert!(ours.iter().all(|text| is_literal(text)), "{ours:?}");
+                prop_assert!(
+                    ours.get(3)
+                        .is_some_and(|word| *word == doubled(script("env.sh"))),
+                    "{ours:?}"
+                );
+                let files = ours.iter().filter(|word| word.starts_with('/')).skip(2);
+                let files: Vec<_> = files.map(|word| word.replace("$$", "$")).collect();
+                prop_assert!(
+                    end_with(&files, &destinations),
+                    "{files:?} {destinations:?}"
+                );
+            }
+            let ours = words(before(hook_of(container), hook_of(submitted)));
+            if !ours.is_empty() {
+                prop_assert!(ours.len() > 5, "{ours:?}");
+                prop_assert_eq!(
+                    &ours[..4],
+                    [
+                        "/bin/sh",
+                        "-c",
+                        script("wait-for-secrets.sh"),
+                        "tvsi-secrets-hook"
+                    ]
+                );
+                let files: Vec<_> = ours[5..].iter().take(destinations.len()).cloned().collect();
+                prop_assert!(
+                    end_with(&files, &destinations),
+                    "{files:?} {destinations:?}"
+                );
+            }
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// The most bytes of `NAME=value`, with the null byte that ends it, in Linux' `MAX_ARG_STRLEN`.
+const LONGEST_STRING: usize = 131_072;
+
+/// The bytes of text that the policy adds to a pod at the most, as src/patch.rs has it.
+const MOST_ADDED: usize = 512 * 1024;
+
+#[test]
+fn what_is_added_is_bounded() {
+    let long =
+        (any_pod(), vec_of_long_values()).prop_map(|(case, values)| case.with_annotations(values));
+    for_fewer(prop_oneof![1 => any_pod(), 3 => long], |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let added = injected.length() - submission.object.length();
+        prop_assert!(added <= MOST_ADDED, "{added} bytes are added");
+        for container in own_containers(&injected) {
+            for variable in container.list_of("env") {
+                let name = variable.text_of("name").unwrap_or_default();
+                let value = variable
+                    .text_of("value")
+                    .unwrap_or_default()
+                    .replace("$$", "$");
+                let length = name.len() + "=".len() + value.len() + "\0".len();
+                prop_assert!(length <= LONGEST_STRING, "{name} has {length} bytes");
+            }
+        }
+        let spec = injected.get("spec").expect("an injected pod has a spec");
+        let commands = all_containers(spec).flat_map(|container| {
+            [container.list_of("command"), container.list_of("args")].concat()
+        });
+        for word in commands {
+            let length = word.as_text().unwrap_or_default().len() + "\0".len();
+            prop_assert!(length <= LONGEST_STRING, "a word has {length} bytes");
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// Annotations with values up to those lengths that Kubernetes takes, and many destinations.
+fn vec_of_long_values() -> impl Strategy<Value = Vec<(Key, String)>> {
+    let keys = vec![
+        Key::Role,
+        Key::SecretsPath,
+        Key::SecretsDestination,
+        Key::SecretsTemplate,
+        Key::Notify,
+        Key::VaultNamespace,
+        Key::SecretsMountPath,
+        Key::SaToken,
+        Key::VaultImage,
+    ];
+    let lengths = select(vec![
+        100, 1_000, 4_000, 20_000, 90_000, 120_000, 130_000, 200_000,
+    ]);
+    let unit = select(vec!["a", "$", "\"", "é"]);
+    let one = (select(keys), lengths, unit, 1..300_usize).prop_map(|(key, length, unit, count)| {
+        let text = unit.repeat(length / unit.len());
+        let many = |item: &dyn Fn(usize) -> String, separator: &str| {
+            (0..count).map(item).collect::<Vec<_>>().join(separator)
+        };
+        match key {
+            Key::SecretsMountPath => vec![(key, format!("/{text}"))],
+            Key::SaToken => vec![(key, format!("/tokens/{text}"))],
+            Key::VaultImage => vec![(key, format!("image:{}", "a".repeat(length)))],
+            Key::SecretsDestination => {
+                let name = &text[..text.floor_char_boundary(200.min(length / count))];
+                vec![
+                    (key, many(&|index| format!("{index}{name}"), ",")),
+                    (
+                        Key::SecretsPath,
+                        many(&|index| format!("secret/{index}"), ","),
+                    ),
+                    (Key::Notify, "true".to_owned()),
+                ]
+            }
+            key => vec![(key, text)],
+        }
+    });
+    proptest::collection::vec(one, 1..3).prop_map(|values| values.concat())
+}
+
+#[test]
+fn the_module_answers_as_the_policy_compiled_into_the_test() {
+    for_fewer(any_object(), |case| {
+        let payload = case.submission().payload();
+        let answer = support::evaluate_natively(&payload);
+        prop_assert_eq!(&support::evaluate_module(&payload), &answer);
+        Ok(Injected(answer.get("mutated_object").is_some()))
+    });
+}
+
+/// A property over injected pods says little if nothing, or always the same, is injected.
+#[test]
+fn most_pods_are_injected_and_everything_that_can_be_is() {
+    let mut told = BTreeSet::new();
+    let mut counts = [0; 3];
+    let cases = runner::examples(any_pod(), 600);
+    for case in &cases {
+        let submission = case.submission();
+        let answer = submission.answer();
+        let Some(injected) = answer.injected() else {
+            counts[if answer.is_accepted() { 1 } else { 2 }] += 1;
+            continue;
+        };
+        counts[0] += 1;
+        told.extend(own_containers(injected).filter_map(|container| {
+            let name = container.text_of("name")?;
+            let is_native = container.get("startupProbe").is_some();
+            Some(if is_native {
+                format!("native {name}")
+            } else {
+                name.to_owned()
+            })
+        }));
+        let volumes = volume_names(injected.get("spec").unwrap_or(&Tree::EMPTY));
+        told.extend(volumes.into_iter().filter(|name| name.starts_with("tvsi-")));
+        for (container, submitted) in additions::changed_containers(injected, &submission.object) {
+            let differs = |path: &[&str]| container.at(path) != submitted.at(path);
+            if differs(&["command"]) {
+                told.insert("a command".to_owned());
+            }
+            if differs(&["lifecycle"]) {
+                let own = submitted.at(&["lifecycle", "postStart", "exec", "command"]);
+                told.insert(
+                    if own.is_some() {
+                        "an own hook"
+                    } else {
+                        "a hook"
+                    }
+                    .to_owned(),
+                );
+            }
+        }
+    }
+    let [injected, untouched, rejected] = counts;
+    println!(
+        "of {}: {injected} injected, {untouched} untouched, {rejected} rejected",
+        cases.len()
+    );
+    assert!(
+        injected * 2 > cases.len(),
+        "injected: {injected} of {}",
+        cases.len()
+    );
+    assert!(
+        untouched * 100 > cases.len(),
+        "untouched: {untouched} of {}",
+        cases.len()
+    );
+    assert!(
+        rejected * 20 > cases.len(),
+        "rejected: {rejected} of {}",
+        cases.len()
+    );
+    let expected = [
+        "a command",
+        "a hook",
+        "an own hook",
+        "native tvsi-consul-template",
+        "native tvsi-vault-agent",
+        "tvsi-api-token",
+        "tvsi-approle",
+        "tvsi-consul-template",
+        "tvsi-env",
+        "tvsi-env-init",
+        "tvsi-job",
+        "tvsi-job-babysitter",
+        "tvsi-job-babysitter-init",
+        "tvsi-login-token",
+        "tvsi-no-token",
+        "tvsi-shared",
+        "tvsi-tls",
+        "tvsi-vault-agent",
+        "tvsi-vault-agent-init",
+    ];
+    assert_eq!(
+        told.iter().map(String::as_str).collect::<Vec<_>>(),
+        expected
+    );
+}
+
+/// The command of a container's postStart hook.
+fn hook_of(container: &Tree) -> &[Tree] {
+    let exec = container.at(&["lifecycle", "postStart", "exec"]);
+    exec.map_or(&[], |exec| exec.list_of("command"))
+}
+
+/// What has been put before the container's own words.
+fn before<'t>(words: &'t [Tree], own: &[Tree]) -> &'t [Tree] {
+    &words[..words.len().saturating_sub(own.len())]
+}
+
+fn all_containers(spec: &Tree) -> impl Iterator<Item = &Tree> {
+    spec.list_of("initContainers")
+        .iter()
+        .chain(spec.list_of("containers"))
+}
+
+fn container_names(spec: &Tree) -> Vec<String> {
+    names(all_containers(spec))
+}
+
+fn volume_names(spec: &Tree) -> Vec<String> {
+    names(spec.list_of("volumes").iter())
+}
+
+fn names<'t>(items: impl Iterator<Item = &'t Tree>) -> Vec<String> {
+    items
+        .filter_map(|item| item.text_of("name").map(str::to_owned))
+        .collect()
+}
+
+/// As directories: `/a//b/` is `/a/b`.
+fn mount_paths(container: &Tree) -> Vec<String> {
+    let mounts = container.list_of("volumeMounts").iter();
+    let paths = mounts.filter_map(|mount| mount.text_of("mountPath"));
+    paths
+        .map(|path| {
+            let segments = path
+                .split('/')
+                .filter(|segment| !["", "."].contains(segment));
+            segments.collect::<Vec<_>>().join("/")
+        })
+        .collect()
+}
+
+fn are_unique(names: &[String]) -> bool {
+    names.iter().collect::<BTreeSet<_>>().len() == names.len()
+}
+
+fn words(list: &[Tree]) -> Vec<&str> {
+    list.iter().filter_map(Tree::as_text).collect()
+}
+
+/// Whether there are as many texts as ends, and each has its end behind a slash.
+fn end_with(texts: &[impl AsRef<str>], ends: &[&str]) -> bool {
+    texts.len() == ends.len()
+        && texts
+            .iter()
+            .zip(ends)
+            .all(|(text, end)| text.as_ref().ends_with(&format!("/{end}")))
+}
+
+/// The commands that a configuration has run after a file has changed.
+fn notifications(config: &Value) -> Vec<Vec<String>> {
+    let templates = config["template"].as_array().into_iter().flatten();
+    let execs = templates.filter_map(|template| match &template["exec"] {
+        Value::Array(blocks) => Some(&blocks[0]["command"]),
+        exec => exec.get("command"),
+    });
+    execs
+        .map(|command| {
+            serde_json::from_value(command.clone()).expect("a command is a list of texts")
+        })
+        .collect()
+}

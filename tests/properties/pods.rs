@@ -1,0 +1,442 @@
+//! Pods as people and controllers write them, and as nobody should.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use serde_json::{Value, json};
+
+use super::SECRET;
+use super::tree::Tree;
+
+/// A number that does not survive being read as one.
+fn odd_number() -> impl Strategy<Value = Tree> {
+    let numbers = [
+        "0",
+        "-0",
+        "1.50",
+        "1E2",
+        "123456789012345678901234567890",
+        "0.1e-7",
+        "1.0",
+    ];
+    select(numbers.to_vec()).prop_map(|number| Tree::Literal(number.to_owned()))
+}
+
+/// Text of a user's: what Kubernetes expands, a credential, anything.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        select(vec![
+            "/bin/app", "-c", "$(HOME)", "$$HOME", "$é", "a b", "--", "é", ""
+        ])
+        .prop_map(str::to_owned),
+        Just(format!("--password={SECRET}")),
+        "\\PC{0,8}",
+    ]
+}
+
+fn words() -> impl Strategy<Value = Tree> {
+    vec(word().prop_map(Tree::Text), 1..4).prop_map(Tree::List)
+}
+
+/// What a newer API may have: members that the policy does not know, null and numbers as they are written.
+fn newer() -> BoxedStrategy<Tree> {
+    let leaf = prop_oneof![
+        Just(Tree::null()),
+        Just(Tree::Literal("true".to_owned())),
+        odd_number(),
+        word().prop_map(Tree::Text),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..3).prop_map(Tree::List),
+            vec(("[a-z]{1,4}", inner), 0..3).prop_map(Tree::Object),
+        ]
+    })
+    .boxed()
+}
+
+/// Up to two members of `names`, each with any value.
+fn newer_members(names: &[&str]) -> impl Strategy<Value = Vec<(String, Tree)>> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let some = prop_oneof![
+        3 => Just(Vec::new()),
+        1 => subsequence(names.clone(), 1..=names.len().min(2)),
+    ];
+    some.prop_flat_map(|names| {
+        let members: Vec<_> = names
+            .into_iter()
+            .map(|name| (Just(name), newer()))
+            .collect();
+        members
+    })
+}
+
+/// A volume of each of these names is in every pod.
+const VOLUMES: [&str; 3] = ["data", "config", "cache"];
+const TOKEN_VOLUME: &str = "kube-api-access-x7k2p";
+const TOKEN_DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+fn volumes() -> impl Strategy<Value = Vec<Tree>> {
+    let kind = || {
+        select(vec![
+            json!({"emptyDir": {}}),
+            json!({"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}),
+            json!({"configMap": {"name": "app", "items": [{"key": "a$", "path": "b"}]}}),
+            json!({"csi": {"driver": "d", "volumeAttributes": {"password": SECRET}}, "hostPath": null}),
+            json!({"newer": {"number": 1.5}}),
+        ])
+    };
+    let secrets = option::weighted(
+        0.15,
+        select(vec![
+            json!({"emptyDir": {"medium": "Memory"}}),
+            json!({"emptyDir": {}}),
+        ]),
+    );
+    let has_token = prop::bool::weighted(0.7);
+    ([kind(), kind(), kind()], secrets, has_token, odd_number()).prop_map(
+        |(kinds, secrets, has_token, number)| {
+            let named = |name: &str, kind: Value| {
+                let mut volume = Tree::from(kind);
+                *volume.entry("name") = Tree::text(name);
+                volume
+            };
+            let mut volumes: Vec<_> = VOLUMES
+                .into_iter()
+                .zip(kinds)
+                .map(|(name, kind)| named(name, kind))
+                .collect();
+            volumes.extend(secrets.map(|kind| named("secrets", kind)));
+            if has_token {
+                let token =
+                    json!({"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}});
+                let mut volume = named(TOKEN_VOLUME, json!({"projected": {"sources": [token]}}));
+                *volume.entry_at(&["projected", "defaultMode"]) = number;
+                volumes.push(volume);
+            }
+            volumes
+        },
+    )
+}
+
+/// A container without name and token, which depend on the pod.
+fn container() -> BoxedStrategy<Tree> {
+    let directories = vec![
+        "/data",
+        "/etc/app",
+        "/cache//",
+        "/srv/./x",
+        "/tokens",
+        "/secrets-here",
+    ];
+    let mounts = subsequence(directories, 0..=3).prop_flat_map(|directories| {
+        let mount = |directory: &'static str| {
+            let volume = match directory {
+                // Of the volume for secrets, where there is one.
+                "/secrets-here" => select(vec!["secrets", "data"]),
+                _ => select(VOLUMES.to_vec()),
+            };
+            let part = option::weighted(0.2, select(vec!["subPath", "subPathExpr"]));
+            (volume, part).prop_map(move |(volume, part)| {
+                let mut mount = Tree::from(json!({"name": volume, "mountPath": directory}));
+                if let Some(part) = part {
+                    *mount.entry(part) = Tree::text("$(POD)");
+                }
+                mount
+            })
+        };
+        directories.into_iter().map(mount).collect::<Vec<_>>()
+    });
+    let mounts = prop_oneof![
+        4 => mounts.prop_map(|mounts| Some(Tree::List(mounts))),
+        1 => Just(None),
+        1 => Just(Some(Tree::null())),
+    ];
+    let environment = vec(("[A-Z_]{1,6}", word()), 0..3).prop_map(|variables| {
+        let variables = variables.into_iter();
+        let mut variables: Vec<_> = variables
+            .map(|(name, value)| Tree::from(json!({"name": name, "value": value})))
+            .collect();
+        variables.push(json!({"name": "PASSWORD", "value": SECRET}).into());
+        Tree::List(variables)
+    });
+    (
+        option::of(words()),
+        option::of(words()),
+        option::of(environment),
+        mounts,
+        lifecycle(),
+        option::weighted(0.1, select(vec!["Never", "OnFailure"])),
+        option::weighted(0.3, vec(9000_u16..9100, 0..2)),
+        newer_members(&["resizePolicy", "newerField", "stdin"]),
+    )
+        .prop_map(
+            |(command, args, environment, mounts, lifecycle, policy, ports, newer)| {
+                let mut container = Tree::from(json!({"image": "registry.example.org/app:1"}));
+                let mut put = |name: &str, value: Option<Tree>| {
+                    if let Some(value) = value {
+                        *container.entry(name) = value;
+                    }
+                };
+                put("command", command);
+                put("args", args);
+                put("env", environment);
+                put("volumeMounts", mounts);
+                put("lifecycle", lifecycle);
+                put("restartPolicy", policy.map(Tree::text));
+                put(
+                    "ports",
+                    ports.map(|ports| {
+                        let port = |port| Tree::from(json!({"containerPort": port}));
+                        Tree::List(ports.into_iter().map(port).collect())
+                    }),
+                );
+                for (name, value) in newer {
+                    put(&name, Some(value));
+                }
+                container
+            },
+        )
+        .boxed()
+}
+
+fn lifecycle() -> impl Strategy<Value = Option<Tree>> {
+    let of = |hook: Value| Some(Tree::from(hook));
+    let exec = (
+        words(),
+        newer_members(&["newerField", "timeout"]),
+        newer_members(&["newerKind"]),
+    )
+        .prop_map(|(command, of_exec, of_hook)| {
+            let mut lifecycle = Tree::EMPTY;
+            let exec = lifecycle.entry_at(&["postStart", "exec"]);
+            *exec.entry("command") = command;
+            for (name, value) in of_exec {
+                *exec.entry(&name) = value;
+            }
+            for (name, value) in of_hook {
+                *lifecycle.entry_at(&["postStart", &name]) = value;
+            }
+            Some(lifecycle)
+        });
+    prop_oneof![
+        6 => Just(None),
+        1 => Just(of(Value::Null)),
+        1 => Just(of(json!({}))),
+        1 => Just(of(json!({"preStop": {"exec": {"command": ["sleep", SECRET]}}, "stopSignal": "SIGUSR1"}))),
+        1 => Just(of(json!({"postStart": null, "preStop": null}))),
+        1 => Just(of(json!({"postStart": {"exec": {}}}))),
+        1 => Just(of(json!({"postStart": {"httpGet": {"port": 80}}}))),
+        4 => exec,
+    ]
+}
+
+/// A pod's spec, with one to three containers and up to two init containers.
+pub fn spec() -> BoxedStrategy<Tree> {
+    let members = newer_members(&[
+        "priority",
+        "tolerations",
+        "affinity",
+        "newerField",
+        "nodeSelector",
+        "securityContext",
+        "serviceAccount",
+    ]);
+    let restart_policy = option::of(select(vec!["Always", "OnFailure", "Never"]));
+    let pull_secrets = option::weighted(
+        0.3,
+        select(vec![
+            json!([{"name": "registry"}]),
+            json!([]),
+            Value::Null,
+            json!([{}]),
+        ]),
+    );
+    let init_containers = prop_oneof![
+        2 => vec(container(), 1..3).prop_map(|containers| Some(Some(containers))),
+        1 => Just(Some(None)),
+        3 => Just(None),
+    ];
+    (
+        vec(container(), 1..4),
+        init_containers,
+        volumes(),
+        restart_policy,
+        pull_secrets,
+        option::weighted(0.2, select(vec![0, 1, 600])),
+        option::weighted(0.1, any::<bool>()),
+        members,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(containers, init_containers, volumes, policy, pull_secrets, grace, shares, newer, has_proxy)| {
+                let has = |name: &str| volumes.iter().any(|volume| volume.text_of("name") == Some(name));
+                let (has_secrets, has_token) = (has("secrets"), has(TOKEN_VOLUME));
+                let finish = |prefix: &str, containers: Vec<Tree>| {
+                    let containers = containers.into_iter().enumerate();
+                    let named = containers.map(|(index, mut container)| {
+                        *container.entry("name") = Tree::text(format!("{prefix}-{index}"));
+                        let is_mountable = |mount: &Tree| has_secrets || mount.text_of("name") != Some("secrets");
+                        if container.get("volumeMounts").is_some_and(|mounts| !mounts.is_null()) {
+                            container.list_entry("volumeMounts").retain(is_mountable);
+                        }
+                        if has_token {
+                            let mount = json!({"name": TOKEN_VOLUME, "mountPath": TOKEN_DIRECTORY, "readOnly": true});
+                            container.list_entry("volumeMounts").push(mount.into());
+                        }
+                        container
+                    });
+                    Tree::List(named.collect())
+                };
+                let mut spec = Tree::EMPTY;
+                for (name, value) in newer {
+                    *spec.entry(&name) = value;
+                }
+                if let Some(containers) = init_containers {
+                    *spec.entry("initContainers") = match containers {
+                        Some(containers) => finish("init", containers),
+                        None => Tree::null(),
+                    };
+                }
+                *spec.entry("containers") = finish("app", containers);
+                if has_proxy {
+                    let proxy = json!({"name": "istio-proxy", "image": "istio", "env": [{"name": "T", "value": SECRET}]});
+                    spec.list_entry("containers").push(proxy.into());
+                }
+                *spec.entry("volumes") = Tree::List(volumes);
+                let mut put = |name: &str, value: Option<Value>| {
+                    if let Some(value) = value {
+                        *spec.entry(name) = value.into();
+                    }
+                };
+                put("restartPolicy", policy.map(|policy| json!(policy)));
+                put("imagePullSecrets", pull_secrets);
+                put("terminationGracePeriodSeconds", grace.map(|grace| json!(grace)));
+                put("shareProcessNamespace", shares.map(|shares| json!(shares)));
+                spec
+            },
+        ).boxed()
+}
+
+/// What is done to a spec after it has been made for what the pod asks.
+#[derive(Clone, Debug)]
+pub enum Damage {
+    /// Another value in the place of any.
+    Replace(Index, Tree),
+    /// A member of the spec.
+    Put(&'static str, Tree),
+    /// A name of the policy's, or one that is there already, for a container or a volume.
+    Rename(&'static str, Index, String),
+    /// A member twice in any object.
+    Repeat(Index, Tree),
+}
+
+pub fn damage() -> impl Strategy<Value = Damage> {
+    let wrong = || {
+        prop_oneof![
+            Just(Tree::text(SECRET)),
+            Just(Tree::from(json!([SECRET]))),
+            Just(Tree::from(json!({SECRET: SECRET}))),
+            newer(),
+        ]
+    };
+    let members = vec![
+        ("hostNetwork", Tree::Literal("true".to_owned())),
+        ("hostPID", Tree::Literal("true".to_owned())),
+        ("os", json!({"name": "windows"}).into()),
+        ("containers", Tree::List(Vec::new())),
+        ("volumes", Tree::null()),
+        ("restartPolicy", Tree::text(SECRET)),
+        ("restartPolicy", Tree::text("Always")),
+    ];
+    let names = [
+        "tvsi-vault-agent",
+        "tvsi-shared",
+        "secrets",
+        "app-0",
+        "data",
+        "é \" $",
+    ];
+    prop_oneof![
+        3 => (any::<Index>(), wrong()).prop_map(|(place, value)| Damage::Replace(place, value)),
+        2 => select(members).prop_map(|(name, value)| Damage::Put(name, value)),
+        2 => (select(vec!["containers", "initContainers", "volumes"]), any::<Index>(), select(names.to_vec()))
+            .prop_map(|(list, place, name)| Damage::Rename(list, place, name.to_owned())),
+        1 => (any::<Index>(), wrong()).prop_map(|(place, value)| Damage::Repeat(place, value)),
+    ]
+}
+
+impl Damage {
+    pub fn apply(&self, spec: &mut Tree) {
+        match self {
+            Damage::Replace(place, value) => change_one(spec, *place, &mut |name, old| {
+                // Messages may tell names and mount paths.
+                *old = match value {
+                    Tree::Text(_) if ["name", "mountPath"].contains(&name) => Tree::text("odd $"),
+                    value => value.clone(),
+                };
+            }),
+            Damage::Put(name, value) => *spec.entry(name) = value.clone(),
+            Damage::Rename(list, place, name) => {
+                let items = spec.list_entry(list);
+                if !items.is_empty() {
+                    let index = place.index(items.len());
+                    *items[index].entry("name") = Tree::text(name);
+                }
+            }
+            Damage::Repeat(place, value) => change_one(spec, *place, &mut |_, object| {
+                if let Tree::Object(members) = object
+                    && !members.is_empty()
+                {
+                    let name = members[place.index(members.len())].0.clone();
+                    let is_told = ["name", "mountPath"].contains(&name.as_str());
+                    let value = if is_told { Tree::null() } else { value.clone() };
+                    members.push((name, value));
+                }
+            }),
+        }
+    }
+}
+
+/// Changes one of all the values in `tree`, and is told the name of the member or list that it is in.
+fn change_one(tree: &mut Tree, place: Index, change: &mut impl FnMut(&str, &mut Tree)) {
+    fn visit(
+        name: &str,
+        tree: &mut Tree,
+        left: &mut Option<usize>,
+        change: &mut impl FnMut(&str, &mut Tree),
+    ) {
+        match left {
+            None => return,
+            Some(0) => {
+                *left = None;
+                return change(name, tree);
+            }
+            Some(count) => *count -= 1,
+        }
+        match tree {
+            Tree::List(items) => items
+                .iter_mut()
+                .for_each(|item| visit(name, item, left, change)),
+            Tree::Object(members) => {
+                members
+                    .iter_mut()
+                    .for_each(|(name, member)| visit(name, member, left, change));
+            }
+            Tree::Literal(_) | Tree::Text(_) => {}
+        }
+    }
+
+    let count = place.index(size(tree));
+    visit("spec", tree, &mut Some(count), change);
+}
+
+fn size(tree: &Tree) -> usize {
+    let below = match tree {
+        Tree::List(items) => items.iter().map(size).sum(),
+        Tree::Object(members) => members.iter().map(|(_, member)| size(member)).sum(),
+        Tree::Literal(_) | Tree::Text(_) => 0,
+    };
+    below + 1
+}
