@@ -49,9 +49,42 @@ bench: policy.wasm ## Measure the evaluation of an annotated and of an un-annota
 	cargo run --quiet --locked --package vsi -- bench policy.wasm \
 		-r test_data/requests/deployment-pod.json -r test_data/requests/plain-pod.json
 
+# libFuzzer's coverage, which the pinned Rust gives as it is. They need a C++ compiler, and nothing else.
+FUZZ_TARGETS := request annotations template
+FUZZ_SECONDS ?= 600
+FUZZ_HOST = $(shell rustc --version --verbose | sed -n 's/^host: //p')
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-, \
+	level=4 inline-8bit-counters pc-table trace-compares)
+FUZZER = fuzz/target/$(FUZZ_HOST)/release
+# A unit of more than a second would not end in time on the policy server, where the module runs.
+FUZZ_OPTIONS = -dict=fuzz/dictionary -max_len=32768 -timeout=10 -report_slow_units=1 -artifact_prefix=fuzz/artifacts/$*/
+
+.PHONY: fuzz
+fuzz: $(FUZZ_TARGETS:%=fuzz-%) ## Fuzz each target for FUZZ_SECONDS (600); with make -j2 two at a time
+
+.PHONY: $(FUZZ_TARGETS:%=fuzz-%)
+$(FUZZ_TARGETS:%=fuzz-%): fuzz-%: fuzz-build
+	mkdir -p fuzz/corpus/$* fuzz/artifacts/$*
+	$(FUZZER)/$* $(FUZZ_OPTIONS) -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 fuzz/corpus/$* fuzz/target/seeds/$*
+
+.PHONY: fuzz-smoke
+fuzz-smoke: $(FUZZ_TARGETS:%=fuzz-smoke-%) ## Run each fuzz target for some thousand inputs
+
+.PHONY: $(FUZZ_TARGETS:%=fuzz-smoke-%)
+$(FUZZ_TARGETS:%=fuzz-smoke-%): fuzz-smoke-%: fuzz-build
+	mkdir -p fuzz/artifacts/$*
+	$(FUZZER)/$* $(FUZZ_OPTIONS) -runs=5000 -seed=1 -verbosity=0 fuzz/target/seeds/$*
+
+.PHONY: fuzz-build
+fuzz-build:
+	RUSTFLAGS='$(FUZZ_FLAGS)' cargo build --release --locked --manifest-path fuzz/Cargo.toml \
+		--target $(FUZZ_HOST) --bins
+	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --package seeds -- fuzz/target/seeds
+
 .PHONY: lint
 lint: ## Check format, clippy and the shell scripts
 	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo clippy --package pod-runner --test scenarios --locked -- --deny warnings
 	shellcheck --shell=sh src/injection/scripts/*.sh
@@ -60,4 +93,5 @@ lint: ## Check format, clippy and the shell scripts
 .PHONY: clean
 clean: ## Remove what was built
 	cargo clean
+	cargo clean --manifest-path fuzz/Cargo.toml
 	rm -f policy.wasm
