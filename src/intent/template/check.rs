@@ -477,3 +477,52 @@ fn is_space(letter: char) -> bool {
 fn is_alphanumeric(letter: char) -> bool {
     letter == '_' || letter.is_alphanumeric()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn break_belongs_in_the_loop_of_a_range() {
+        for (template, is_possible) in [
+            ("{{ range . }}{{ break }}{{ end }}", true),
+            (
+                "{{ range . }}{{ if . }}{{ else }}{{ break }}{{ end }}{{ end }}",
+                true,
+            ),
+            ("{{ range . }}{{ else }}{{ break }}{{ end }}", false),
+            (
+                "{{ range . }}{{ range . }}{{ else }}{{ break }}{{ end }}{{ end }}",
+                true,
+            ),
+            (
+                "{{ range . }}{{ block \"b\" . }}{{ break }}{{ end }}{{ end }}",
+                false,
+            ),
+            (
+                "{{ range . }}{{ end }}{{ if . }}{{ continue }}{{ end }}",
+                false,
+            ),
+            (
+                "{{ if . }}{{ range . }}{{ continue }}{{ end }}{{ end }}",
+                true,
+            ),
+        ] {
+            assert_eq!(
+                check(template, |_| false).is_ok(),
+                is_possible,
+                "{template}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_block_without_end_is_told_where_it_begins() {
+        let template = "a\n{{ if . }}\n{{ with . }}{{ end }}\n";
+        let expected = Problem {
+            line: 2,
+            kind: ProblemKind::BlockWithoutEnd(Keyword::If),
+        };
+        assert_eq!(check(template, |_| false), Err(expected));
+    }
+}
