@@ -324,6 +324,10 @@ spring.datasource.password={{ .Data.password }}
     ),
     ("a comment that begins like its end", "{{/*/ a, b */}}x"),
     (
+        "comments with quotes, and backslashes in text",
+        "{{/*/ ' */}}' \\$5 {{-\t/* \" */ -}}\" \\$6",
+    ),
+    (
         "a comment between a chain",
         "{{ if .a }}{{/* else */}}{{ else }}{{- /* end */ -}}{{ end }}",
     ),

@@ -468,7 +468,8 @@ fn part_of_number(text: &str) -> Option<usize> {
     }
 }
 
-fn is_space(letter: char) -> bool {
+/// What separates the words of an action, and a trim mark from them.
+pub(super) fn is_space(letter: char) -> bool {
     matches!(letter, ' ' | '\t' | '\r' | '\n')
 }
 

@@ -36,10 +36,8 @@ fn scan(template: &str, mut visit: impl FnMut(usize, char, Part)) {
             return;
         }
         take(&mut rest, 2, Part::Action);
-        let trim = if rest.starts_with("- ") { 2 } else { 0 };
-        if rest[trim..].starts_with("/*") {
-            let end = rest.find("*/").map_or(rest.len(), |end| end + 2);
-            take(&mut rest, end, Part::Literal);
+        if let Some(length) = comment_length(rest) {
+            take(&mut rest, length, Part::Literal);
         }
         while !rest.is_empty() {
             if rest.starts_with("}}") {
@@ -55,6 +53,17 @@ fn scan(template: &str, mut visit: impl FnMut(usize, char, Part)) {
             }
         }
     }
+}
+
+/// The length of the comment that `inside` of an action starts with, behind a trim mark or not, up to the end
+/// if it has none.
+fn comment_length(inside: &str) -> Option<usize> {
+    let behind_mark = inside
+        .strip_prefix('-')
+        .and_then(|behind| behind.strip_prefix(check::is_space));
+    let text = behind_mark.unwrap_or(inside).strip_prefix("/*")?;
+    let end = text.find("*/").map_or(text.len(), |end| end + 2);
+    Some(inside.len() - text.len() + end)
 }
 
 /// The length of the string or character literal that `rest` starts with, up to the end if it has none.
@@ -168,6 +177,9 @@ mod tests {
             ("{{ f \"\\\"}},\" }},x", vec!["{{ f \"\\\"}},\" }}", "x"]),
             ("{{/* a }}, b */}},x", vec!["{{/* a }}, b */}}", "x"]),
             ("{{- /* ' */ -}},x", vec!["{{- /* ' */ -}}", "x"]),
+            ("{{-\n/* ' */ -}},x", vec!["{{-\n/* ' */ -}}", "x"]),
+            ("{{/*/ a, ' */}},x", vec!["{{/*/ a, ' */}}", "x"]),
+            ("{{-/* a,", vec!["{{-/* a,"]),
             ("{{ ',' }},é,", vec!["{{ ',' }}", "é", ""]),
             ("it's, {{ 1 }}", vec!["it's", " {{ 1 }}"]),
             ("{{ unterminated , ", vec!["{{ unterminated , "]),
@@ -188,6 +200,11 @@ mod tests {
             (r"cost: \$5 {{ \$x }}", r"cost: \$5 {{ $x }}"),
             (r#"{{ f "\$" `\$` '\$' }}"#, r#"{{ f "\$" `\$` '\$' }}"#),
             (r"{{/* \$ */}}", r"{{/* \$ */}}"),
+            (r"{{/*/ ' */}}' \$5", r"{{/*/ ' */}}' \$5"),
+            (
+                "{{-\t/* it's */ -}}{{ \\$x }}",
+                "{{-\t/* it's */ -}}{{ $x }}",
+            ),
             (r"{{ \x \\$ }}", r"{{ \x \$ }}"),
             (r"{{ \", r"{{ \"),
             (r"{{ \}}$", r"{{ \}}$"),
