@@ -663,14 +663,31 @@ fn a_function_is_denied_wherever_it_is_called() {
     }
 }
 
+/// `true`, `false` and `nil` are values to Go.
+#[test]
+fn where_all_functions_are_denied_values_are_not() {
+    let settings = json!({"restrictions": {"deniedTemplateFunctions": ["*"]}});
+    let template =
+        "{{ if true }}{{ .a }}{{ else if false }}{{ $x := .b.nil }}{{ $x }}{{ end }}{{ (.c nil) }}";
+    let answer = answer_by(&settings, template);
+    assert_eq!(answer["accepted"], true, "{answer}");
+    let answer = answer_by(&settings, "{{ not true }}");
+    let problem = "function not is denied by the setting restrictions.deniedTemplateFunctions";
+    assert_eq!(answer["message"], refusal(1, problem));
+}
+
 fn refusal(line: usize, problem: &str) -> String {
     format!(
         "annotation sidecar.vault.talend.org/secrets-template: template 1, line {line}: {problem}"
     )
 }
 
-/// The policy's answer to a pod with this template.
 fn answer_to(template: &str) -> Value {
+    answer_by(&json!({}), template)
+}
+
+/// The policy's answer to a pod with this template.
+fn answer_by(settings: &Value, template: &str) -> Value {
     let pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -681,7 +698,7 @@ fn answer_to(template: &str) -> Value {
         }},
         "spec": {"containers": [{"name": "app", "image": "registry.example.org/app:1.0"}]},
     });
-    evaluate_natively(&payload(&creation_of(&pod), &json!({})))
+    evaluate_natively(&payload(&creation_of(&pod), settings))
 }
 
 fn message(template: &str) -> String {

@@ -45,6 +45,9 @@ pub enum ProblemKind {
     Denied(String),
 }
 
+/// Words that are values, and not the functions of a pattern that they match.
+const VALUES: [&str; 3] = ["true", "false", "nil"];
+
 /// A word that is no function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Keyword {
@@ -253,7 +256,7 @@ impl Blocks {
                         first = None;
                     }
                     Some(&keyword) => return Err((rest, ProblemKind::KeywordInside(keyword))),
-                    None if is_denied(text) => {
+                    None if !VALUES.contains(&text) && is_denied(text) => {
                         return Err((rest, ProblemKind::Denied(text.to_owned())));
                     }
                     None => {}
@@ -349,7 +352,7 @@ fn is_else(first: Option<(Keyword, &str)>) -> bool {
 #[derive(Clone, Copy, PartialEq)]
 enum Token {
     Space,
-    /// A function's name or a keyword.
+    /// A function's name, a keyword or one of the [`VALUES`].
     Word,
     LeftParenthesis,
     RightParenthesis,
