@@ -4,6 +4,13 @@ use serde_json::Value;
 
 use super::reader::{FromSetting, kind};
 
+/// The longest text that can be of a pattern. Both grow with the pod: without a bound, comparing them would
+/// take longer than policy-server waits.
+const LONGEST_TEXT: usize = 1024;
+
+/// The longest name of a namespace or service account that Kubernetes takes.
+const LONGEST_NAME: usize = 253;
+
 const ALLOWED: &str = "a pattern such as secret/{namespace}/**, in which * stands for any part of a path segment, ** for any part of a path, and {namespace} and {serviceAccount} for the pod's";
 
 /// A pattern.
@@ -65,6 +72,10 @@ impl Pattern {
 
     /// Whether all of `text` is of this pattern, for a pod of that identity.
     pub fn matches(&self, text: &str, identity: Identity<'_>) -> bool {
+        let names = [identity.namespace, identity.service_account];
+        if text.len() > LONGEST_TEXT || names.iter().any(|name| name.len() > LONGEST_NAME) {
+            return false;
+        }
         let mut pieces = Vec::with_capacity(self.pieces.len());
         for piece in &self.pieces {
             match piece {
@@ -133,6 +144,21 @@ mod tests {
             service_account: "orders",
         };
         Pattern::parse(pattern).unwrap().matches(text, identity)
+    }
+
+    #[test]
+    fn what_is_too_long_for_kubernetes_or_vault_is_of_no_pattern() {
+        assert!(matches("**", &"a".repeat(LONGEST_TEXT)));
+        assert!(!matches("**", &"a".repeat(LONGEST_TEXT + 1)));
+        let of = |length| {
+            let identity = Identity {
+                namespace: "team-a",
+                service_account: &"a".repeat(length),
+            };
+            Pattern::parse("a*").unwrap().matches("a", identity)
+        };
+        assert!(of(LONGEST_NAME));
+        assert!(!of(LONGEST_NAME + 1));
     }
 
     #[test]
