@@ -110,6 +110,10 @@ vocabulary! {
         "Memory limit of Consul Template.";
 }
 
+/// The most unknown annotations that are told by name: clients show 4,096 letters of warnings, and the nearest
+/// name is looked for among all.
+const MOST_NAMED: usize = 20;
+
 /// The annotations of one pod that are under the policy's prefix.
 #[derive(Debug)]
 pub struct Annotations<'a> {
@@ -183,9 +187,17 @@ impl<'a> Annotations<'a> {
         key.below(self.prefix)
     }
 
-    /// A warning for each annotation under the prefix that does not exist.
+    /// A warning for each annotation under the prefix that does not exist, and for many of them one that tells
+    /// how many more there are.
     pub fn warnings_of_unknown(&self) -> impl Iterator<Item = String> {
-        self.unknown.iter().map(|name| {
+        let more = self.unknown.len().saturating_sub(MOST_NAMED);
+        let others = (more > 0).then(|| {
+            format!(
+                "{more} more annotations under {} are unknown and ignored",
+                self.prefix
+            )
+        });
+        let named = self.unknown.iter().take(MOST_NAMED).map(|name| {
             let hint = suggestion::nearest(name, Key::ALL.iter().map(|key| key.name()));
             match hint {
                 Some(known) => format!(
@@ -194,7 +206,8 @@ impl<'a> Annotations<'a> {
                 ),
                 None => format!("annotation {}/{name} is unknown and ignored", self.prefix),
             }
-        })
+        });
+        named.chain(others)
     }
 }
 
@@ -255,6 +268,23 @@ mod tests {
                 "annotation v/secret-path is unknown and ignored; did you mean secrets-path?",
                 "annotation v/zzz is unknown and ignored"
             ]
+        );
+    }
+
+    #[test]
+    fn of_many_mistyped_annotations_some_are_told_by_name() {
+        let many: Vec<_> = (0..50)
+            .map(|number| format!(r#""v/x{number}":"""#))
+            .collect();
+        let many = raw(&format!(r#"{{"v/inject":"true",{}}}"#, many.join(",")));
+        let members = json::read(&many).unwrap();
+        let annotations = Annotations::read(&members, "v").unwrap().unwrap();
+        let warnings: Vec<_> = annotations.warnings_of_unknown().collect();
+        assert_eq!(warnings.len(), MOST_NAMED + 1);
+        assert_eq!(warnings[0], "annotation v/x0 is unknown and ignored");
+        assert_eq!(
+            warnings[MOST_NAMED],
+            "30 more annotations under v are unknown and ignored"
         );
     }
 
