@@ -13,7 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::injection::{ContainerChange, Injection};
+use crate::injection::{ContainerChange, Injection, MOST_ADDED, Refusal};
 use crate::json::{self, Members};
 use crate::pod::{List, Pod, PostStart};
 
@@ -65,28 +65,8 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
     Patch(operations.0)
 }
 
-/// The most bytes of text that may be added to a pod: etcd refuses objects of more than 1.5 MB, and every
-/// change of the pod's status carries all of it.
-const MOST_ADDED: usize = 512 * 1024;
-
-/// A patch that would add too much.
-#[derive(Debug)]
-pub struct TooMuch {
-    bytes: usize,
-}
-
-impl fmt::Display for TooMuch {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{} bytes would be added to the pod, and at most {MOST_ADDED} are possible; ask for fewer or shorter templates and destinations, or for fewer containers with them (inject-containers)",
-            self.bytes
-        )
-    }
-}
-
 /// Refuses a patch that adds more text than an object can have.
-pub fn refuse_too_much(patch: &Patch) -> Result<(), TooMuch> {
+pub fn refuse_too_much(patch: &Patch) -> Result<(), Refusal> {
     let added = patch.0.iter().map(|operation| match operation {
         PatchOperation::Add(add) => length(&add.value),
         PatchOperation::Replace(replace) => length(&replace.value),
@@ -94,7 +74,7 @@ pub fn refuse_too_much(patch: &Patch) -> Result<(), TooMuch> {
     });
     match added.sum() {
         0..=MOST_ADDED => Ok(()),
-        bytes => Err(TooMuch { bytes }),
+        _ => Err(Refusal::TooMuch),
     }
 }
 

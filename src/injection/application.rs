@@ -1,11 +1,12 @@
 //! The pod's own containers: which of them belong to the application, and what each gets.
 
+use std::collections::BTreeSet;
 use std::ptr;
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
 use super::container::{read_only, writable};
-use super::{ContainerChange, Context, Refusal, environment, hook, names};
+use super::{ContainerChange, Context, MOST_ADDED, Refusal, environment, hook, names};
 use crate::annotations::Key;
 use crate::intent::{Intent, SecretFile};
 use crate::pod::{Container, List, Pod, same_path};
@@ -65,23 +66,26 @@ fn named<'c, 'p>(
     key: Key,
     settings: &Settings,
 ) -> Result<Vec<&'c Container<'p>>, Refusal> {
-    for (position, name) in names.iter().enumerate() {
-        if !containers.iter().any(|container| *container.name == **name) {
-            let known = containers
-                .iter()
-                .map(|container| container.name.to_string());
-            return Err(Refusal::NoSuchContainer {
-                annotation: settings.annotations.name(key),
-                position: position + 1,
-                of: match key {
-                    Key::JobContainers => "pod",
-                    _ => "application",
-                },
-                known: known.collect(),
-            });
-        }
+    let known: BTreeSet<&str> = containers
+        .iter()
+        .map(|container| &*container.name)
+        .collect();
+    if let Some(position) = names.iter().position(|name| !known.contains(&**name)) {
+        let known = containers
+            .iter()
+            .map(|container| container.name.to_string());
+        return Err(Refusal::NoSuchContainer {
+            annotation: settings.annotations.name(key),
+            position: position + 1,
+            of: match key {
+                Key::JobContainers => "pod",
+                _ => "application",
+            },
+            known: known.collect(),
+        });
     }
-    let is_named = |container: &&&Container<'p>| names.iter().any(|name| **name == *container.name);
+    let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let is_named = |container: &&&Container<'p>| names.contains(&*container.name);
     Ok(containers.iter().filter(is_named).copied().collect())
 }
 
@@ -91,7 +95,7 @@ pub fn changes(
     intent: &Intent,
     context: &Context<'_, '_>,
 ) -> Result<Vec<ContainerChange>, Refusal> {
-    let mut changes = Vec::new();
+    let mut changes = Changes::default();
     if let Some(secrets) = &intent.secrets {
         // They are in the order of the pod.
         let mut selected = context.selected.iter().peekable();
@@ -101,7 +105,7 @@ pub fn changes(
                 .is_some()
             {
                 let files = &secrets.files;
-                changes.push(of_application(intent, files, index, container, context)?);
+                changes.add(of_application(intent, files, index, container, context)?)?;
             }
         }
     }
@@ -111,7 +115,7 @@ pub fn changes(
             if is_ignored(container, context.settings) {
                 continue;
             }
-            changes.push(ContainerChange {
+            changes.add(ContainerChange {
                 list: List::InitContainers,
                 index,
                 volume_mounts: secrets_mount(intent, container, writes, context.settings)?
@@ -119,10 +123,37 @@ pub fn changes(
                     .collect(),
                 post_start: None,
                 command: Vec::new(),
-            });
+            })?;
         }
     }
-    Ok(changes)
+    Ok(changes.all)
+}
+
+/// Changes that are together no larger than a pod can become. The many containers of a large request would
+/// have each its own copy of the scripts and destinations.
+#[derive(Default)]
+struct Changes {
+    all: Vec<ContainerChange>,
+    bytes: usize,
+}
+
+impl Changes {
+    fn add(&mut self, change: ContainerChange) -> Result<(), Refusal> {
+        let mounts = change.volume_mounts.iter();
+        let words = change
+            .command
+            .iter()
+            .chain(change.post_start.iter().flatten());
+        self.bytes += mounts
+            .map(|mount| mount.name.len() + mount.mount_path.len())
+            .chain(words.map(String::len))
+            .sum::<usize>();
+        if self.bytes > MOST_ADDED {
+            return Err(Refusal::TooMuch);
+        }
+        self.all.push(change);
+        Ok(())
+    }
 }
 
 fn of_application(

@@ -25,7 +25,7 @@ use crate::pod::{self, List, Pod};
 use crate::settings::{Amounts, Program, Resources, Settings};
 
 use container::env;
-pub use refusal::Refusal;
+pub use refusal::{MOST_ADDED, Refusal};
 use volumes::Volumes;
 
 /// The annotation by which `kubectl logs` and `exec` choose a container, if it is not the first one.

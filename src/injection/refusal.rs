@@ -8,10 +8,16 @@ use super::names;
 /// some; Linux refuses to start a program with a longer one.
 pub const CONFIGURATION_LIMIT: usize = 128_000;
 
+/// The most bytes of text that may be added to a pod: etcd refuses objects of more than 1.5 MB, and every
+/// change of the pod's status carries all of it.
+pub const MOST_ADDED: usize = 512 * 1024;
+
 /// What in the pod stands against the injection.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Refusal {
     Windows,
+    /// Over [`MOST_ADDED`].
+    TooMuch,
     ContainerNameTaken {
         container: String,
     },
@@ -95,6 +101,10 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Refusal::TooMuch => write!(
+                formatter,
+                "more than {MOST_ADDED} bytes would be added to the pod; ask for fewer or shorter templates and destinations, or for fewer containers with them (inject-containers)"
+            ),
             Refusal::Windows => formatter.write_str(
                 "spec.os.name is windows, and the injected containers run on linux only",
             ),
