@@ -172,6 +172,8 @@ fn logins(login: Login) -> impl Strategy<Value = Vec<(Key, String)>> {
             "/tokens/vault".to_owned(),
             format!("/tokens/{SPICE}/vault"),
             format!("/tokens/{SPICE}"),
+            "/opt/talend/tvsi/token".to_owned(),
+            "/opt/talend/secrets/token".to_owned(),
         ]),
     );
     (role, token).prop_map(move |(role, token)| match login {

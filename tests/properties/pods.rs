@@ -148,10 +148,17 @@ fn container() -> BoxedStrategy<Tree> {
         };
         directories.into_iter().map(mount).collect::<Vec<_>>()
     });
+    let taken = select(vec![
+        "/opt/talend/secrets/",
+        "/opt/talend/./tvsi-env",
+        "/own",
+    ]);
+    let clash = taken.prop_map(|taken| Tree::from(json!({"name": "data", "mountPath": taken})));
     let mounts = prop_oneof![
-        4 => mounts.prop_map(|mounts| Some(Tree::List(mounts))),
-        1 => Just(None),
-        1 => Just(Some(Tree::null())),
+        30 => mounts.prop_map(|mounts| Some(Tree::List(mounts))),
+        1 => clash.prop_map(|mount| Some(Tree::List(vec![mount]))),
+        8 => Just(None),
+        8 => Just(Some(Tree::null())),
     ];
     let environment = vec(("[A-Z_]{1,6}", word()), 0..3).prop_map(|variables| {
         let variables = variables.into_iter();
