@@ -199,12 +199,35 @@ impl Case {
         }
     }
 
-    /// The same with these annotations of the policy's, in the place of its own.
-    pub fn with_annotations(mut self, values: Vec<(Key, String)>) -> Case {
-        for (key, value) in values {
+    /// The same with these annotations of the policy's, in the place of those about its files.
+    pub fn with_files(mut self, values: Vec<(Key, String)>) -> Case {
+        let of_files = [
+            Key::SecretsPath,
+            Key::SecretsDestination,
+            Key::SecretsTemplate,
+            Key::Notify,
+        ];
+        let given = values.iter().map(|(key, _)| *key);
+        for key in given.chain(of_files) {
             let name = key.below(&self.prefix);
             self.annotations.retain(|(known, _)| *known != name);
+        }
+        for (key, value) in values {
+            let name = key.below(&self.prefix);
             self.annotations.push((name, Tree::Text(value)));
+        }
+        self
+    }
+
+    /// The same with that many more containers like the first.
+    pub fn with_containers(mut self, count: usize) -> Case {
+        let containers = self.pod.entry("spec").list_entry("containers");
+        if let Some(first) = containers.first().cloned() {
+            for index in 0..count {
+                let mut container = first.clone();
+                *container.entry("name") = Tree::text(format!("more-{index}"));
+                containers.push(container);
+            }
         }
         self
     }
@@ -338,7 +361,7 @@ impl Submission {
         self.answer().injected().cloned()
     }
 
-    /// Whether a name or a mount path is there already as the policy would give it.
+    /// The pod's spec as submitted.
     pub fn spec(&self) -> Tree {
         self.object.get("spec").cloned().unwrap_or(Tree::EMPTY)
     }

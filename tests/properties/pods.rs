@@ -260,6 +260,9 @@ pub fn spec() -> BoxedStrategy<Tree> {
             json!([{}]),
         ]),
     );
+    let grace = option::weighted(0.2, select(vec![0, 1, 600]));
+    // The API server looks at names after the policy.
+    let suffix = prop_oneof![9 => Just(""), 1 => Just(" $(HOME) é\"")];
     let init_containers = prop_oneof![
         2 => vec(container(), 1..3).prop_map(|containers| Some(Some(containers))),
         1 => Just(Some(None)),
@@ -271,44 +274,28 @@ pub fn spec() -> BoxedStrategy<Tree> {
         volumes(),
         restart_policy,
         pull_secrets,
-        option::weighted(0.2, select(vec![0, 1, 600])),
-        option::weighted(0.1, any::<bool>()),
+        (grace, option::weighted(0.1, any::<bool>())),
         members,
-        any::<bool>(),
+        (any::<bool>(), suffix),
     )
         .prop_map(
-            |(containers, init_containers, volumes, policy, pull_secrets, grace, shares, newer, has_proxy)| {
-                let has = |name: &str| volumes.iter().any(|volume| volume.text_of("name") == Some(name));
-                let (has_secrets, has_token) = (has("secrets"), has(TOKEN_VOLUME));
-                let finish = |prefix: &str, containers: Vec<Tree>| {
-                    let containers = containers.into_iter().enumerate();
-                    let named = containers.map(|(index, mut container)| {
-                        *container.entry("name") = Tree::text(format!("{prefix}-{index}"));
-                        let is_mountable = |mount: &Tree| has_secrets || mount.text_of("name") != Some("secrets");
-                        if container.get("volumeMounts").is_some_and(|mounts| !mounts.is_null()) {
-                            container.list_entry("volumeMounts").retain(is_mountable);
-                        }
-                        if has_token {
-                            let mount = json!({"name": TOKEN_VOLUME, "mountPath": TOKEN_DIRECTORY, "readOnly": true});
-                            container.list_entry("volumeMounts").push(mount.into());
-                        }
-                        container
-                    });
-                    Tree::List(named.collect())
-                };
+            |(containers, init_containers, volumes, policy, pull_secrets, limits, newer, names)| {
+                let (has_proxy, suffix) = names;
+                let (grace, shares) = limits;
                 let mut spec = Tree::EMPTY;
                 for (name, value) in newer {
                     *spec.entry(&name) = value;
                 }
                 if let Some(containers) = init_containers {
                     *spec.entry("initContainers") = match containers {
-                        Some(containers) => finish("init", containers),
+                        Some(containers) => complete(containers, "init", suffix, &volumes),
                         None => Tree::null(),
                     };
                 }
-                *spec.entry("containers") = finish("app", containers);
+                *spec.entry("containers") = complete(containers, "app", suffix, &volumes);
                 if has_proxy {
-                    let proxy = json!({"name": "istio-proxy", "image": "istio", "env": [{"name": "T", "value": SECRET}]});
+                    let variable = json!({"name": "TOKEN", "value": SECRET});
+                    let proxy = json!({"name": "istio-proxy", "image": "istio", "env": [variable]});
                     spec.list_entry("containers").push(proxy.into());
                 }
                 *spec.entry("volumes") = Tree::List(volumes);
@@ -319,11 +306,43 @@ pub fn spec() -> BoxedStrategy<Tree> {
                 };
                 put("restartPolicy", policy.map(|policy| json!(policy)));
                 put("imagePullSecrets", pull_secrets);
-                put("terminationGracePeriodSeconds", grace.map(|grace| json!(grace)));
+                put(
+                    "terminationGracePeriodSeconds",
+                    grace.map(|grace| json!(grace)),
+                );
                 put("shareProcessNamespace", shares.map(|shares| json!(shares)));
                 spec
             },
-        ).boxed()
+        )
+        .boxed()
+}
+
+/// The containers with their names and what they mount of the pod's volumes.
+fn complete(containers: Vec<Tree>, prefix: &str, suffix: &str, volumes: &[Tree]) -> Tree {
+    let has = |name| {
+        volumes
+            .iter()
+            .any(|volume| volume.text_of("name") == Some(name))
+    };
+    let is_mountable = |mount: &Tree| has("secrets") || mount.text_of("name") != Some("secrets");
+    let token = json!({"name": TOKEN_VOLUME, "mountPath": TOKEN_DIRECTORY, "readOnly": true});
+    let containers = containers.into_iter().enumerate();
+    let completed = containers.map(|(index, mut container)| {
+        *container.entry("name") = match index {
+            0 => Tree::text(format!("{prefix}-0")),
+            index => Tree::text(format!("{prefix}{suffix}-{index}")),
+        };
+        if !container.list_of("volumeMounts").is_empty() {
+            container.list_entry("volumeMounts").retain(is_mountable);
+        }
+        if has(TOKEN_VOLUME) {
+            container
+                .list_entry("volumeMounts")
+                .push(token.clone().into());
+        }
+        container
+    });
+    Tree::List(completed.collect())
 }
 
 /// What is done to a spec after it has been made for what the pod asks.
