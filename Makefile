@@ -73,7 +73,7 @@ fuzz-smoke: $(FUZZ_TARGETS:%=fuzz-smoke-%) ## Run each fuzz target for some thou
 .PHONY: $(FUZZ_TARGETS:%=fuzz-smoke-%)
 $(FUZZ_TARGETS:%=fuzz-smoke-%): fuzz-smoke-%: fuzz-build
 	mkdir -p fuzz/artifacts/$*
-	$(FUZZER)/$* $(FUZZ_OPTIONS) -runs=5000 -seed=1 -verbosity=0 fuzz/target/seeds/$*
+	$(FUZZER)/$* $(FUZZ_OPTIONS) -runs=10000 -seed=1 -verbosity=0 fuzz/target/seeds/$*
 
 .PHONY: fuzz-build
 fuzz-build:
