@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -52,9 +52,17 @@ impl Shell {
     }
 
     fn command(self) -> Command {
+        // What begins with HUP ignored, as under nohup, and so all that it starts, could not be told by it.
+        let mut command = Command::new(find_program("env").expect("env is on PATH"));
         let mut words = self.name().split(' ');
-        let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words);
+        let shell = words.next().and_then(find_program).unwrap_or_else(|| {
+            panic!(
+                "these tests need {}: install the package {}",
+                self.name(),
+                self.package()
+            )
+        });
+        command.arg("--default-signal=HUP").arg(shell).args(words);
         command
     }
 }
@@ -292,11 +300,6 @@ impl Container {
             .spawn();
         let child = match started {
             Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound => panic!(
-                "these tests need {}: install the package {}",
-                self.shell.name(),
-                self.shell.package()
-            ),
             Err(error) => panic!("{}: {error}", command.get_program().display()),
         };
         // It holds an end of the pipe.

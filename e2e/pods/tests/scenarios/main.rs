@@ -80,7 +80,9 @@ fn main() -> ExitCode {
 /// container and no mount is left behind.
 fn run_inside() -> ! {
     let this = std::env::current_exe().expect("this program has a path");
-    let error = Command::new("unshare")
+    // Containers do not begin with HUP ignored, as this program may have.
+    let error = Command::new("env")
+        .args(["--default-signal=HUP", "unshare"])
         .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
         .arg(this)
         .args(std::env::args_os().skip(1))
