@@ -232,11 +232,11 @@ impl Blocks {
                 }
                 return Ok(after);
             }
-            if rest.is_empty() {
+            let Some(first_letter) = rest.chars().next() else {
                 // Where it begins says more than where the template ends.
                 return Err((action, ProblemKind::ActionWithoutEnd));
-            }
-            let (token, length) = token(rest)?;
+            };
+            let (token, length) = token(rest, first_letter)?;
             let (text, after) = rest.split_at(length);
             match token {
                 Token::Space => {}
@@ -360,13 +360,10 @@ enum Token {
     Other,
 }
 
-/// The token that `rest` begins with, and its length. `rest` does not begin with `}}`.
-fn token(rest: &str) -> Result<(Token, usize), Failure<'_>> {
-    let mut letters = rest.chars();
-    let Some(first) = letters.next() else {
-        return Err((rest, ProblemKind::ActionWithoutEnd));
-    };
-    let second = letters.next();
+/// The token that `rest` begins with, of which `first` is the first letter, and its length. `rest` does not
+/// begin with `}}`.
+fn token(rest: &str, first: char) -> Result<(Token, usize), Failure<'_>> {
+    let second = rest.chars().nth(1);
     match first {
         _ if is_space(first) => Ok((Token::Space, 1)),
         '(' => Ok((Token::LeftParenthesis, 1)),
