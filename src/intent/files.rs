@@ -149,26 +149,30 @@ fn paths(reader: &Reader<'_>, count: usize) -> Result<Vec<String>, Refusal> {
             reader.label(&settings.application_label, Key::SecretsPath)?,
             reader.label(&settings.service_label, Key::SecretsPath)?
         );
-        let source = format!(
-            "labels {} and {}",
-            settings.application_label.as_str(),
-            settings.service_label.as_str()
-        );
-        allow_path(reader, &path, &source)?;
+        allow_path(reader, &path, || {
+            format!(
+                "labels {} and {}",
+                settings.application_label.as_str(),
+                settings.service_label.as_str()
+            )
+        })?;
         return Ok(vec![path]);
     };
     let paths = given.list()?;
     if paths.len() != count {
         return Err(count_mismatch(reader, Key::SecretsPath, paths.len(), count));
     }
-    let source = format!("annotation {}", given.name);
     for path in &paths {
-        allow_path(reader, path, &source)?;
+        allow_path(reader, path, || format!("annotation {}", given.name))?;
     }
     Ok(paths.into_iter().map(str::to_owned).collect())
 }
 
-fn allow_path(reader: &Reader<'_>, path: &str, source: &str) -> Result<(), Refusal> {
+fn allow_path(
+    reader: &Reader<'_>,
+    path: &str,
+    source: impl FnOnce() -> String,
+) -> Result<(), Refusal> {
     restricted::allow_path(path, source, &reader.settings.restrictions, reader.identity)
 }
 

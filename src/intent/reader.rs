@@ -123,16 +123,17 @@ impl<'a> Reader<'a> {
 
     fn role(&self) -> Result<String, Refusal> {
         let label = &self.settings.annotations.application_label;
-        let (role, source) = match self.short_line(Key::Role)? {
-            Some(given) => (given.text.to_owned(), format!("annotation {}", given.name)),
-            None => (
-                self.label(label, Key::Role)?,
-                format!("label {}", label.as_str()),
-            ),
+        let given = self.short_line(Key::Role)?;
+        let role = match &given {
+            Some(given) => given.text.to_owned(),
+            None => self.label(label, Key::Role)?,
         };
         restricted::allow(
             &role,
-            &source,
+            || match given {
+                Some(given) => format!("annotation {}", given.name),
+                None => format!("label {}", label.as_str()),
+            },
             self.settings.restrictions.allowed_roles.as_deref(),
             "restrictions.allowedRoles",
             self.identity,
@@ -144,11 +145,10 @@ impl<'a> Reader<'a> {
         let Some(given) = self.short_line(Key::VaultImage)? else {
             return Ok(None);
         };
-        let source = format!("annotation {}", given.name);
         let image: Image = parse(given)?;
         restricted::allow(
             image.as_str(),
-            &source,
+            || format!("annotation {}", self.annotations.name(Key::VaultImage)),
             self.settings.restrictions.allowed_images.as_deref(),
             "restrictions.allowedImages",
             self.identity,

@@ -21,7 +21,7 @@ pub fn refuse_locked(
 /// Refuses `value`, which comes from `source`, if it is of none of the patterns of `rule`.
 pub fn allow(
     value: &str,
-    source: &str,
+    source: impl FnOnce() -> String,
     patterns: Option<&[Pattern]>,
     rule: &'static str,
     identity: Identity<'_>,
@@ -32,7 +32,7 @@ pub fn allow(
     };
     match patterns {
         Some(patterns) if !is_allowed(patterns) => Err(Refusal::Restricted {
-            source: source.to_owned(),
+            source: source(),
             value: value.to_owned(),
             rule,
             allowed: patterns
@@ -47,7 +47,7 @@ pub fn allow(
 /// Refuses a path of Vault's that is not allowed, however it is written.
 pub fn allow_path(
     path: &str,
-    source: &str,
+    source: impl FnOnce() -> String,
     restrictions: &Restrictions,
     identity: Identity<'_>,
 ) -> Result<(), Refusal> {
@@ -58,7 +58,7 @@ pub fn allow_path(
     match normalized(path) {
         Some(path) => allow(&path, source, Some(patterns), rule, identity),
         None => Err(Refusal::IncomparablePath {
-            source: source.to_owned(),
+            source: source(),
             rule,
         }),
     }
