@@ -1,15 +1,19 @@
 # What contributors run; every target works on a fresh machine with rustup.
 
-MODULE := target/wasm32-wasip1/release/vault_sidecar_injector.wasm
+MODULE := target/policy/wasm32-wasip1/release/vault_sidecar_injector.wasm
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock rust-toolchain.toml
 
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-policy.wasm: $(SOURCES) ## Build the module
+# A toolchain that was there before this repository does not have it.
+.PHONY: wasm-target
+wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
-	cargo build --release --locked --target wasm32-wasip1 --package vault-sidecar-injector
+
+policy.wasm: $(SOURCES) | wasm-target ## Build the module
+	cargo build --release --locked --target wasm32-wasip1 --target-dir target/policy --package vault-sidecar-injector
 	cp $(MODULE) $@
 
 .PHONY: run
@@ -82,7 +86,7 @@ fuzz-build:
 	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --package seeds -- fuzz/target/seeds
 
 .PHONY: lint
-lint: ## Check format, clippy and the shell scripts
+lint: wasm-target ## Check format, clippy and the shell scripts
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings

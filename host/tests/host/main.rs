@@ -1,5 +1,4 @@
-//! The host as its users meet it: the library with policies of every temper, and the command line tool.
+//! The library with policies of every temper.
 
-mod command_line;
 mod guests;
 mod policy;
