@@ -29,6 +29,7 @@ use patch::Patched;
 use pod::Pod;
 use settings::{Identity, Settings};
 use workload::PodTemplate;
+pub use workload::template_path;
 
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]

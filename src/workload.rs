@@ -48,6 +48,18 @@ const KINDS: [(&str, &str, &str); 8] = [
     ("batch", "CronJob", "spec.jobTemplate.spec.template"),
 ];
 
+fn entry(group: &str, kind: &str) -> Option<&'static (&'static str, &'static str, &'static str)> {
+    KINDS
+        .iter()
+        .find(|entry| (entry.0, entry.1) == (group, kind))
+}
+
+/// Where objects of an API group and kind have their pod template, as names between dots: `spec.template`, and
+/// nothing for a pod itself. `None` for all kinds that the policy does not look at.
+pub fn template_path(group: &str, kind: &str) -> Option<&'static str> {
+    entry(group, kind).map(|(_, _, path)| *path)
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata<'a> {
@@ -85,10 +97,7 @@ impl<'a> PodTemplate<'a> {
     /// Finds the pod in the object of a request that creates one, or that creates or changes a workload;
     /// `None` for all other requests.
     pub fn find(request: &Request<'a>) -> Result<Option<Self>, Malformed> {
-        let Some((_, kind, path)) = KINDS
-            .iter()
-            .find(|(group, kind, _)| *group == request.group && *kind == request.kind)
-        else {
+        let Some((_, kind, path)) = entry(&request.group, &request.kind) else {
             return Ok(None);
         };
         let is_pod = path.is_empty();

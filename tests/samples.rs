@@ -4,6 +4,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
+use policy_host::service_account::mount_token;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use support::{creation_of, evaluate_module, evaluate_natively, module, payload, read_yaml, root};
@@ -107,43 +108,8 @@ fn submitted_pod(workload: &Value) -> Value {
     let mut pod = pod_template(workload).unwrap().clone();
     pod["apiVersion"] = json!("v1");
     pod["kind"] = json!("Pod");
-    let spec = &mut pod["spec"];
-    if spec["automountServiceAccountToken"] == false {
-        return pod;
-    }
-    for list in ["initContainers", "containers"] {
-        let containers = spec.get_mut(list).and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten() {
-            push(
-                &mut container["volumeMounts"],
-                json!({
-                    "name": "kube-api-access-x7k2p",
-                    "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
-                    "readOnly": true,
-                }),
-            );
-        }
-    }
-    push(
-        &mut spec["volumes"],
-        json!({
-            "name": "kube-api-access-x7k2p",
-            "projected": {"sources": [
-                {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
-            ]},
-        }),
-    );
+    mount_token(&mut pod);
     pod
-}
-
-/// Adds to a list that may not be there yet.
-fn push(list: &mut Value, item: Value) {
-    match list {
-        Value::Array(items) => items.push(item),
-        _ => *list = json!([item]),
-    }
 }
 
 /// The names of containers, in their order, with letters for those that are injected.

@@ -42,6 +42,7 @@ mod metadata;
 mod policy;
 mod request;
 mod response;
+pub mod service_account;
 mod ticker;
 
 pub use error::HostError;

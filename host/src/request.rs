@@ -130,6 +130,45 @@ pub struct GroupVersionResource {
     pub resource: String,
 }
 
+impl AdmissionRequest {
+    /// The request to create an object in a namespace, as the API server sends it.
+    pub fn creation(object: Value, namespace: &str) -> Self {
+        let text = |pointer| {
+            let text = object.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let api_version = text("/apiVersion");
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        let kind = text("/kind");
+        let name = text("/metadata/name");
+        Self {
+            uid: "00000000-0000-0000-0000-000000000000".to_owned(),
+            resource: GroupVersionResource {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                resource: format!("{}s", kind.to_lowercase()),
+            },
+            kind: GroupVersionKind {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                kind,
+            },
+            sub_resource: None,
+            request_kind: None,
+            request_resource: None,
+            request_sub_resource: None,
+            name: (!name.is_empty()).then_some(name),
+            namespace: Some(namespace.to_owned()),
+            operation: "CREATE".to_owned(),
+            user_info: UserInfo::default(),
+            object: Some(object),
+            old_object: None,
+            dry_run: Some(false),
+            options: None,
+        }
+    }
+}
+
 /// The user on whose behalf the API server asks.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct UserInfo {
@@ -224,6 +263,28 @@ mod tests {
             payload,
             r#"{"request":{"kind":{"group":"","kind":"Pod","version":"v1"},"operation":"CREATE","resource":{"group":"","resource":"pods","version":"v1"},"uid":"u1","userInfo":{}},"settings":{}}"#
         );
+    }
+
+    #[test]
+    fn a_creation_names_what_is_created() {
+        let object =
+            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "report"}});
+        let request = AdmissionRequest::creation(object.clone(), "shop");
+        let seen = serde_json::to_value(&request).unwrap();
+        assert_eq!(
+            seen["kind"],
+            json!({"group": "batch", "version": "v1", "kind": "CronJob"})
+        );
+        assert_eq!(
+            seen["resource"],
+            json!({"group": "batch", "version": "v1", "resource": "cronjobs"})
+        );
+        assert_eq!(
+            (&seen["namespace"], &seen["name"], &seen["operation"]),
+            (&json!("shop"), &json!("report"), &json!("CREATE"))
+        );
+        assert_eq!(seen["object"], object);
+        assert!(Request::from_json(&seen).is_ok());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use policy_host::Policy;
+use policy_host::{AdmissionRequest, Policy};
 use serde_json::{Value, json};
 
 /// The root of the repository.
@@ -69,28 +69,11 @@ pub fn evaluate_module(payload: &[u8]) -> Value {
 
 /// A request to create `object` in its namespace, as the API server sends it.
 pub fn creation_of(object: &Value) -> Value {
-    let metadata = &object["metadata"];
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let api_version = text(&object["apiVersion"]);
-    let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-    let resource = format!("{}s", text(&object["kind"]).to_lowercase());
-    let kind = json!({"group": group, "version": version, "kind": object["kind"]});
-    let resource = json!({"group": group, "version": version, "resource": resource});
-    json!({
-        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-        "kind": kind,
-        "resource": resource,
-        "requestKind": kind,
-        "requestResource": resource,
-        "name": metadata["name"].as_str().unwrap_or_default(),
-        "namespace": metadata["namespace"].as_str().unwrap_or("default"),
-        "operation": "CREATE",
-        "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
-        "object": object,
-        "oldObject": null,
-        "dryRun": false,
-        "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
-    })
+    let namespace = object["metadata"]["namespace"]
+        .as_str()
+        .unwrap_or("default");
+    let request = AdmissionRequest::creation(object.clone(), namespace);
+    serde_json::to_value(request).expect("a request is JSON")
 }
 
 /// The payload of waPC function `validate`.

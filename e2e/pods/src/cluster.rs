@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::{self as core, ServiceAccountTokenProjection};
-use policy_host::Policy;
+use policy_host::{Policy, service_account::mount_token};
 use serde_json::{Value, json};
 
 use crate::api_server::{ApiServer, Pods};
@@ -21,9 +21,6 @@ use crate::runtime::Runtime;
 use crate::service_account::{API_AUDIENCE, TokenSigner, subject};
 use crate::vault::VaultServer;
 use crate::volume::Objects;
-
-/// The name that an application finds its token under, and the API server mounts it by.
-const TOKEN_DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// A cluster of one node.
 pub struct Cluster {
@@ -167,54 +164,6 @@ fn set_up(vault: &VaultServer, signer: &TokenSigner) -> Result<()> {
         }),
     )?;
     Ok(())
-}
-
-/// What the API server's service account plugin does, before webhooks and behind them: every container that
-/// has nothing at the token's directory gets the token there.
-fn mount_token(pod: &mut Value) {
-    let spec = &mut pod["spec"];
-    if spec["serviceAccountName"].is_null() {
-        spec["serviceAccountName"] = json!("default");
-    }
-    if spec["automountServiceAccountToken"] == json!(false) {
-        return;
-    }
-    const VOLUME: &str = "kube-api-access-e2e01";
-    let mut is_used = false;
-    for list in ["initContainers", "containers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten() {
-            let mounts = container
-                .as_object_mut()
-                .map(|container| container.entry("volumeMounts").or_insert(Value::Null));
-            let Some(mounts) = mounts else { continue };
-            let mut taken = mounts.as_array().into_iter().flatten();
-            if taken.any(|mount| mount["mountPath"] == TOKEN_DIRECTORY) {
-                continue;
-            }
-            is_used = true;
-            let mount = json!({"name": VOLUME, "mountPath": TOKEN_DIRECTORY, "readOnly": true});
-            match mounts {
-                Value::Array(mounts) => mounts.push(mount),
-                other => *other = json!([mount]),
-            }
-        }
-    }
-    let volumes = &mut spec["volumes"];
-    let mut names = volumes.as_array().into_iter().flatten();
-    if !is_used || names.any(|volume| volume["name"] == VOLUME) {
-        return;
-    }
-    let volume = json!({"name": VOLUME, "projected": {"defaultMode": 420, "sources": [
-        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-        {"configMap": {"name": ROOT_CERTIFICATE, "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-        {"downwardAPI": {"items": [
-            {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}},
-        ]}},
-    ]}});
-    match volumes {
-        Value::Array(volumes) => volumes.push(volume),
-        other => *other = json!([volume]),
-    }
 }
 
 /// The ConfigMap that every namespace has, with the authority of the API server's certificate.
