@@ -28,6 +28,7 @@ use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};
 use patch::Patched;
 use pod::Pod;
 use settings::{Identity, Settings};
+pub use suggestion::nearest;
 use workload::PodTemplate;
 pub use workload::template_path;
 
@@ -55,6 +56,19 @@ pub fn validate_settings(payload: &[u8]) -> CallResult {
         valid: problems.is_none(),
         message: problems.map(|problems| problems.to_string()),
     })?)
+}
+
+/// What is wrong with settings, as `validate_settings` tells it: where each problem is (`vault.address`; empty for
+/// the settings as a whole), and what is allowed there.
+pub fn settings_problems(payload: &[u8]) -> Vec<(String, String)> {
+    let problems = match Settings::parse(payload) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.0,
+    };
+    problems
+        .into_iter()
+        .map(|problem| (problem.path, problem.message))
+        .collect()
 }
 
 /// The decision, a pure function of the payload.
