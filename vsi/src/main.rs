@@ -2,7 +2,9 @@
 //! as a diff, and how long it takes.
 
 mod commands;
+mod embedded;
 mod inputs;
+mod reference;
 
 use std::{io, process::ExitCode};
 

@@ -2,7 +2,9 @@
 
 mod bench;
 mod diff;
+mod explain;
 mod run;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -13,6 +15,9 @@ pub(crate) enum Command {
     Run(run::Arguments),
     Diff(diff::Arguments),
     Bench(bench::Arguments),
+    Explain(explain::Arguments),
+    #[command(subcommand)]
+    Settings(settings::Command),
 }
 
 impl Command {
@@ -21,6 +26,8 @@ impl Command {
             Self::Run(arguments) => run::execute(&arguments),
             Self::Diff(arguments) => diff::execute(&arguments),
             Self::Bench(arguments) => bench::execute(&arguments),
+            Self::Explain(arguments) => explain::execute(&arguments),
+            Self::Settings(command) => settings::execute(&command),
         }
     }
 }

@@ -1,0 +1,352 @@
+//! The settings that hold in the end: what was given, and the defaults for all the rest, in the order of the
+//! documentation.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
+
+use super::settings::{self, Entry};
+
+/// The sections that `null` unsets. To the policy any other that is `null` is one in which nothing is given.
+const OPTIONAL_SECTIONS: [&str; 6] = [
+    "resources",
+    "requests",
+    "limits",
+    "securityContext",
+    "capabilities",
+    "seccompProfile",
+];
+
+/// All settings with their values. It serializes as an object whose keys are in the order of the documentation.
+pub(crate) struct Effective(Vec<(&'static Entry, Effect)>);
+
+/// What holds for one setting.
+enum Effect {
+    Value(Value),
+    Section(Effective),
+}
+
+impl Effective {
+    /// Sets what `given` says over the defaults. The policy must have found the settings valid.
+    pub(crate) fn new(given: &Value) -> Self {
+        Self::of_section(None, given)
+    }
+
+    fn of_section(section: Option<&str>, given: &Value) -> Self {
+        let effect = |entry: &'static Entry| match given.get(entry.key()) {
+            Some(Value::Null) if OPTIONAL_SECTIONS.contains(&entry.key()) => {
+                Effect::Value(Value::Null)
+            }
+            given if entry.is_section => {
+                let given = given.unwrap_or(&Value::Null);
+                Effect::Section(Self::of_section(Some(&entry.path), given))
+            }
+            given => Effect::Value(given.unwrap_or(&entry.default).clone()),
+        };
+        Self(
+            settings::children(section)
+                .map(|entry| (entry, effect(entry)))
+                .collect(),
+        )
+    }
+
+    /// YAML as it is in the documentation, with its comments or without.
+    pub(crate) fn yaml(&self, is_documented: bool) -> String {
+        let mut text = String::new();
+        self.write(0, is_documented, &mut text);
+        text
+    }
+
+    fn write(&self, depth: usize, is_documented: bool, text: &mut String) {
+        let indentation = "  ".repeat(depth);
+        for (index, (entry, effect)) in self.0.iter().enumerate() {
+            if depth == 0 && index > 0 && is_documented {
+                text.push('\n');
+            }
+            let mut push = |line: String| {
+                text.push_str(&indentation);
+                text.push_str(&line);
+                text.push('\n');
+            };
+            let comment = entry.comment.iter().filter(|_| is_documented);
+            comment.for_each(|line| push(format!("# {line}")));
+            let key = entry.key();
+            match effect {
+                Effect::Section(section) => {
+                    push(format!("{key}:"));
+                    section.write(depth + 1, is_documented, text);
+                }
+                Effect::Value(Value::Array(items)) if !items.is_empty() => {
+                    push(format!("{key}:"));
+                    for item in items {
+                        push(format!("  - {}", scalar(item)));
+                    }
+                }
+                Effect::Value(value) => push(format!("{key}: {}", scalar(value))),
+            }
+        }
+    }
+}
+
+/// A value in one line of YAML: as JSON, which is YAML too, but for strings that need no quotes.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_plain(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a string without quotes is a string to every reader of YAML. Those of version 1.1, as Kubernetes' tools
+/// are, take more for booleans and numbers than others do.
+fn is_plain(text: &str) -> bool {
+    let is_plain_letter = |letter: char| letter.is_ascii_alphanumeric() || "._-/:".contains(letter);
+    let lower_case = text.to_ascii_lowercase();
+    let is_word = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"]
+        .contains(&lower_case.as_str());
+    let amount = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    text.chars().all(is_plain_letter)
+        && !text.ends_with(':')
+        && !is_word
+        && (text.starts_with(|first: char| first.is_ascii_alphabetic() || "/_".contains(first))
+            || ["m", "Ki", "Mi", "Gi", "Ti"].contains(&amount))
+}
+
+impl Serialize for Effective {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (entry, effect) in &self.0 {
+            match effect {
+                Effect::Value(value) => map.serialize_entry(entry.key(), value)?,
+                Effect::Section(section) => map.serialize_entry(entry.key(), section)?,
+            }
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    use policy_host::Policy;
+    use serde_json::json;
+
+    use super::*;
+    use crate::embedded::MODULE;
+
+    fn value(effective: &Effective) -> Value {
+        serde_json::to_value(effective).unwrap()
+    }
+
+    #[test]
+    fn without_anything_given_the_defaults_hold() {
+        let example: Value = yaml_serde::from_str(settings::EXAMPLE).unwrap();
+        for given in [json!({}), Value::Null, json!({"vault": {"tls": null}})] {
+            assert_eq!(value(&Effective::new(&given)), example);
+        }
+    }
+
+    #[test]
+    fn what_is_given_stands_in_the_place_of_its_default() {
+        let given = json!({
+            "ignoredNamespaces": ["ci"],
+            "agent": {"resources": {"limits": {"cpu": null}, "requests": null}, "logLevel": "debug"},
+            "securityContext": null,
+            "secrets": {"sizeLimit": null},
+        });
+        let mut expected: Value = yaml_serde::from_str(settings::EXAMPLE).unwrap();
+        expected["ignoredNamespaces"] = json!(["ci"]);
+        expected["agent"]["resources"]["limits"]["cpu"] = Value::Null;
+        expected["agent"]["resources"]["requests"] = Value::Null;
+        expected["agent"]["logLevel"] = json!("debug");
+        expected["securityContext"] = Value::Null;
+        expected["secrets"]["sizeLimit"] = Value::Null;
+        assert_eq!(value(&Effective::new(&given)), expected);
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_the_example() {
+        let given = json!({"jobs": {"autoDetect": false}, "agent": {"image": "vault"}});
+        let json = serde_json::to_string_pretty(&Effective::new(&given)).unwrap();
+        let keys = json.lines().filter_map(|line| {
+            let (key, _) = line.trim_start().strip_prefix('"')?.split_once("\": ")?;
+            Some(key.to_owned())
+        });
+        let expected = settings::all().iter().map(|entry| entry.key().to_owned());
+        assert_eq!(keys.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_documented_defaults_are_the_example() {
+        let (_, without_header) = settings::EXAMPLE.split_once("\n\n").unwrap();
+        assert_eq!(Effective::new(&json!({})).yaml(true), without_header);
+    }
+
+    #[test]
+    fn the_undocumented_defaults_are_the_example_without_comments() {
+        let lines = settings::EXAMPLE.lines();
+        let without_comments = lines
+            .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
+            .map(|line| format!("{line}\n"));
+        assert_eq!(
+            Effective::new(&json!({})).yaml(false),
+            without_comments.collect::<String>()
+        );
+    }
+
+    #[test]
+    fn strings_that_look_like_something_else_stay_strings() {
+        for text in [
+            "on",
+            "Yes",
+            "n",
+            "null",
+            "~",
+            "",
+            "0644",
+            "1e3",
+            "0x1f",
+            "1_000",
+            "1:30",
+            ".inf",
+            "-",
+            "- a",
+            "a:",
+            "a: b",
+            "a #b",
+            "*a",
+            "{a}",
+            "2026-01-01",
+            "\"",
+            "a'b",
+            "é",
+        ] {
+            let given = json!({"imagePullSecrets": [text], "vault": {"namespace": text}});
+            let effective = Effective::new(&given);
+            let yaml = effective.yaml(false);
+            assert_eq!(
+                yaml_serde::from_str::<Value>(&yaml).unwrap(),
+                value(&effective),
+                "{text}"
+            );
+            let quoted = Value::from(text).to_string();
+            assert!(yaml.contains(&format!("  namespace: {quoted}\n")), "{yaml}");
+            assert!(yaml.contains(&format!("  - {quoted}\n")), "{yaml}");
+        }
+        for text in [
+            "64Mi",
+            "25m",
+            "_JAVA_OPTIONS",
+            "/opt/a",
+            "https://vault:8200",
+            "once",
+            "Always",
+        ] {
+            assert_eq!(scalar(&text.into()), text);
+        }
+    }
+
+    fn golden_cases() -> Vec<PathBuf> {
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../test_data/inject");
+        let mut directories: Vec<_> = fs::read_dir(cases)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
+            .collect();
+        directories.sort();
+        directories
+    }
+
+    fn read(path: &Path) -> Option<Value> {
+        let text = fs::read_to_string(path).ok()?;
+        Some(yaml_serde::from_str(&text).unwrap())
+    }
+
+    /// The request to create what a golden case has.
+    fn request(case: &Path) -> Value {
+        let object = ["pod.yaml", "workload.yaml"]
+            .iter()
+            .find_map(|file| read(&case.join(file)))
+            .unwrap();
+        let api_version = object["apiVersion"].as_str().unwrap();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let resource = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
+        let mut request = json!({
+            "uid": "u1",
+            "kind": {"group": group, "version": version, "kind": object["kind"]},
+            "resource": {"group": group, "version": version, "resource": resource},
+            "namespace": object["metadata"]["namespace"].as_str().unwrap_or("default"),
+            "operation": "CREATE",
+            "userInfo": {},
+            "object": object,
+        });
+        let differences = read(&case.join("request.yaml"));
+        for (name, value) in differences.iter().filter_map(Value::as_object).flatten() {
+            request[name] = value.clone();
+        }
+        request
+    }
+
+    fn answer(policy: &Policy, case: &Path, settings: &Value) -> Value {
+        serde_json::to_value(policy.validate(&request(case), settings).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_pod_gets_the_same_with_the_effective_settings() {
+        let policy = Policy::from_bytes(MODULE).unwrap();
+        let defaults = json!({});
+        let (mut compared, mut different) = (0, 0);
+        for case in golden_cases() {
+            let Some(given) = read(&case.join("settings.yaml")) else {
+                continue;
+            };
+            if !policy.validate_settings(&given).unwrap().valid {
+                continue;
+            }
+            let effective = Effective::new(&given);
+            let expected = answer(&policy, &case, &given);
+            for text in [effective.yaml(false), effective.yaml(true)] {
+                let shown: Value = yaml_serde::from_str(&text).unwrap();
+                assert!(
+                    answer(&policy, &case, &shown) == expected,
+                    "{}",
+                    case.display()
+                );
+            }
+            compared += 1;
+            different += usize::from(answer(&policy, &case, &defaults) != expected);
+        }
+        // Otherwise the comparison would show nothing.
+        assert!(compared > 50 && different > 40, "{different} of {compared}");
+    }
+
+    /// Each section `null`, for a few pods that get every container there is.
+    #[test]
+    fn null_for_a_section_means_what_the_policy_makes_of_it() {
+        let policy = Policy::from_bytes(MODULE).unwrap();
+        let cases: Vec<_> = golden_cases()
+            .into_iter()
+            .filter(|case| {
+                ["env", "mode-job", "approle-init-container-writes"]
+                    .iter()
+                    .any(|name| case.ends_with(name))
+            })
+            .collect();
+        assert_eq!(cases.len(), 3);
+        for section in settings::all().iter().filter(|entry| entry.is_section) {
+            let nested = |inner: Value, key: &str| json!({key: inner});
+            let given = section.path.rsplit('.').fold(Value::Null, nested);
+            assert!(policy.validate_settings(&given).unwrap().valid, "{given}");
+            let shown = value(&Effective::new(&given));
+            for case in &cases {
+                assert!(
+                    answer(&policy, case, &shown) == answer(&policy, case, &given),
+                    "{given}: {}",
+                    case.display()
+                );
+            }
+        }
+    }
+}
