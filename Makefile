@@ -16,12 +16,16 @@ policy.wasm: $(SOURCES) | wasm-target ## Build the module
 	cargo build --release --locked --target wasm32-wasip1 --target-dir target/policy --package vault-sidecar-injector
 	cp $(MODULE) $@
 
-.PHONY: run
-run: policy.wasm ## Show what the policy does to the pods of a Deployment and of Jobs
+VSI := target/debug/vsi
+
+.PHONY: vsi
+vsi: wasm-target ## Build the command line tool, with the module in it, as target/debug/vsi
 	cargo build --quiet --locked --package vsi
-	@for sample in deployment job native-job; do \
-		printf '\n== the pod of a %s ==\n' "$$sample"; \
-		target/debug/vsi diff policy.wasm -r test_data/requests/$$sample-pod.json || exit; \
+
+.PHONY: run
+run: vsi ## Show what the policy does to the pods of a Deployment and of Jobs
+	@for sample in deployment-dynamic job-dynamic job-native; do \
+		$(VSI) inject -f deploy/samples/$$sample.yaml -o diff || exit; \
 	done
 
 .PHONY: test
@@ -40,8 +44,16 @@ $(SCHEMAS)/installed: tests/schemas/requirements.txt
 	touch $@
 
 .PHONY: schemas
-schemas: $(SCHEMAS)/installed ## Hold the golden pods against the schemas of Kubernetes; needs python3 with venv
+schemas: $(SCHEMAS)/installed vsi ## Hold injected pods and samples against the schemas of Kubernetes; needs python3 with venv
 	$(SCHEMAS)/bin/python tests/schemas/validate.py
+	@mkdir -p $(SCHEMAS)/samples
+	@for sample in deploy/samples/*.yaml; do \
+		$(VSI) inject -f $$sample >$(SCHEMAS)/samples/$${sample##*/} || exit; \
+	done
+	@# 1.29 is the first release that knows native sidecars.
+	@for release in 1.29 1.37; do \
+		$(SCHEMAS)/bin/kubernetes-validate --strict --kubernetes-version $$release $(SCHEMAS)/samples/*.yaml || exit; \
+	done
 
 .PHONY: golden
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
@@ -49,8 +61,8 @@ golden: policy.wasm ## Write golden outcomes and reference tables anew; read the
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
 
 .PHONY: bench
-bench: policy.wasm ## Measure the evaluation of an annotated and of an un-annotated pod
-	cargo run --quiet --locked --package vsi -- bench policy.wasm \
+bench: vsi ## Measure the evaluation of an annotated and of an un-annotated pod
+	$(VSI) bench \
 		-r test_data/requests/deployment-pod.json -r test_data/requests/plain-pod.json
 
 # libFuzzer's coverage, which the pinned Rust gives as it is. They need a C++ compiler, and nothing else.

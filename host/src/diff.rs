@@ -32,8 +32,12 @@ pub fn coloured(
     }
     let before = yaml_serde::to_string(before).map_err(HostError::Yaml)?;
     let after = yaml_serde::to_string(after).map_err(HostError::Yaml)?;
-    let difference = TextDiff::from_lines(&before, &after);
+    Ok(Some(coloured_text(&before, &after, names)))
+}
 
+/// Like [`coloured`], for texts that differ.
+pub fn coloured_text(before: &str, after: &str, names: (&str, &str)) -> String {
+    let difference = TextDiff::from_lines(before, after);
     let mut text = String::new();
     push_line(&mut text, HEADER, "--- ", names.0);
     push_line(&mut text, HEADER, "+++ ", names.1);
@@ -48,7 +52,7 @@ pub fn coloured(
             push_line(&mut text, style, sign, change.value());
         }
     }
-    Ok(Some(text))
+    text
 }
 
 /// Like [`coloured`], without the colours.

@@ -120,7 +120,9 @@ fn items<'v>(
 fn push(object: &mut Map<String, Value>, list: &str, item: Value) {
     match object.entry(list).or_insert(Value::Null) {
         Value::Array(items) => items.push(item),
-        other => *other = json!([item]),
+        missing @ Value::Null => *missing = json!([item]),
+        // The API server would have refused it.
+        _ => {}
     }
 }
 
@@ -230,6 +232,7 @@ mod tests {
             json!(null),
             json!({"spec": 1}),
             json!({"spec": {"containers": 1}}),
+            json!({"spec": {"serviceAccountName": "a", "volumes": 1, "containers": [{"name": "a", "volumeMounts": {}}]}}),
         ] {
             let mut pod = value.clone();
             mount_token(&mut pod);

@@ -1,6 +1,7 @@
 //! What the subcommands read from the command line and from files: the policy, its settings, requests.
 
 use std::{
+    borrow::Cow,
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -13,11 +14,28 @@ use policy_host::{ExecutionMode, Metadata, Policy, PolicyType, Request};
 use serde_json::Value;
 use url::Url;
 
+use crate::embedded;
+
+/// The policy as kwctl takes it.
 #[derive(Args)]
 pub(crate) struct PolicyArgument {
-    /// The policy: a WebAssembly module, as a path or a file:// URI
+    /// The policy: a WebAssembly module, as a path or a file:// URI; without it, the one in `vsi` itself
     #[arg(value_name = "POLICY")]
-    location: String,
+    location: Option<String>,
+}
+
+/// The policy of the commands that are ours alone.
+#[derive(Args)]
+pub(crate) struct PolicyFile {
+    /// Use the WebAssembly module in FILE (a path or a file:// URI) instead of the one in `vsi` itself
+    #[arg(long = "policy", value_name = "FILE")]
+    location: Option<String>,
+}
+
+/// A policy, and where it is.
+struct Module {
+    name: String,
+    bytes: Cow<'static, [u8]>,
 }
 
 #[derive(Args)]
@@ -48,6 +66,8 @@ pub(crate) struct EvaluationArguments {
 
 /// A compiled policy and what is known of it from outside.
 pub(crate) struct LoadedPolicy {
+    /// Where it is, as people gave it.
+    pub(crate) name: String,
     pub(crate) policy: Policy,
     metadata: Option<Metadata>,
     pub(crate) size: usize,
@@ -57,57 +77,74 @@ pub(crate) struct LoadedPolicy {
 impl PolicyArgument {
     /// `forced` runs the module as a waPC policy whatever its metadata says.
     pub(crate) fn load(&self, forced: bool) -> anyhow::Result<LoadedPolicy> {
-        let path = self.path()?;
-        let module =
-            fs::read(&path).with_context(|| format!("cannot read the policy {}", self.location))?;
-        let in_policy = || format!("the policy {} cannot be used", self.location);
+        Module::read(self.location.as_deref())?.load(forced)
+    }
+}
 
-        let metadata = Metadata::from_module(&module).with_context(in_policy)?;
+impl PolicyFile {
+    pub(crate) fn load(&self) -> anyhow::Result<LoadedPolicy> {
+        Module::read(self.location.as_deref())?.load(false)
+    }
+}
+
+impl Module {
+    fn read(location: Option<&str>) -> anyhow::Result<Self> {
+        let Some(location) = location else {
+            return Ok(Self {
+                name: "in vsi".to_owned(),
+                bytes: Cow::Borrowed(embedded::MODULE),
+            });
+        };
+        let bytes = fs::read(path_of(location)?)
+            .with_context(|| format!("cannot read the policy {location}"))?;
+        Ok(Self {
+            name: location.to_owned(),
+            bytes: Cow::Owned(bytes),
+        })
+    }
+
+    fn load(self, forced: bool) -> anyhow::Result<LoadedPolicy> {
+        let name = self.name;
+        let in_policy = || format!("the policy {name} cannot be used");
+
+        let metadata = Metadata::from_module(&self.bytes).with_context(in_policy)?;
         if let Some(metadata) = &metadata
             && metadata.execution_mode != ExecutionMode::KubewardenWapc
             && !forced
         {
             bail!(
-                "the policy {} cannot be used: its metadata has the execution mode {}, and only kubewarden-wapc can be run here",
-                self.location,
+                "the policy {name} cannot be used: its metadata has the execution mode {}, and only kubewarden-wapc can be run here",
                 metadata.execution_mode
             );
         }
 
         let start = Instant::now();
-        let policy = Policy::from_bytes(&module).with_context(in_policy)?;
+        let policy = Policy::from_bytes(&self.bytes).with_context(in_policy)?;
         Ok(LoadedPolicy {
             policy,
             metadata,
-            size: module.len(),
+            size: self.bytes.len(),
             compile_time: start.elapsed(),
+            name,
         })
     }
+}
 
-    pub(crate) fn location(&self) -> &str {
-        &self.location
+fn path_of(location: &str) -> anyhow::Result<PathBuf> {
+    let Some((scheme, _)) = location.split_once("://") else {
+        return Ok(PathBuf::from(location));
+    };
+    if scheme != "file" {
+        bail!(
+            "cannot fetch the policy {location}: only local files can be run here; pull it first and give its path"
+        );
     }
-
-    fn path(&self) -> anyhow::Result<PathBuf> {
-        let Some((scheme, _)) = self.location.split_once("://") else {
-            return Ok(PathBuf::from(&self.location));
-        };
-        if scheme != "file" {
-            bail!(
-                "cannot fetch the policy {}: only local files can be run here; pull it first and give its path",
-                self.location
-            );
-        }
-        Url::parse(&self.location)
-            .ok()
-            .and_then(|url| url.to_file_path().ok())
-            .ok_or_else(|| {
-                anyhow!(
-                    "the policy's URI {} is not valid: a file:// URI has an absolute path",
-                    self.location
-                )
-            })
-    }
+    Url::parse(location)
+        .ok()
+        .and_then(|url| url.to_file_path().ok())
+        .ok_or_else(|| {
+            anyhow!("the policy's URI {location} is not valid: a file:// URI has an absolute path")
+        })
 }
 
 impl LoadedPolicy {

@@ -1,48 +1,72 @@
-//! `vsi` runs a Kubewarden policy on a laptop: one answer as kwctl prints it, what it does to an object
-//! as a diff, and how long it takes.
+//! `vsi` runs the policy on a laptop or in a pipeline: it shows what a cluster would do to manifests, checks
+//! and injects them, and explains annotations and settings.
 
+mod admission;
 mod commands;
 mod embedded;
+mod findings;
 mod inputs;
+mod manifests;
 mod reference;
+mod report;
+mod review;
+mod settings_file;
+mod sources;
 
-use std::{io, process::ExitCode};
+use std::{env, io, path::Path, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
 
-/// Run a Kubewarden policy locally, with neither a cluster nor a registry.
+/// See, check and do what the Vault sidecar policy does to pods, without a cluster
 ///
-/// The policy is a WebAssembly module. It is run as Kubewarden's policy-server runs it: a fresh
-/// instance for every request, cut off after two seconds, its answer turned into a JSON patch.
+/// The policy is the WebAssembly module that is in `vsi` itself, or another that is named. It is run as
+/// Kubewarden's policy-server runs it: a fresh instance for every request, cut off after two seconds, its
+/// answer turned into a JSON patch.
 #[derive(Parser)]
 #[command(name = "vsi", version, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
-  vsi run policy.wasm -r request.json
-  vsi diff policy.wasm -r request.json --settings-path settings.yaml
-  vsi bench policy.wasm -r plain.json -r annotated.json
+  vsi inject -f app.yaml -o diff
+  vsi check -R -f deploy/ --settings policy.yaml
+  vsi explain secrets-path
+  vsi settings show
+  vsi run -r request.json
 
 Exit codes:
   0  done (for `run` also when the policy rejects the request)
-  1  something failed, the settings are not valid, or (`diff`) the request is rejected
-  2  the command line is wrong")]
+  1  something is found: manifests that are refused or cannot be read, settings that are not valid; for
+     `run`, `diff` and `bench` everything that goes wrong
+  2  the command line is wrong, or something that it names cannot be used")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command.execute() {
+    let command = parse().command;
+    match command.execute() {
         Ok(code) => code,
         // A reader that has seen enough, such as `head`, is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("vsi: error: {error:#}");
-            ExitCode::FAILURE
+            command.failure()
         }
     }
+}
+
+/// Reads the command line; under the name `kubectl-vsi` it is a plugin, which people call by another name.
+fn parse() -> Arguments {
+    let mut command = Arguments::command();
+    let program = env::args_os().next().unwrap_or_default();
+    let name = Path::new(&program).file_stem();
+    if name.is_some_and(|name| name == "kubectl-vsi") {
+        command = command.bin_name("kubectl vsi");
+    }
+    let matches = command.get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

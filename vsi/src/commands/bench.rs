@@ -23,7 +23,7 @@ use crate::inputs::{PolicyArgument, SettingsArguments};
 /// another machine, is another measure.
 // The usage is spelled out because POLICY has to come before the list of files.
 #[derive(Args)]
-#[command(override_usage = "vsi bench [OPTIONS] <POLICY> --request-path <FILE>...")]
+#[command(override_usage = "vsi bench [OPTIONS] [POLICY] --request-path <FILE>...")]
 #[command(after_help = "\
 Examples:
   vsi bench policy.wasm -r plain.json -r annotated.json
@@ -117,7 +117,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 
     let report = Report {
-        policy: arguments.policy.location().to_owned(),
+        policy: loaded.name.clone(),
         module_bytes: loaded.size,
         compile: microseconds(loaded.compile_time),
         iterations,

@@ -1,8 +1,12 @@
 //! The subcommands of `vsi`, one per file.
 
 mod bench;
+mod check;
+mod completions;
 mod diff;
 mod explain;
+mod inject;
+mod review;
 mod run;
 mod settings;
 
@@ -12,22 +16,36 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    Run(run::Arguments),
-    Diff(diff::Arguments),
-    Bench(bench::Arguments),
+    Inject(inject::Arguments),
+    Check(check::Arguments),
     Explain(explain::Arguments),
     #[command(subcommand)]
     Settings(settings::Command),
+    Run(run::Arguments),
+    Diff(diff::Arguments),
+    Bench(bench::Arguments),
+    Completions(completions::Arguments),
 }
 
 impl Command {
-    pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn execute(&self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Run(arguments) => run::execute(&arguments),
-            Self::Diff(arguments) => diff::execute(&arguments),
-            Self::Bench(arguments) => bench::execute(&arguments),
-            Self::Explain(arguments) => explain::execute(&arguments),
-            Self::Settings(command) => settings::execute(&command),
+            Self::Inject(arguments) => inject::execute(arguments),
+            Self::Check(arguments) => check::execute(arguments),
+            Self::Explain(arguments) => explain::execute(arguments),
+            Self::Settings(arguments) => settings::execute(arguments),
+            Self::Run(arguments) => run::execute(arguments),
+            Self::Diff(arguments) => diff::execute(arguments),
+            Self::Bench(arguments) => bench::execute(arguments),
+            Self::Completions(arguments) => completions::execute(arguments),
+        }
+    }
+
+    /// The exit code when it cannot be done. Those that take a policy as kwctl does end as kwctl does.
+    pub(crate) fn failure(&self) -> ExitCode {
+        match self {
+            Self::Run(_) | Self::Diff(_) | Self::Bench(_) => ExitCode::FAILURE,
+            _ => ExitCode::from(2),
         }
     }
 }

@@ -278,7 +278,7 @@ fn a_wrong_command_line_ends_with_2() {
         &[][..],
         &["walk"],
         &["run", "policy.wasm"],
-        &["run", "-r", "request.json"],
+        &["run"],
         &["run", "policy.wasm", "-r", "request.json", "-e", "opa"],
         &[
             "run",

@@ -1,9 +1,14 @@
 //! The command line tool as its users run it.
 
+mod check;
 mod command_line;
 mod explain;
-#[allow(dead_code, reason = "the host's tests use the rest")]
 #[path = "../../../host/tests/host/guests.rs"]
 #[allow(dead_code, reason = "the host's tests use the others")]
 mod guests;
+mod inject;
+mod injected;
+mod plugin;
 mod settings;
+mod stream;
+mod support;

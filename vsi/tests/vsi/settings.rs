@@ -78,14 +78,14 @@ fn every_problem_has_a_line_of_its_own() {
     let text = "vault: {adress: 'https://vault:8200', address: vault}\njobs: []\n";
     validate(text).code(1).stderr("").stdout(
         "\
-file.yaml: vault.address: expected a URL such as https://vault.example.org:8200
-file.yaml: vault.adress: unknown setting; did you mean `address`?
-file.yaml: jobs: expected an object, found a list
+file.yaml:1: vault.address: expected a URL such as https://vault.example.org:8200
+file.yaml:1: vault.adress: unknown setting; did you mean `address`?
+file.yaml:2: jobs: expected an object, found a list
 ",
     );
     validate("- a\n")
         .code(1)
-        .stdout("file.yaml: settings must be an object (or null, for none), not a list\n");
+        .stdout("file.yaml:1: settings must be an object (or null, for none), not a list\n");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn each_of_several_policies_is_named() {
         .stdout(
             "\
 file.yaml: ClusterAdmissionPolicy secrets: valid
-file.yaml: AdmissionPolicy shop/own: vault.address: expected a URL such as https://vault.example.org:8200
+file.yaml:24: AdmissionPolicy shop/own: vault.address: expected a URL such as https://vault.example.org:8200
 ",
         );
 }
@@ -133,7 +133,7 @@ fn standard_input_can_be_validated_and_shown() {
         .write_stdin("sidecars: both\n")
         .assert()
         .code(1)
-        .stdout("standard input: sidecars: expected one of classic, native\n");
+        .stdout("stdin:1: sidecars: expected one of classic, native\n");
     let assert = settings(&directory, &["show", "-"])
         .write_stdin("sidecars: native\n")
         .assert()
@@ -142,18 +142,29 @@ fn standard_input_can_be_validated_and_shown() {
 }
 
 #[test]
+fn a_mistake_in_yaml_is_told_with_its_place() {
+    validate("vault:\n  address: a: b\n")
+        .code(1)
+        .stderr("")
+        .stdout("file.yaml:2:13: `: ` cannot stand in a value without quotes; put the value in quotes\n");
+    show("vault: [\n", &[])
+        .code(1)
+        .stdout("")
+        .stderr("file.yaml:1:10: expected a value\n");
+}
+
+#[test]
 fn a_file_that_cannot_be_used_ends_with_2() {
     let pod = "apiVersion: v1\nkind: Pod\n";
     let several = [pod, "sidecars: native\n"].join("---\n");
     for (text, message) in [
-        ("vault: [", "file.yaml: not valid YAML or JSON: "),
         (
             pod,
-            "file.yaml: has neither settings nor a policy, but a Pod (v1); ",
+            "file.yaml has neither settings nor a policy, but a Pod (v1); ",
         ),
         (
             &several,
-            "file.yaml: has 2 documents, and none is a ClusterAdmissionPolicy or an AdmissionPolicy of policies.kubewarden.io; ",
+            "file.yaml has 2 documents, and none is a ClusterAdmissionPolicy or an AdmissionPolicy of policies.kubewarden.io; ",
         ),
     ] {
         for subcommand in ["validate", "show"] {
@@ -175,7 +186,7 @@ fn a_file_that_cannot_be_used_ends_with_2() {
         .code(2)
         .stdout("")
         .stderr(
-            "vsi: error: absent.yaml: cannot be read: No such file or directory (os error 2)\n",
+            "vsi: error: cannot read the settings absent.yaml: No such file or directory (os error 2)\n",
         );
     settings(&directory, &["validate"]).assert().code(2);
     settings(&directory, &["show", "-o", "json", "--documented"])
@@ -237,8 +248,8 @@ fn settings_that_are_not_valid_are_not_shown() {
         .stdout("")
         .stderr(
             "\
-file.yaml: vault.address: expected a URL such as https://vault.example.org:8200
-file.yaml: jobs: expected an object, found a list
+file.yaml:1: vault.address: expected a URL such as https://vault.example.org:8200
+file.yaml:2: jobs: expected an object, found a list
 ",
         );
 }
@@ -249,7 +260,7 @@ fn the_settings_of_one_policy_can_be_shown() {
     show(&[POLICY, &other].join("---\n"), &[])
         .code(2)
         .stdout("")
-        .stderr("vsi: error: file.yaml: has several policies, and the settings of one can be shown: ClusterAdmissionPolicy secrets, ClusterAdmissionPolicy other\n");
+        .stderr("vsi: error: file.yaml has several policies, and the settings of one are needed: ClusterAdmissionPolicy secrets, ClusterAdmissionPolicy other\n");
 }
 
 #[test]

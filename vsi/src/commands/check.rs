@@ -1,0 +1,42 @@
+//! `vsi check`: what a cluster with the policy would say to manifests.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::{commands::review::ReviewArguments, report::Format};
+
+/// Tell what the policy would refuse in manifests, and warn of
+///
+/// Each finding is a line with file, line, document, object, annotation and message. Nothing is told of
+/// what is well. The exit code is 1 if anything would be refused or cannot be read, and 2 if the check
+/// cannot be made.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vsi check -f app.yaml
+  vsi check -R -f deploy/ --settings policy.yaml
+  helm template shop ./chart | vsi check -n shop -f -
+  vsi check -f deploy/ --output github                   in a GitHub workflow
+  vsi check -f deploy/ --output sarif > results.sarif    for code scanning")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    review: ReviewArguments,
+
+    /// How to print what is found
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let sources = arguments.review.sources.read()?;
+    let review = arguments.review.review(&sources)?;
+    arguments
+        .output
+        .write(&mut anstream::stdout().lock(), &review.findings)?;
+    anstream::eprintln!("vsi: {}", review.counts);
+    Ok(match review.has_errors() {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}

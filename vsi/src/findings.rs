@@ -1,0 +1,154 @@
+//! What there is to say about manifests, and where in them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Something that a person should know, or has to mend.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) file: String,
+    /// The line in the file.
+    pub(crate) line: usize,
+    /// The column, where a mistake is of YAML or JSON.
+    pub(crate) column: Option<usize>,
+    /// Which document of the file it is, from 1.
+    pub(crate) document: usize,
+    /// `Deployment/orders`; `None` in what cannot be read.
+    pub(crate) object: Option<String>,
+    /// The whole name of the annotation that it is about.
+    pub(crate) annotation: Option<String>,
+    /// One line.
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Severity {
+    /// It works, and should be changed.
+    Warning,
+    /// The cluster refuses it.
+    Error,
+}
+
+impl Finding {
+    /// Where in the file it is and in what: `document 2, Deployment/orders, sidecar.vault.talend.org/mode`.
+    pub(crate) fn place(&self) -> String {
+        let mut place = format!("document {}", self.document);
+        for part in [&self.object, &self.annotation].into_iter().flatten() {
+            place.push_str(", ");
+            place.push_str(part);
+        }
+        place
+    }
+}
+
+/// What people call an object: its kind, and its name as far as it has one yet.
+pub(crate) fn name_of(object: &Value) -> String {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+    let kind = text("/kind").unwrap_or("object");
+    match (text("/metadata/name"), text("/metadata/generateName")) {
+        (Some(name), _) => format!("{kind}/{name}"),
+        (None, Some(prefix)) => format!("{kind}/{prefix}*"),
+        (None, None) => kind.to_owned(),
+    }
+}
+
+/// The first annotation that a message of the policy names: one that is there, or one below the prefix.
+pub(crate) fn annotation_in(
+    message: &str,
+    present: &BTreeSet<&str>,
+    prefix: &str,
+) -> Option<String> {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+    message
+        .split(|letter| !is_of_name(letter))
+        .map(|word| word.trim_end_matches('.'))
+        .find(|word| {
+            let below = word
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.strip_prefix('/'));
+            present.contains(word) || below.is_some_and(|name| !name.is_empty())
+        })
+        .map(str::to_owned)
+}
+
+/// A message in one line, without the annotation that is told beside it.
+pub(crate) fn message_without(message: &str, annotation: Option<&str>) -> String {
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let rest = annotation.and_then(|name| {
+        let rest = message.strip_prefix("annotation ")?.strip_prefix(name)?;
+        rest.strip_prefix(": ").or(rest.strip_prefix(' '))
+    });
+    rest.unwrap_or(&message).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PREFIX: &str = "sidecar.vault.talend.org";
+
+    #[test]
+    fn an_object_is_named_by_kind_and_name() {
+        for (object, expected) in [
+            (
+                json!({"kind": "Pod", "metadata": {"name": "shop"}}),
+                "Pod/shop",
+            ),
+            (
+                json!({"kind": "Pod", "metadata": {"generateName": "shop-"}}),
+                "Pod/shop-*",
+            ),
+            (json!({"kind": "Pod"}), "Pod"),
+            (json!({}), "object"),
+        ] {
+            assert_eq!(name_of(&object), expected);
+        }
+    }
+
+    #[test]
+    fn the_annotation_is_found_in_the_message() {
+        let present = BTreeSet::from(["example.org/team"]);
+        for (message, expected) in [
+            (
+                "annotation sidecar.vault.talend.org/mode: unknown mode",
+                Some("sidecar.vault.talend.org/mode"),
+            ),
+            (
+                "there is no annotation `sidecar.vault.talend.org/role`.",
+                Some("sidecar.vault.talend.org/role"),
+            ),
+            (
+                "annotation example.org/team: expected a string",
+                Some("example.org/team"),
+            ),
+            ("image example.org/other is not allowed", None),
+            ("annotations are below sidecar.vault.talend.org/", None),
+        ] {
+            assert_eq!(
+                annotation_in(message, &present, PREFIX).as_deref(),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_told_beside_the_message_is_not_told_again() {
+        let name = Some("example.org/team");
+        assert_eq!(
+            message_without("annotation example.org/team: no\n  string", name),
+            "no string"
+        );
+        assert_eq!(
+            message_without("annotation example.org/team is unknown", name),
+            "is unknown"
+        );
+        assert_eq!(
+            message_without("annotation example.org/team: no string", None),
+            "annotation example.org/team: no string"
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! Findings as a SARIF 2.1.0 log: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
+
+use std::io::{self, Write};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use crate::findings::{Finding, Severity};
+
+/// What a path of a URI has besides letters and digits.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// The kinds of findings, each with what it says.
+const RULES: [(&str, &str); 3] = [
+    ("manifest", "The manifest cannot be read."),
+    (
+        "refused",
+        "The policy refuses the object, or the pods that are made of it.",
+    ),
+    (
+        "warning",
+        "The policy takes the object, and warns of something in it.",
+    ),
+];
+
+pub(super) fn write(output: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
+    let rules = RULES.map(|(id, text)| json!({"id": id, "shortDescription": {"text": text}}));
+    let results: Vec<_> = findings.iter().map(result).collect();
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {"name": "vsi", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    });
+    serde_json::to_writer_pretty(&mut *output, &log)?;
+    writeln!(output)
+}
+
+fn result(finding: &Finding) -> Value {
+    let (rule, level) = match (finding.severity, &finding.object) {
+        (Severity::Warning, _) => ("warning", "warning"),
+        (Severity::Error, Some(_)) => ("refused", "error"),
+        (Severity::Error, None) => ("manifest", "error"),
+    };
+    let mut region = json!({"startLine": finding.line});
+    if let Some(column) = finding.column {
+        region["startColumn"] = json!(column);
+    }
+    let uri = utf8_percent_encode(&finding.file, ESCAPED).to_string();
+    json!({
+        "ruleId": rule,
+        "ruleIndex": RULES.iter().position(|(id, _)| *id == rule),
+        "level": level,
+        "message": {"text": format!("{}: {}", finding.place(), finding.message)},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+
+    #[test]
+    fn a_finding_is_a_result_with_its_rule_and_its_place() {
+        let mut output = Vec::new();
+        write(&mut output, &[example()]).unwrap();
+        let log: Value = serde_json::from_slice(&output).unwrap();
+        assert_eq!(log["version"], "2.1.0");
+        let run = &log["runs"][0];
+        let result = &run["results"][0];
+        assert_eq!(
+            *result,
+            json!({
+                "ruleId": "refused",
+                "ruleIndex": 1,
+                "level": "error",
+                "message": {"text": "document 2, Deployment/orders, sidecar.vault.talend.org/mode: 100% wrong: `x`"},
+                "locations": [{"physicalLocation": {
+                    "artifactLocation": {"uri": "apps/shop%2C%20old.yaml"},
+                    "region": {"startLine": 12},
+                }}],
+            })
+        );
+        assert_eq!(run["tool"]["driver"]["rules"][1]["id"], "refused");
+    }
+
+    #[test]
+    fn no_finding_is_a_log_without_results() {
+        let mut output = Vec::new();
+        write(&mut output, &[]).unwrap();
+        let log: Value = serde_json::from_slice(&output).unwrap();
+        assert_eq!(log["runs"][0]["results"], json!([]));
+    }
+}

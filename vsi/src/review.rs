@@ -1,0 +1,264 @@
+//! Every document of the manifests, and what a cluster would make of the objects in it.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde_json::Value;
+
+use crate::{
+    admission::{Cluster, Verdict},
+    findings::{Finding, Severity, annotation_in, message_without, name_of},
+    manifests::{self, Document, Node},
+    sources::Source,
+};
+
+/// What all manifests come to.
+pub(crate) struct Review<'s> {
+    pub(crate) documents: Vec<ReviewedDocument<'s>>,
+    /// In the order of the manifests.
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) counts: Counts,
+}
+
+/// What there was in the manifests, for people.
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Pods and workloads.
+    pub(crate) objects: usize,
+    pub(crate) injected: usize,
+    pub(crate) refused: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            objects,
+            injected,
+            refused,
+        } = self;
+        write!(
+            formatter,
+            "{injected} of {objects} pods and workloads injected"
+        )?;
+        match refused {
+            0 => Ok(()),
+            refused => write!(formatter, ", {refused} refused"),
+        }
+    }
+}
+
+/// A document, and what it is with everything in it injected.
+pub(crate) struct ReviewedDocument<'s> {
+    pub(crate) source: &'s Source,
+    pub(crate) document: Document<'s>,
+    /// The objects' names, as far as they are pods or workloads.
+    pub(crate) names: Vec<String>,
+    /// `None` where nothing changes.
+    pub(crate) injected: Option<Value>,
+}
+
+impl<'s> Review<'s> {
+    /// Reviews all documents of all sources; `prefix` is that of the policy's annotations.
+    ///
+    /// # Errors
+    ///
+    /// If the policy cannot be run.
+    pub(crate) fn of(
+        sources: &'s [Source],
+        cluster: &Cluster<'_>,
+        prefix: &str,
+    ) -> anyhow::Result<Self> {
+        let mut review = Self {
+            documents: Vec::new(),
+            findings: Vec::new(),
+            counts: Counts::default(),
+        };
+        for source in sources {
+            for document in manifests::documents(&source.text) {
+                let reviewed = review.document(source, document, cluster, prefix)?;
+                review.documents.push(reviewed);
+            }
+        }
+        Ok(review)
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|finding| finding.severity == Severity::Error)
+    }
+
+    fn document(
+        &mut self,
+        source: &'s Source,
+        document: Document<'s>,
+        cluster: &Cluster<'_>,
+        prefix: &str,
+    ) -> anyhow::Result<ReviewedDocument<'s>> {
+        let mut names = Vec::new();
+        let mut injected = None;
+        match &document.content {
+            Ok(Some(node)) => {
+                let submitted = node.to_value();
+                let mut value = submitted.clone();
+                let mut visit = Visit {
+                    review: self,
+                    source,
+                    document: document.number,
+                    node,
+                    cluster,
+                    prefix,
+                    names: &mut names,
+                };
+                visit.object(&mut value, &mut Vec::new())?;
+                injected = (value != submitted).then_some(value);
+            }
+            Ok(None) => {}
+            Err(mistake) => self.findings.push(Finding {
+                severity: Severity::Error,
+                file: source.name.clone(),
+                line: mistake.line,
+                column: Some(mistake.column),
+                document: document.number,
+                object: None,
+                annotation: None,
+                message: mistake.message.clone(),
+            }),
+        }
+        Ok(ReviewedDocument {
+            source,
+            document,
+            names,
+            injected,
+        })
+    }
+}
+
+/// The way through one document.
+struct Visit<'v, 's, 'c> {
+    review: &'v mut Review<'s>,
+    source: &'s Source,
+    document: usize,
+    node: &'v Node,
+    cluster: &'v Cluster<'c>,
+    prefix: &'v str,
+    names: &'v mut Vec<String>,
+}
+
+impl Visit<'_, '_, '_> {
+    /// Injects the object, or each object of a list, at `path` in the document.
+    fn object(&mut self, object: &mut Value, path: &mut Vec<String>) -> anyhow::Result<()> {
+        let Some(kind) = object.get("kind").and_then(Value::as_str) else {
+            return Ok(());
+        };
+        let Some(of) = kind.strip_suffix("List").map(str::to_owned) else {
+            return self.admit(object, path);
+        };
+        let api_version = object.get("apiVersion").cloned();
+        let items = object.get_mut("items").and_then(Value::as_array_mut);
+        for (index, item) in items.into_iter().flatten().enumerate() {
+            path.extend(["items".to_owned(), index.to_string()]);
+            let is_typed = item.get("kind").is_some() || of.is_empty();
+            let fields = item.as_object_mut().filter(|_| !is_typed);
+            if let (Some(fields), Some(api_version)) = (fields, &api_version) {
+                // The items of a PodList are pods without saying so.
+                fields.insert("kind".to_owned(), of.clone().into());
+                let own = fields.insert("apiVersion".to_owned(), api_version.clone());
+                self.object(item, path)?;
+                if let Some(fields) = item.as_object_mut() {
+                    fields.remove("kind");
+                    match own {
+                        Some(own) => fields.insert("apiVersion".to_owned(), own),
+                        None => fields.remove("apiVersion"),
+                    };
+                }
+            } else {
+                self.object(item, path)?;
+            }
+            path.truncate(path.len() - 2);
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, object: &mut Value, path: &[String]) -> anyhow::Result<()> {
+        let Some(admission) = self.cluster.admit(object)? else {
+            return Ok(());
+        };
+        let name = name_of(object);
+        self.review.counts.objects += 1;
+        for warning in &admission.warnings {
+            self.find(Severity::Warning, warning, object, &name, path);
+        }
+        match admission.verdict {
+            Verdict::Unchanged => {}
+            Verdict::Injected(injected) => {
+                self.review.counts.injected += 1;
+                *object = injected;
+            }
+            Verdict::Refused(message) => {
+                self.review.counts.refused += 1;
+                self.find(Severity::Error, &message, object, &name, path);
+            }
+        }
+        self.names.push(name);
+        Ok(())
+    }
+
+    fn find(
+        &mut self,
+        severity: Severity,
+        message: &str,
+        object: &Value,
+        name: &str,
+        path: &[String],
+    ) {
+        let places = places_of_annotations(object);
+        let at = |place: &[&str]| object.pointer(&pointer(place))?.as_object();
+        let present = places
+            .iter()
+            .filter_map(|place| at(place))
+            .flat_map(|annotations| annotations.keys().map(String::as_str))
+            .collect::<BTreeSet<_>>();
+        let annotation = annotation_in(message, &present, self.prefix);
+        let inside = annotation.iter().flat_map(|annotation| {
+            let has = |place: &&&[&str]| at(place).is_some_and(|it| it.contains_key(annotation));
+            let place = places.iter().find(has).or(places.first());
+            let steps = place.copied().unwrap_or_default().iter().copied();
+            steps.chain([annotation.as_str()])
+        });
+        let path: Vec<_> = path.iter().map(String::as_str).chain(inside).collect();
+        self.review.findings.push(Finding {
+            severity,
+            file: self.source.name.clone(),
+            line: self.node.line_of(&path),
+            column: None,
+            document: self.document,
+            object: Some(name.to_owned()),
+            message: message_without(message, annotation.as_deref()),
+            annotation,
+        });
+    }
+}
+
+/// Where an object may have annotations of the policy, the pod's own first.
+fn places_of_annotations(object: &Value) -> Vec<&'static [&'static str]> {
+    const PLACES: [&[&str]; 3] = [
+        &[
+            "spec",
+            "jobTemplate",
+            "spec",
+            "template",
+            "metadata",
+            "annotations",
+        ],
+        &["spec", "template", "metadata", "annotations"],
+        &["metadata", "annotations"],
+    ];
+    let is_there = |place: &&[&str]| {
+        let template = &place[..place.len() - 2];
+        object.pointer(&pointer(template)).is_some()
+    };
+    PLACES.into_iter().filter(is_there).collect()
+}
+
+fn pointer(path: &[&str]) -> String {
+    path.iter().map(|step| format!("/{step}")).collect()
+}

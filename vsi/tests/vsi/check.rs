@@ -1,0 +1,154 @@
+//! `vsi check`: what the policy refuses and warns of, with its place in the manifests.
+
+use serde_json::{Value, json};
+
+use crate::support::{Directory, output_of, root, vsi};
+
+/// The second document has a mode that is none, and an annotation that is none; the third is a list.
+const APP: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: orders}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: orders
+spec:
+  template:
+    metadata:
+      annotations:
+        sidecar.vault.talend.org/inject: \"true\"
+        sidecar.vault.talend.org/role: shop
+        sidecar.vault.talend.org/mode: sideways
+    spec:
+      containers: [{name: orders}]
+---
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: v1
+    kind: Pod
+    metadata:
+      name: shop
+      annotations:
+        sidecar.vault.talend.org/inject: \"true\"
+        sidecar.vault.talend.org/role: shop
+        sidecar.vault.talend.org/secret-path: secret/shop
+        sidecar.vault.talend.org/secrets-path: secret/shop
+    spec:
+      containers: [{name: shop}]
+";
+
+#[test]
+fn a_finding_is_a_line_with_its_place() {
+    let directory = Directory::with("app.yaml", APP);
+    directory
+        .vsi(&["check", "-f", "app.yaml"])
+        .assert()
+        .code(1)
+        .stdout(
+            "app.yaml:15: error: document 2, Deployment/orders, sidecar.vault.talend.org/mode: \"sideways\" is not allowed; allowed: secrets, proxy, job\n\
+             app.yaml:29: warning: document 3, Pod/shop, sidecar.vault.talend.org/secret-path: is unknown and ignored; did you mean secrets-path?\n",
+        )
+        .stderr("vsi: 1 of 2 pods and workloads injected, 1 refused\n");
+}
+
+#[test]
+fn nothing_is_told_of_what_is_well() {
+    vsi(&["check", "-f", "deploy/samples", "deploy/rbac-job.yaml"])
+        .assert()
+        .success()
+        .stdout("")
+        .stderr("vsi: 19 of 19 pods and workloads injected\n");
+}
+
+#[test]
+fn a_warning_alone_is_no_failure() {
+    let warned = APP.replace("mode: sideways", "mode: proxy");
+    let directory = Directory::with("app.yaml", warned);
+    let output = output_of(directory.vsi(&["check", "-f", "app.yaml"]));
+    assert_eq!(output.lines().count(), 1);
+    assert!(output.contains(": warning: "), "{output}");
+}
+
+#[test]
+fn github_shows_findings_in_pull_requests() {
+    let directory = Directory::with("app.yaml", APP);
+    let output = directory
+        .vsi(&["check", "-f", "app.yaml", "--output", "github"])
+        .assert()
+        .code(1)
+        .get_output()
+        .stdout
+        .clone();
+    assert!(String::from_utf8(output).unwrap().starts_with(
+        "::error file=app.yaml,line=15,title=document 2%2C Deployment/orders%2C sidecar.vault.talend.org/mode::"
+    ));
+}
+
+#[test]
+fn code_scanning_gets_sarif() {
+    let directory = Directory::with("app.yaml", APP);
+    let output = directory
+        .vsi(&["check", "-f", "app.yaml", "--output", "sarif"])
+        .assert()
+        .code(1)
+        .get_output()
+        .stdout
+        .clone();
+    let log: Value = serde_json::from_slice(&output).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let levels: Vec<_> = results.iter().map(|result| &result["level"]).collect();
+    assert_eq!(levels, ["error", "warning"]);
+    let place = &results[1]["locations"][0]["physicalLocation"];
+    assert_eq!(
+        *place,
+        json!({"artifactLocation": {"uri": "app.yaml"}, "region": {"startLine": 29}})
+    );
+}
+
+#[test]
+fn a_mistake_in_yaml_is_a_finding_and_hides_no_other() {
+    let broken = "a: 1\n\tb: 2\n";
+    let directory = Directory::with("app.yaml", format!("{broken}---\n{APP}"));
+    directory
+        .vsi(&["check", "-f", "app.yaml"])
+        .assert()
+        .code(1)
+        .stdout(predicates::str::starts_with(
+            "app.yaml:2:1: error: document 1: ",
+        ))
+        .stdout(predicates::str::contains(
+            "app.yaml:18: error: document 3, Deployment/orders, ",
+        ));
+}
+
+#[test]
+fn every_refused_golden_case_is_refused_here() {
+    let mut count = 0;
+    let mut arguments = vec!["check".to_owned(), "-f".to_owned()];
+    for entry in std::fs::read_dir(root().join("test_data/inject")).unwrap() {
+        let directory = entry.unwrap().path();
+        let has = |file: &str| directory.join(file).exists();
+        if !has("rejected.yaml")
+            || ["settings.yaml", "request.yaml", "old.yaml"]
+                .into_iter()
+                .any(has)
+        {
+            continue;
+        }
+        let file = match has("pod.yaml") {
+            true => "pod.yaml",
+            false => "workload.yaml",
+        };
+        arguments.push(directory.join(file).display().to_string());
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let output = vsi(&arguments).assert().code(1).get_output().stdout.clone();
+    let output = String::from_utf8(output).unwrap();
+    let errors = output.lines().filter(|line| line.contains(" error: "));
+    assert_eq!(errors.count(), count, "{output}");
+}

@@ -1,0 +1,78 @@
+//! `vsi` as kubectl and shells know it.
+
+use std::{env, fs};
+
+use crate::support::{Directory, output_of, vsi};
+
+#[test]
+fn it_is_a_plugin_of_kubectl_under_another_name() {
+    let directory = Directory::new();
+    let plugin = directory.path().join("kubectl-vsi");
+    fs::copy(env!("CARGO_BIN_EXE_vsi"), &plugin).unwrap();
+    let path = env::join_paths(
+        [directory.path().to_owned()]
+            .into_iter()
+            .chain(env::split_paths(&env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
+    let kubectl = |arguments: &[&str]| {
+        let mut command = assert_cmd::Command::new("kubectl");
+        command.args(arguments).env("PATH", &path);
+        command
+    };
+    kubectl(&["vsi", "check", "-f", "-"])
+        .write_stdin("kind: Pod\n")
+        .assert()
+        .success();
+    kubectl(&["vsi", "check"])
+        .assert()
+        .code(2)
+        .stderr(predicates::str::contains(
+            "Usage: kubectl vsi check --filename <FILE>...",
+        ));
+}
+
+#[test]
+fn shells_get_their_completions() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = output_of(vsi(&["completions", shell]));
+        assert!(script.contains("inject"), "{shell}");
+    }
+    let directory = Directory::with("completions", output_of(vsi(&["completions", "bash"])));
+    assert_cmd::Command::new("bash")
+        .args(["-c", "source completions && complete -p vsi"])
+        .current_dir(directory.path())
+        .assert()
+        .success()
+        .stdout(predicates::str::contains("vsi"));
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let help = output_of(vsi(&["--help"]));
+    for command in [
+        "inject",
+        "check",
+        "explain",
+        "settings",
+        "run",
+        "diff",
+        "bench",
+        "completions",
+    ] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}");
+        let help = output_of(vsi(&[command, "--help"]));
+        assert!(help.contains("Usage: vsi "), "{command}");
+        assert!(help.contains("\nExamples:\n"), "{command}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let tool = env!("CARGO_BIN_EXE_vsi");
+    let script = format!("set -o pipefail; {tool} explain | head -n 1");
+    assert_cmd::Command::new("bash")
+        .args(["-c", &script])
+        .assert()
+        .success();
+}
