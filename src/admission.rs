@@ -91,15 +91,13 @@ pub enum Answer<'a> {
         warnings: Vec<String>,
     },
     /// The object is refused, with a message for the person who must fix the manifest.
-    Reject { message: String },
+    Reject {
+        message: String,
+        warnings: Vec<String>,
+    },
 }
 
 impl Answer<'_> {
-    /// Accepts without a word, as for nearly every pod of a cluster.
-    pub const ACCEPT: Self = Answer::Accept {
-        warnings: Vec::new(),
-    };
-
     /// The answer in the policy server's `ValidationResponse` format.
     pub fn encode(&self) -> Vec<u8> {
         #[derive(Serialize)]
@@ -132,10 +130,11 @@ impl Answer<'_> {
                 warnings,
                 ..accepted
             },
-            Answer::Reject { message } => ValidationResponse {
+            Answer::Reject { message, warnings } => ValidationResponse {
                 accepted: false,
                 message: Some(message),
                 code: Some(UNPROCESSABLE),
+                warnings,
                 ..accepted
             },
         };
@@ -171,17 +170,21 @@ mod tests {
 
     #[test]
     fn a_plain_acceptance_says_nothing_else() {
-        assert_eq!(Answer::ACCEPT.encode(), br#"{"accepted":true}"#);
+        let answer = Answer::Accept {
+            warnings: Vec::new(),
+        };
+        assert_eq!(answer.encode(), br#"{"accepted":true}"#);
     }
 
     #[test]
     fn a_rejection_has_its_code() {
         let answer = Answer::Reject {
             message: "no".to_owned(),
+            warnings: vec!["careful".to_owned()],
         };
         assert_eq!(
             answer.encode(),
-            br#"{"accepted":false,"message":"no","code":422}"#
+            br#"{"accepted":false,"message":"no","code":422,"warnings":["careful"]}"#
         );
     }
 }

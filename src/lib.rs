@@ -73,34 +73,43 @@ pub fn settings_problems(payload: &[u8]) -> Vec<(String, String)> {
 
 /// The decision, a pure function of the payload.
 fn review(payload: &[u8]) -> Answer<'_> {
-    decide(payload).unwrap_or_else(|message| Answer::Reject { message })
+    let mut warnings = Vec::new();
+    match decide(payload, &mut warnings) {
+        Ok(None) => Answer::Accept { warnings },
+        Ok(Some(object)) => Answer::Mutate { object, warnings },
+        // What a rejection comes from may be in a warning: a mistyped annotation.
+        Err(message) => Answer::Reject { message, warnings },
+    }
 }
 
-fn decide(payload: &[u8]) -> Result<Answer<'_>, String> {
+/// The object as it is to be, `None` for as it is, or why it is refused.
+fn decide<'a>(
+    payload: &'a [u8],
+    warnings: &mut Vec<String>,
+) -> Result<Option<Patched<'a>>, String> {
     let request = Request::decode(payload)?;
     let template = match PodTemplate::find(&request).map_err(text)? {
         Some(template) if template.may_ask() && !template.is_left_alone() => template,
-        _ => return Ok(Answer::ACCEPT),
+        _ => return Ok(None),
     };
     let settings = request.settings.map_or("", |settings| settings.get());
     let settings = Settings::parse(settings.as_bytes())
         .map_err(|problems| format!("the settings of the policy are not valid: {problems}"))?;
     let is_ignored = |ignored: &settings::DnsLabel| ignored.as_str() == request.namespace;
     if settings.ignored_namespaces.iter().any(is_ignored) {
-        return Ok(Answer::ACCEPT);
+        return Ok(None);
     }
 
-    let mut warnings = Vec::new();
     let prefix = settings.annotations.prefix.as_str();
     let Some(annotations) = Annotations::read(&template.annotations, prefix).map_err(text)? else {
         warnings.extend(misplaced(&template, &settings));
-        return Ok(Answer::Accept { warnings });
+        return Ok(None);
     };
     match intent::asks(&annotations) {
-        Ask::No => return Ok(Answer::ACCEPT),
+        Ask::No => return Ok(None),
         Ask::Unclear(warning) => {
             warnings.push(warning);
-            return Ok(Answer::Accept { warnings });
+            return Ok(None);
         }
         Ask::Yes => {}
     }
@@ -124,21 +133,20 @@ fn decide(payload: &[u8]) -> Result<Answer<'_>, String> {
             service_account: pod.service_account(),
         },
     };
-    let intent = Intent::read(subject, &settings, &mut warnings).map_err(text)?;
+    let intent = Intent::read(subject, &settings, warnings).map_err(text)?;
     let surroundings = Surroundings {
         is_template: template.workload.is_some(),
         has_default_container: template.annotations.get(DEFAULT_CONTAINER).is_some(),
     };
     let injection =
-        Injection::plan(&intent, &pod, &settings, surroundings, &mut warnings).map_err(text)?;
+        Injection::plan(&intent, &pod, &settings, surroundings, warnings).map_err(text)?;
     let patch = patch::build(injection, &pod);
     patch::refuse_too_much(&patch).map_err(text)?;
     if template.workload.is_some() {
         // Its pods are injected when they are created; here only mistakes are told.
-        return Ok(Answer::Accept { warnings });
+        return Ok(None);
     }
-    let object = Patched::new(template.object, patch).map_err(text)?;
-    Ok(Answer::Mutate { object, warnings })
+    Patched::new(template.object, patch).map(Some).map_err(text)
 }
 
 /// Tells of an annotation on a workload that has an effect only on its pods.
