@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{commands::review::ReviewArguments, report::Format};
 
-/// Tell what the policy would refuse in manifests, and warn of
+/// Tell what the policy refuses or warns of in manifests
 ///
 /// Each finding is a line with file, line, document, object, annotation and message. Nothing is told of
 /// what is well. The exit code is 1 if anything would be refused or cannot be read, and 2 if the check

@@ -5,9 +5,8 @@ use std::{io::Write, process::ExitCode};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use policy_host::{AdmissionResponse, diff};
-use serde_json::Value;
 
-use crate::inputs::EvaluationArguments;
+use crate::{findings::name_of, inputs::EvaluationArguments};
 
 /// Show what the policy does to the request's object
 ///
@@ -64,7 +63,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut output = anstream::stdout().lock();
     match arguments.output {
         Format::Diff => {
-            let name = name(submitted);
+            let name = name_of(submitted);
             let names = (
                 &*format!("{name} as submitted"),
                 &*format!("{name} as admitted"),
@@ -94,41 +93,11 @@ fn reason(response: &AdmissionResponse) -> String {
     format!("{code}: {message}")
 }
 
-/// What people call the object: its kind, and its name as far as it has one yet.
-fn name(object: &Value) -> String {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
-    let kind = text("/kind").unwrap_or("object");
-    match (text("/metadata/name"), text("/metadata/generateName")) {
-        (Some(name), _) => format!("{kind} {name}"),
-        (None, Some(prefix)) => format!("{kind} {prefix}*"),
-        (None, None) => kind.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use policy_host::Status;
-    use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn an_object_is_named_by_kind_and_name() {
-        for (object, expected) in [
-            (
-                json!({"kind": "Pod", "metadata": {"name": "shop"}}),
-                "Pod shop",
-            ),
-            (
-                json!({"kind": "Pod", "metadata": {"generateName": "shop-5d9-"}}),
-                "Pod shop-5d9-*",
-            ),
-            (json!({"kind": "Pod"}), "Pod"),
-            (json!({}), "object"),
-        ] {
-            assert_eq!(name(&object), expected);
-        }
-    }
 
     #[test]
     fn a_rejection_is_told_with_what_there_is() {

@@ -327,8 +327,8 @@ fn diff_shows_the_change_as_yaml() {
     assert_eq!(
         outcome.stdout,
         "\
---- Pod shop-* as submitted
-+++ Pod shop-* as admitted
+--- Pod/shop-* as submitted
++++ Pod/shop-* as admitted
 @@ -2,3 +2,5 @@
  kind: Pod
  metadata:

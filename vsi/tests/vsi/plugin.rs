@@ -2,7 +2,7 @@
 
 use std::{env, fs};
 
-use crate::support::{Directory, output_of, vsi};
+use crate::support::{Directory, output_of, root, vsi, yaml_documents};
 
 #[test]
 fn it_is_a_plugin_of_kubectl_under_another_name() {
@@ -30,6 +30,32 @@ fn it_is_a_plugin_of_kubectl_under_another_name() {
         .stderr(predicates::str::contains(
             "Usage: kubectl vsi check --filename <FILE>...",
         ));
+}
+
+#[test]
+fn the_manifest_for_krew_has_an_archive_for_every_platform() {
+    let text = fs::read_to_string(root().join("deploy/krew/vsi.yaml")).unwrap();
+    let manifest = &yaml_documents(&text)[0];
+    let version = manifest["spec"]["version"].as_str().unwrap();
+    assert_eq!(version, concat!("v", env!("CARGO_PKG_VERSION")));
+    let mut platforms = Vec::new();
+    for platform in manifest["spec"]["platforms"].as_array().unwrap() {
+        let labels = &platform["selector"]["matchLabels"];
+        let (os, arch) = (
+            labels["os"].as_str().unwrap(),
+            labels["arch"].as_str().unwrap(),
+        );
+        let archive = format!("/{version}/vsi-{os}-{arch}.tar.gz");
+        assert!(platform["uri"].as_str().unwrap().ends_with(&archive));
+        assert_eq!(platform["bin"], "kubectl-vsi");
+        // Without quotes, one of digits alone would be a number.
+        assert_eq!(platform["sha256"].as_str().map(str::len), Some(64));
+        platforms.push(format!("{os}-{arch}"));
+    }
+    assert_eq!(
+        platforms,
+        ["linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"]
+    );
 }
 
 #[test]

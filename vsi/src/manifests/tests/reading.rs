@@ -130,6 +130,7 @@ fn json_values_may_follow_one_another() {
     let second = documents[1].content.clone().unwrap().unwrap();
     assert_eq!(second.to_value(), json!({"b": [1000]}));
     assert_eq!(second.line_of(&["b", "0"]), 4);
+    assert_eq!(texts("\u{feff}{}\n{}\n{}"), ["\u{feff}{}", "\n{}", "\n{}"]);
     // Emoji as JSON escapes them are no YAML, so all that is known is where the value begins.
     let emoji = "\n{\"a\": \"\\ud83d\\ude00\",\n\"b\": 1}";
     assert_eq!(value(emoji), json!({"a": "😀", "b": 1}));

@@ -209,7 +209,11 @@ fn hostile_strings_stay_strings_everywhere() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig {
+        cases: 1000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_value_is_read_as_it_was_written(value in values()) {

@@ -77,6 +77,13 @@ fn long_lines_are_not_folded() {
 }
 
 #[test]
+fn a_text_that_is_a_whole_document_does_not_end_it() {
+    let text = "'a\n\n  --- b\n\n  ---'\n";
+    assert_eq!(value(text), json!("a\n--- b\n---"));
+    assert_eq!(rewritten(text), "\"a\\n--- b\\n---\"\n");
+}
+
+#[test]
 fn what_is_tagged_is_written_as_what_it_means() {
     assert_eq!(
         rewritten("a: !!str 12\nb: !!int '3'\nc: !x y\nd: !!binary aGk=\n"),
@@ -125,6 +132,7 @@ fn strings_have_quotes_where_any_reader_needs_them() {
         ("a:", "\"a:\""),
         ("a\tb", "\"a\\tb\""),
         ("line\u{2028}break", "\"line\\Lbreak\""),
+        ("a\u{2028}b\nc\n", "\"a\\Lb\\nc\\n\""),
         ("one\ntwo\n", "|\n  one\n  two"),
         ("one\ntwo", "|-\n  one\n  two"),
         ("one \ntwo", "\"one \\ntwo\""),
