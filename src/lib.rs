@@ -10,6 +10,7 @@ mod config;
 mod injection;
 mod intent;
 mod json;
+mod kubernetes;
 mod patch;
 mod pod;
 mod settings;

@@ -4,29 +4,41 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use json_patch::jsonptr::{Pointer, PointerBuf};
-use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
-use k8s_openapi::api::core::v1::{
-    Container, ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference,
-};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::injection::{ContainerChange, Injection, MOST_ADDED, Refusal};
 use crate::json::{self, Members};
+use crate::kubernetes::{Container, ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference};
 use crate::pod::{List, Pod, PostStart};
+
+/// Operations of RFC 6902, in their order. Values are JSON text already: they are written once, and a library's
+/// type of a patch would take them apart again.
+#[derive(Debug)]
+pub struct Patch(Vec<Operation>);
+
+/// `add` where there is nothing at the path, and `replace` where there is a member.
+#[derive(Debug)]
+struct Operation {
+    path: Path,
+    value: Box<RawValue>,
+}
+
+/// The names and positions on the way to a value; `-` is the place behind a list's end.
+#[derive(Clone, Debug)]
+struct Path(Vec<Cow<'static, str>>);
 
 /// The patch that makes the submitted pod the injected one: it adds, and replaces nothing but the command
 /// of the postStart hook of a container that gets ours before its own.
 pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
     let mut operations = Operations(Vec::new());
     for (name, value) in injection.annotations {
-        operations.add(["metadata", "annotations", &name], value);
+        let annotations = Path::of(["metadata", "annotations"]);
+        operations.add(annotations.below(name), &value);
     }
+    let spec = Path::of(["spec"]);
     operations.append(
-        &["spec"],
-        "volumes",
+        spec.below("volumes"),
         !pod.volumes.is_empty(),
         &injection.volumes,
     );
@@ -34,7 +46,7 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
         operations.change_container(&change, pod);
     }
     operations.insert("containers", true, &injection.first_containers);
-    operations.append(&["spec"], "containers", true, &injection.last_containers);
+    operations.append(spec.below("containers"), true, &injection.last_containers);
     let has_init_containers = !pod.init_containers.is_empty();
     operations.insert(
         "initContainers",
@@ -42,8 +54,7 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
         &injection.init_containers,
     );
     operations.append(
-        &["spec"],
-        "initContainers",
+        spec.below("initContainers"),
         has_init_containers || !injection.init_containers.is_empty(),
         &injection.last_init_containers,
     );
@@ -54,73 +65,73 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
         .collect();
     let has_pull_secrets = !pod.image_pull_secrets.is_empty();
     operations.append(
-        &["spec"],
-        "imagePullSecrets",
+        spec.below("imagePullSecrets"),
         has_pull_secrets,
         &pull_secrets,
     );
     if injection.shares_process_namespace {
-        operations.add(["spec", "shareProcessNamespace"], true);
+        operations.add(spec.below("shareProcessNamespace"), &true);
     }
     Patch(operations.0)
 }
 
 /// Refuses a patch that adds more text than an object can have.
 pub fn refuse_too_much(patch: &Patch) -> Result<(), Refusal> {
-    let added = patch.0.iter().map(|operation| match operation {
-        PatchOperation::Add(add) => length(&add.value),
-        PatchOperation::Replace(replace) => length(&replace.value),
-        _ => 0,
-    });
+    let added = patch.0.iter().map(|operation| operation.value.get().len());
     match added.sum() {
         0..=MOST_ADDED => Ok(()),
         _ => Err(Refusal::TooMuch),
     }
 }
 
-/// The bytes of all strings and names in a value.
-fn length(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(length).sum(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, member)| name.len() + length(member))
-            .sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+impl Path {
+    fn of<const N: usize>(names: [&'static str; N]) -> Self {
+        Path(names.map(Cow::Borrowed).into())
+    }
+
+    fn below(&self, name: impl Into<Cow<'static, str>>) -> Self {
+        let mut path = Vec::with_capacity(self.0.len() + 1);
+        path.extend_from_slice(&self.0);
+        path.push(name.into());
+        Path(path)
     }
 }
 
-struct Operations(Vec<PatchOperation>);
+impl fmt::Display for Path {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|name| write!(formatter, "/{name}"))
+    }
+}
+
+struct Operations(Vec<Operation>);
 
 impl Operations {
-    fn add<'p>(&mut self, path: impl IntoIterator<Item = &'p str>, value: impl Serialize) {
-        self.0.push(PatchOperation::Add(AddOperation {
-            path: PointerBuf::from_tokens(path),
-            value: to_value(value),
-        }));
+    fn add(&mut self, path: Path, value: &(impl Serialize + ?Sized)) {
+        let value = to_raw_value(value).expect("Kubernetes types can be written as JSON");
+        self.0.push(Operation { path, value });
     }
 
-    /// Appends `items` to the list `name` of the object at `parent`: one operation for all of them where
-    /// the list does not exist or is empty.
-    fn append(&mut self, parent: &[&str], name: &str, exists: bool, items: &[impl Serialize]) {
-        let list = parent.iter().copied().chain([name]);
+    /// Appends `items` to a list: one operation for all of them where the list does not exist or is empty.
+    fn append(&mut self, list: Path, exists: bool, items: &[impl Serialize]) {
         if !exists && !items.is_empty() {
             self.add(list, items);
         } else {
             for item in items {
-                self.add(list.clone().chain(["-"]), item);
+                self.add(list.below("-"), item);
             }
         }
     }
 
     /// Puts `items` before all others in the list `name` of the pod's spec.
-    fn insert(&mut self, name: &str, exists: bool, items: &[Container]) {
+    fn insert(&mut self, name: &'static str, exists: bool, items: &[Container]) {
+        let list = Path::of(["spec", name]);
         if !exists {
-            return self.append(&["spec"], name, exists, items);
+            return self.append(list, exists, items);
         }
         for (index, item) in items.iter().enumerate() {
-            self.add(["spec", name, &index.to_string()], item);
+            self.add(list.below(index.to_string()), item);
         }
     }
 
@@ -130,53 +141,35 @@ impl Operations {
             List::InitContainers => ("initContainers", &pod.init_containers),
         };
         let container = &containers[change.index];
-        let index = change.index.to_string();
-        let path = ["spec", list, &index];
+        let path = Path::of(["spec", list]).below(change.index.to_string());
         self.append(
-            &path,
-            "volumeMounts",
+            path.below("volumeMounts"),
             !container.volume_mounts.is_empty(),
             &change.volume_mounts,
         );
         for (place, word) in change.command.iter().enumerate() {
-            let place = place.to_string();
-            self.add(path.into_iter().chain(["command", &place]), word);
+            self.add(path.below("command").below(place.to_string()), word);
         }
         let Some(command) = &change.post_start else {
             return;
         };
         let handler = LifecycleHandler {
-            exec: Some(ExecAction {
-                command: Some(command.clone()),
-            }),
-            ..LifecycleHandler::default()
+            exec: ExecAction {
+                command: command.clone(),
+            },
         };
+        let lifecycle = path.below("lifecycle");
         if !container.has_lifecycle {
-            let lifecycle = Lifecycle {
-                post_start: Some(handler),
-                ..Lifecycle::default()
-            };
-            self.add(path.into_iter().chain(["lifecycle"]), lifecycle);
-            return;
+            let post_start = handler;
+            return self.add(lifecycle, &Lifecycle { post_start });
         }
-        let path = path.into_iter().chain(["lifecycle", "postStart"]);
-        let in_hook = path.clone().chain(["exec", "command"]);
+        let hook = lifecycle.below("postStart");
         match &container.post_start {
-            PostStart::Exec(own) if !own.is_empty() => {
-                self.0.push(PatchOperation::Replace(ReplaceOperation {
-                    path: PointerBuf::from_tokens(in_hook),
-                    value: to_value(command),
-                }));
-            }
-            PostStart::Exec(_) => self.add(in_hook, command),
+            PostStart::Exec(_) => self.add(hook.below("exec").below("command"), command),
             // Another kind has been refused.
-            PostStart::None | PostStart::Other => self.add(path, handler),
+            PostStart::None | PostStart::Other => self.add(hook, &handler),
         }
     }
-}
-
-fn to_value(value: impl Serialize) -> Value {
-    serde_json::to_value(value).expect("Kubernetes types can be written as JSON")
 }
 
 /// The submitted object with a patch applied to it.
@@ -185,14 +178,14 @@ fn to_value(value: impl Serialize) -> Value {
 #[derive(Debug)]
 pub enum Patched<'a> {
     Submitted(&'a RawValue),
-    Added(Value),
+    Added(Box<RawValue>),
     Object(Vec<(Cow<'a, str>, Patched<'a>)>),
     List(Vec<Patched<'a>>),
 }
 
 /// An operation whose path is not in the object: a defect of this policy, never of a manifest.
 #[derive(Debug)]
-pub struct NoSuchPath(PointerBuf);
+pub struct NoSuchPath(Path);
 
 impl fmt::Display for NoSuchPath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,15 +198,10 @@ impl fmt::Display for NoSuchPath {
 }
 
 impl<'a> Patched<'a> {
-    /// Applies the `add` and `replace` operations of `patch`, the only ones [`build`] makes.
+    /// Applies the operations of `patch`.
     pub fn new(object: &'a RawValue, patch: Patch) -> Result<Self, NoSuchPath> {
         let mut patched = Patched::Submitted(object);
-        for operation in patch.0 {
-            let (path, value) = match operation {
-                PatchOperation::Add(add) => (add.path, add.value),
-                PatchOperation::Replace(replace) => (replace.path, replace.value),
-                other => return Err(NoSuchPath(other.path().to_buf())),
-            };
+        for Operation { path, value } in patch.0 {
             if patched.set(&path, value).is_none() {
                 return Err(NoSuchPath(path));
             }
@@ -222,18 +210,17 @@ impl<'a> Patched<'a> {
     }
 
     /// Sets the member, or inserts the list item, at `path`; `None` if its parent is not there.
-    fn set(&mut self, path: &Pointer, value: Value) -> Option<()> {
-        let (parent, last) = path.split_back()?;
+    fn set(&mut self, path: &Path, value: Box<RawValue>) -> Option<()> {
+        let (last, parents) = path.0.split_last()?;
         let mut target = self;
-        for token in parent.tokens() {
-            target = target.open().child(&token.decoded())?;
+        for name in parents {
+            target = target.open().child(name)?;
         }
-        let last = last.decoded();
         match target.open() {
             Patched::Object(members) => {
-                match members.iter_mut().rev().find(|(name, _)| *name == last) {
+                match members.iter_mut().rev().find(|(name, _)| name == last) {
                     Some((_, member)) => *member = Patched::Added(value),
-                    None => members.push((last.into_owned().into(), Patched::Added(value))),
+                    None => members.push((last.clone(), Patched::Added(value))),
                 }
             }
             Patched::List(items) => {
@@ -265,14 +252,14 @@ impl<'a> Patched<'a> {
         self
     }
 
-    fn child(&mut self, token: &str) -> Option<&mut Self> {
+    fn child(&mut self, step: &str) -> Option<&mut Self> {
         match self {
             Patched::Object(members) => members
                 .iter_mut()
                 .rev()
-                .find(|(name, _)| name == token)
+                .find(|(name, _)| name == step)
                 .map(|(_, member)| member),
-            Patched::List(items) => items.get_mut(token.parse::<usize>().ok()?),
+            Patched::List(items) => items.get_mut(step.parse::<usize>().ok()?),
             Patched::Submitted(_) | Patched::Added(_) => None,
         }
     }
@@ -298,21 +285,22 @@ impl Serialize for Patched<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    fn apply(object: &str, patch: Value) -> Result<String, NoSuchPath> {
+    fn apply(object: &str, operations: &[(&str, Value)]) -> Result<String, NoSuchPath> {
         let raw = RawValue::from_string(object.to_owned()).unwrap();
-        let patch = serde_json::from_value(patch).unwrap();
-        Patched::new(&raw, patch).map(|patched| serde_json::to_string(&patched).unwrap())
+        let mut patch = Operations(Vec::new());
+        for (path, value) in operations {
+            let names = path.split_whitespace().map(|name| name.to_owned().into());
+            patch.add(Path(names.collect()), value);
+        }
+        Patched::new(&raw, Patch(patch.0)).map(|patched| serde_json::to_string(&patched).unwrap())
     }
 
     #[test]
     fn what_is_not_touched_is_the_submitted_text() {
         let object = r#"{"z":1.50,"big":123456789012345678901234567890,"n":null,"e":"\u00e9","a":{"l":[ 1, 2 ],"x":{}}}"#;
-        let patched = apply(
-            object,
-            json!([{"op": "add", "path": "/a/l/-", "value": 3}, {"op": "add", "path": "/a/y", "value": null}]),
-        );
+        let patched = apply(object, &[("a l -", json!(3)), ("a y", json!(null))]);
         assert_eq!(
             patched.unwrap(),
             r#"{"z":1.50,"big":123456789012345678901234567890,"n":null,"e":"\u00e9","a":{"l":[1,2,3],"x":{},"y":null}}"#
@@ -323,12 +311,12 @@ mod tests {
     fn items_are_inserted_and_members_replaced() {
         let patched = apply(
             r#"{"l":["b"],"o":{"k":1}}"#,
-            json!([
-                {"op": "add", "path": "/l/0", "value": "a"},
-                {"op": "add", "path": "/l/2", "value": "c"},
-                {"op": "replace", "path": "/o/k", "value": 2},
-                {"op": "add", "path": "/o/a~1b~0c", "value": 3},
-            ]),
+            &[
+                ("l 0", json!("a")),
+                ("l 2", json!("c")),
+                ("o k", json!(2)),
+                ("o a/b~c", json!(3)),
+            ],
         );
         assert_eq!(
             patched.unwrap(),
@@ -338,9 +326,9 @@ mod tests {
 
     #[test]
     fn a_path_that_is_not_there_is_an_error() {
-        for path in ["/nothing/here", "/l/7", "/n/x", "/l/x"] {
-            let patch = json!([{"op": "add", "path": path, "value": 1}]);
-            assert!(apply(r#"{"l":[],"n":1}"#, patch).is_err(), "{path}");
+        for path in ["nothing here", "l 7", "n x", "l x"] {
+            let operation = (path, json!(1));
+            assert!(apply(r#"{"l":[],"n":1}"#, &[operation]).is_err(), "{path}");
         }
     }
 }

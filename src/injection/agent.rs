@@ -1,7 +1,5 @@
 //! Vault Agent: as a sidecar that keeps the token alive, and as an init container that fetches secrets once.
 
-use k8s_openapi::api::core::v1::{Container, SecretVolumeSource, Volume, VolumeMount};
-
 use super::container::{env, native, read_only, running_script, writable};
 use super::service_account::{self, TokenMounts};
 use super::{Context, Refusal, configuration, connection, names, scripts, templates, volumes};
@@ -11,6 +9,7 @@ use crate::config::agent::{
     SinkConfig, Template, TemplateConfig, Vault,
 };
 use crate::intent::{AppRole, Engine, Intent, Login, Sidecars};
+use crate::kubernetes::{Container, SecretVolumeSource, Volume, VolumeMount};
 use crate::pod;
 use crate::settings::{Seconds, Settings};
 
@@ -191,8 +190,8 @@ fn agent(
         running_script(agent.name, &program, settings, scripts::SIDECAR, &arguments);
     variables.push(env(CONFIG_VARIABLE, &config));
     variables.extend(templates::notification(files));
-    container.env = Some(variables);
-    container.volume_mounts = Some(mounts);
+    container.env = variables;
+    container.volume_mounts = mounts;
     Ok(container)
 }
 
@@ -253,13 +252,13 @@ const SECRET_ID: &str = "secret-id";
 /// The ids from a Secret. One without the keys keeps the pod waiting, with an event that names them.
 fn ids(secret: &str) -> Volume {
     Volume {
-        name: names::APPROLE_VOLUME.to_owned(),
+        name: names::APPROLE_VOLUME,
+        empty_dir: None,
         secret: Some(SecretVolumeSource {
-            secret_name: Some(secret.to_owned()),
+            secret_name: secret.to_owned(),
             items: volumes::items(&[(ROLE_ID, ROLE_ID), (SECRET_ID, SECRET_ID)]),
-            ..SecretVolumeSource::default()
         }),
-        ..Volume::default()
+        projected: None,
     }
 }
 

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::ptr;
 
-use k8s_openapi::api::core::v1::VolumeMount;
-
 use super::container::{read_only, writable};
 use super::{ContainerChange, Context, MOST_ADDED, Refusal, environment, hook, names};
 use crate::annotations::Key;
 use crate::intent::{Intent, SecretFile};
+use crate::kubernetes::VolumeMount;
 use crate::pod::{Container, List, Pod, same_path};
 use crate::settings::Settings;
 

@@ -1,13 +1,12 @@
 //! The Consul Template sidecar: renders the secrets to files and notifies the application.
 
-use k8s_openapi::api::core::v1::Container;
-
 use super::container::{env, native, read_only, running_script, writable};
 use super::{
     Context, Refusal, configuration, connection, names, scripts, service_account, templates,
 };
 use crate::config::consul_template::{Config, Retry, Vault};
 use crate::intent::{Intent, SecretFile, Sidecars};
+use crate::kubernetes::Container;
 use crate::settings::{Seconds, Settings};
 
 /// The environment variable with Consul Template's configuration.
@@ -54,8 +53,8 @@ pub fn sidecar(
     let config = configuration(settings, CONFIG_VARIABLE, &config(settings, files))?;
     variables.push(env(CONFIG_VARIABLE, &config));
     variables.extend(templates::notification(files));
-    container.env = Some(variables);
-    container.volume_mounts = Some(mounts);
+    container.env = variables;
+    container.volume_mounts = mounts;
     Ok(match intent.sidecars {
         Sidecars::Classic => container,
         Sidecars::Native => native(container, "", None, &templates::destinations(files)),

@@ -1,14 +1,10 @@
 //! What all injected containers have in common.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EnvVar, EnvVarSource, ExecAction, ObjectFieldSelector, Probe,
+use super::scripts;
+use crate::kubernetes::{
+    self, Capabilities, Container, EnvVar, EnvVarSource, ExecAction, ObjectFieldSelector, Probe,
     ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-
-use super::scripts;
 use crate::settings::{self, Amounts, Program, Settings};
 
 /// Begins a container that runs a constant shell script with these arguments.
@@ -22,17 +18,20 @@ pub fn running_script(
     let command = ["/bin/sh", "-c", script, name];
     Container {
         name: name.to_owned(),
-        image: Some(program.image.as_str().to_owned()),
+        image: program.image.as_str().to_owned(),
         image_pull_policy: program
             .image_pull_policy
             .map(|policy| policy.as_str().to_owned()),
-        command: Some(command.into_iter().map(literal).collect()),
-        args: (!arguments.is_empty()).then(|| arguments.iter().copied().map(literal).collect()),
+        command: command.into_iter().map(literal).collect(),
+        args: arguments.iter().copied().map(literal).collect(),
+        env: Vec::new(),
+        volume_mounts: Vec::new(),
         resources: program.resources.as_ref().map(resources),
         security_context: settings.security_context.as_ref().map(security_context),
         // The end of the log becomes the message of a container that fails: `kubectl describe` shows why.
-        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        ..Container::default()
+        termination_message_policy: "FallbackToLogsOnError",
+        restart_policy: None,
+        startup_probe: None,
     }
 }
 
@@ -43,15 +42,14 @@ pub fn native(container: Container, token: &str, port: Option<u16>, files: &[Str
     let mut command = vec!["/bin/sh", "-c", scripts::READY, "tvsi-ready", token, &port];
     command.extend(files.iter().map(String::as_str));
     Container {
-        restart_policy: Some("Always".to_owned()),
+        restart_policy: Some("Always"),
         startup_probe: Some(Probe {
-            exec: Some(ExecAction {
-                command: Some(command.into_iter().map(literal).collect()),
-            }),
-            period_seconds: Some(2),
-            timeout_seconds: Some(5),
-            failure_threshold: Some(300),
-            ..Probe::default()
+            exec: ExecAction {
+                command: command.into_iter().map(literal).collect(),
+            },
+            period_seconds: 2,
+            timeout_seconds: 5,
+            failure_threshold: 300,
         }),
         ..container
     }
@@ -66,31 +64,30 @@ pub fn literal(text: &str) -> String {
 }
 
 /// An environment variable with exactly this value.
-pub fn env(name: &str, value: &str) -> EnvVar {
+pub fn env(name: &'static str, value: &str) -> EnvVar {
     EnvVar {
-        name: name.to_owned(),
+        name,
         value: Some(literal(value)),
         value_from: None,
     }
 }
 
 /// An environment variable with the value of a field of the pod.
-pub fn env_from_field(name: &str, field_path: &str) -> EnvVar {
+pub fn env_from_field(name: &'static str, field_path: &'static str) -> EnvVar {
     EnvVar {
-        name: name.to_owned(),
+        name,
         value: None,
         value_from: Some(EnvVarSource {
-            field_ref: Some(field(field_path)),
-            ..EnvVarSource::default()
+            field_ref: field(field_path),
         }),
     }
 }
 
 /// A field of the pod, by its path.
-pub fn field(path: &str) -> ObjectFieldSelector {
+pub fn field(path: &'static str) -> ObjectFieldSelector {
     ObjectFieldSelector {
-        api_version: Some("v1".to_owned()),
-        field_path: path.to_owned(),
+        api_version: "v1",
+        field_path: path,
     }
 }
 
@@ -99,7 +96,8 @@ pub fn writable(volume: &str, path: &str) -> VolumeMount {
     VolumeMount {
         name: volume.to_owned(),
         mount_path: path.to_owned(),
-        ..VolumeMount::default()
+        sub_path: None,
+        read_only: None,
     }
 }
 
@@ -115,24 +113,21 @@ fn resources(resources: &settings::Resources) -> ResourceRequirements {
     ResourceRequirements {
         requests: resources.requests.as_ref().map(amounts),
         limits: resources.limits.as_ref().map(amounts),
-        claims: None,
     }
 }
 
-fn amounts(amounts: &Amounts) -> BTreeMap<String, Quantity> {
-    [("cpu", &amounts.cpu), ("memory", &amounts.memory)]
-        .into_iter()
-        .filter_map(|(name, amount)| {
-            let amount = amount.as_ref()?;
-            Some((name.to_owned(), Quantity(amount.as_str().to_owned())))
-        })
-        .collect()
+fn amounts(amounts: &Amounts) -> kubernetes::Amounts {
+    let text = |amount: &settings::Quantity| amount.as_str().to_owned();
+    kubernetes::Amounts {
+        cpu: amounts.cpu.as_ref().map(text),
+        memory: amounts.memory.as_ref().map(text),
+    }
 }
 
 fn security_context(context: &settings::SecurityContext) -> SecurityContext {
     let names = |capabilities: &[settings::Capability]| {
         let names = capabilities.iter().map(|name| name.as_str().to_owned());
-        (!capabilities.is_empty()).then(|| names.collect())
+        names.collect()
     };
     SecurityContext {
         run_as_user: context.run_as_user,
@@ -151,6 +146,5 @@ fn security_context(context: &settings::SecurityContext) -> SecurityContext {
                 type_: value.kind.as_str().to_owned(),
                 localhost_profile: value.localhost_profile.clone(),
             }),
-        ..SecurityContext::default()
     }
 }

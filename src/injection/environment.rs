@@ -1,12 +1,11 @@
 //! Secrets as environment variables: the init container that brings a shell, and the command of the
 //! application's containers that goes through it.
 
-use k8s_openapi::api::core::v1::Container;
-
 use super::container::{literal, running_script, writable};
 use super::{Context, Refusal, names, scripts, service_account};
 use crate::annotations::Key;
 use crate::intent::SecretFile;
+use crate::kubernetes::Container;
 use crate::pod;
 
 /// Where the image has its static busybox.
@@ -22,10 +21,10 @@ pub fn init_container(context: &mut Context<'_, '_>) -> Container {
         scripts::ENV_INIT,
         &[IMAGE_BUSYBOX, names::ENV_BUSYBOX],
     );
-    container.volume_mounts = Some(vec![
+    container.volume_mounts = vec![
         writable(names::ENV_VOLUME, names::ENV_DIRECTORY),
         service_account::none(&mut context.volumes),
-    ]);
+    ];
     container
 }
 

@@ -1,9 +1,8 @@
 //! The job babysitter: ends the other sidecars when the job's own containers have ended for good.
 
-use k8s_openapi::api::core::v1::Container;
-
 use super::container::{env_from_field, running_script, writable};
 use super::{Context, Refusal, names, scripts, service_account};
+use crate::kubernetes::Container;
 use crate::pod::{self, RestartPolicy};
 
 /// Builds the sidecar, which names every container of the job and what its end is.
@@ -38,7 +37,6 @@ pub fn sidecar(
     );
     container
         .volume_mounts
-        .get_or_insert_default()
         .push(writable(names::JOB_VOLUME, names::JOB_DIRECTORY));
     Ok(container)
 }
@@ -68,11 +66,11 @@ fn asking(
         script,
         arguments,
     );
-    container.env = Some(vec![
+    container.env = vec![
         env_from_field("POD_NAME", "metadata.name"),
         env_from_field("POD_NAMESPACE", "metadata.namespace"),
         env_from_field("POD_SERVICE_ACCOUNT", "spec.serviceAccountName"),
-    ]);
-    container.volume_mounts = Some(vec![service_account::for_api_server(context)]);
+    ];
+    container.volume_mounts = vec![service_account::for_api_server(context)];
     container
 }

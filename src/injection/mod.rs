@@ -16,11 +16,11 @@ mod templates;
 mod tls;
 mod volumes;
 
-use k8s_openapi::api::core::v1::{Container, EnvVar, Volume, VolumeMount};
 use serde::Serialize;
 
 use crate::annotations::Key;
 use crate::intent::{Engine, Intent, Overrides, Sidecars};
+use crate::kubernetes::{Container, EnvVar, Volume, VolumeMount};
 use crate::pod::{self, List, Pod};
 use crate::settings::{Amounts, Program, Resources, Settings};
 

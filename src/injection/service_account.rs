@@ -1,15 +1,14 @@
 //! Which service account token an injected container gets: as few as possible.
 
-use k8s_openapi::api::core::v1::{
-    ConfigMapProjection, DownwardAPIProjection, DownwardAPIVolumeFile,
-    ServiceAccountTokenProjection, VolumeMount, VolumeProjection,
-};
-
 use super::container::{field, read_only};
 use super::volumes::{self, Volumes};
 use super::{Context, names};
 use crate::annotations::Key;
 use crate::intent::Token;
+use crate::kubernetes::{
+    DownwardApiProjection, DownwardApiVolumeFile, ObjectProjection, ServiceAccountTokenProjection,
+    VolumeMount, VolumeProjection,
+};
 use crate::pod;
 
 /// Seconds after which a token of our own is replaced; the agent reads it again at each login.
@@ -66,24 +65,16 @@ pub fn for_login(token: &Token, context: &mut Context<'_, '_>) -> TokenMounts {
 pub fn for_api_server(context: &mut Context<'_, '_>) -> VolumeMount {
     let mounted = mount_at(names::SERVICE_ACCOUNT_DIRECTORY, &context.applications);
     mounted.unwrap_or_else(|| {
-        let certificate = VolumeProjection {
-            config_map: Some(ConfigMapProjection {
-                name: "kube-root-ca.crt".to_owned(),
-                items: volumes::items(&[("ca.crt", "ca.crt")]),
-                optional: None,
-            }),
-            ..VolumeProjection::default()
-        };
-        let namespace = VolumeProjection {
-            downward_api: Some(DownwardAPIProjection {
-                items: Some(vec![DownwardAPIVolumeFile {
-                    path: "namespace".to_owned(),
-                    field_ref: Some(field("metadata.namespace")),
-                    ..DownwardAPIVolumeFile::default()
-                }]),
-            }),
-            ..VolumeProjection::default()
-        };
+        let certificate = VolumeProjection::ConfigMap(ObjectProjection {
+            name: "kube-root-ca.crt".to_owned(),
+            items: volumes::items(&[("ca.crt", "ca.crt")]),
+        });
+        let namespace = VolumeProjection::DownwardApi(DownwardApiProjection {
+            items: vec![DownwardApiVolumeFile {
+                path: "namespace",
+                field_ref: field("metadata.namespace"),
+            }],
+        });
         context.volumes.add(volumes::projected(
             names::API_TOKEN_VOLUME,
             vec![token_projection(None, "token"), certificate, namespace],
@@ -113,12 +104,9 @@ fn mount_at(directory: &str, applications: &[&pod::Container<'_>]) -> Option<Vol
 }
 
 fn token_projection(audience: Option<&str>, file: &str) -> VolumeProjection {
-    VolumeProjection {
-        service_account_token: Some(ServiceAccountTokenProjection {
-            audience: audience.map(str::to_owned),
-            expiration_seconds: Some(EXPIRATION_SECONDS),
-            path: file.to_owned(),
-        }),
-        ..VolumeProjection::default()
-    }
+    VolumeProjection::ServiceAccountToken(ServiceAccountTokenProjection {
+        audience: audience.map(str::to_owned),
+        expiration_seconds: EXPIRATION_SECONDS,
+        path: file.to_owned(),
+    })
 }

@@ -1,13 +1,12 @@
 //! What both engines are told of a file with secrets.
 
-use k8s_openapi::api::core::v1::EnvVar;
-
 use super::container::env;
 use super::{names, scripts};
 use crate::config::consul_template::Template;
 use crate::config::{Exec, Wait};
 use crate::intent::SecretFile;
 use crate::intent::template::CALLED_BY_DEFAULT;
+use crate::kubernetes::EnvVar;
 use crate::settings::Settings;
 
 /// The template of one file. `is_fatal` is for a program that runs once: it ends with the reason, where

@@ -1,12 +1,9 @@
 //! The certificates for the connection to Vault, from objects of the pod's namespace.
 
-use k8s_openapi::api::core::v1::{
-    ConfigMapProjection, SecretProjection, VolumeMount, VolumeProjection,
-};
-
 use super::container::read_only;
 use super::names;
 use super::volumes::{Volumes, items, projected};
+use crate::kubernetes::{ObjectProjection, VolumeMount, VolumeProjection};
 use crate::settings::{CertificateSource, Tls};
 
 const CA_FILE: &str = "ca.crt";
@@ -58,23 +55,16 @@ pub fn connection(
 }
 
 fn from_secret(name: &str, files: &[(&str, &str)]) -> VolumeProjection {
-    VolumeProjection {
-        secret: Some(SecretProjection {
-            name: name.to_owned(),
-            items: items(files),
-            optional: None,
-        }),
-        ..VolumeProjection::default()
-    }
+    VolumeProjection::Secret(projection(name, files))
 }
 
 fn from_config_map(name: &str, files: &[(&str, &str)]) -> VolumeProjection {
-    VolumeProjection {
-        config_map: Some(ConfigMapProjection {
-            name: name.to_owned(),
-            items: items(files),
-            optional: None,
-        }),
-        ..VolumeProjection::default()
+    VolumeProjection::ConfigMap(projection(name, files))
+}
+
+fn projection(name: &str, files: &[(&str, &str)]) -> ObjectProjection {
+    ObjectProjection {
+        name: name.to_owned(),
+        items: items(files),
     }
 }

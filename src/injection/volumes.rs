@@ -1,9 +1,8 @@
 //! The volumes that an injected pod gets, each once.
 
-use k8s_openapi::api::core::v1::{
+use crate::kubernetes::{
     EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource, Volume, VolumeProjection,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// Volumes in the order in which they were first needed.
 #[derive(Debug, Default)]
@@ -23,35 +22,33 @@ impl Volumes {
 }
 
 /// An emptyDir in memory: what is written there never reaches a disk.
-pub fn empty_dir(name: &str, size_limit: Option<&str>) -> Volume {
+pub fn empty_dir(name: &'static str, size_limit: Option<&str>) -> Volume {
     Volume {
-        name: name.to_owned(),
+        name,
         empty_dir: Some(EmptyDirVolumeSource {
-            medium: Some("Memory".to_owned()),
-            size_limit: size_limit.map(|limit| Quantity(limit.to_owned())),
+            medium: "Memory",
+            size_limit: size_limit.map(str::to_owned),
         }),
-        ..Volume::default()
+        secret: None,
+        projected: None,
     }
 }
 
 /// A volume with files from several sources.
-pub fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
+pub fn projected(name: &'static str, sources: Vec<VolumeProjection>) -> Volume {
     Volume {
-        name: name.to_owned(),
-        projected: Some(ProjectedVolumeSource {
-            sources: Some(sources),
-            default_mode: None,
-        }),
-        ..Volume::default()
+        name,
+        empty_dir: None,
+        secret: None,
+        projected: Some(ProjectedVolumeSource { sources }),
     }
 }
 
 /// Keys of a Secret or ConfigMap, and the file that each becomes.
-pub fn items(files: &[(&str, &str)]) -> Option<Vec<KeyToPath>> {
+pub fn items(files: &[(&str, &str)]) -> Vec<KeyToPath> {
     let item = |(key, path): &(&str, &str)| KeyToPath {
         key: (*key).to_owned(),
         path: (*path).to_owned(),
-        mode: None,
     };
-    Some(files.iter().map(item).collect())
+    files.iter().map(item).collect()
 }
