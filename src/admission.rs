@@ -3,14 +3,11 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
-use crate::json::Text;
+use crate::json::{self, Json, NotJson, Reader};
 use crate::patch::Patched;
 
 /// The status code of every rejection: the manifest is understood, and cannot be carried out.
-const UNPROCESSABLE: u16 = 422;
+const UNPROCESSABLE: &str = "422";
 
 /// What is read of a Kubernetes admission request, still in its JSON text.
 #[derive(Debug)]
@@ -22,10 +19,10 @@ pub struct Request<'a> {
     pub operation: Cow<'a, str>,
     /// The namespace of the request, which decides where the object ends up.
     pub namespace: Cow<'a, str>,
-    pub object: Option<&'a RawValue>,
+    pub object: Option<Json<'a>>,
     /// The object as it was before an update.
-    pub old_object: Option<&'a RawValue>,
-    pub settings: Option<&'a RawValue>,
+    pub old_object: Option<Json<'a>>,
+    pub settings: Option<Json<'a>>,
 }
 
 impl<'a> Request<'a> {
@@ -35,49 +32,62 @@ impl<'a> Request<'a> {
     pub fn decode(payload: &'a [u8]) -> Result<Self, &'static str> {
         const MALFORMED: &str = "the policy server sent no admission request that can be read";
 
-        #[derive(Deserialize)]
-        struct Payload<'a> {
-            #[serde(borrow)]
-            request: Shape<'a>,
-            #[serde(borrow, default)]
-            settings: Option<&'a RawValue>,
-        }
-
-        #[derive(Deserialize)]
-        struct Shape<'a> {
-            #[serde(borrow)]
-            kind: Kind<'a>,
-            #[serde(borrow)]
-            operation: Text<'a>,
-            #[serde(borrow, default)]
-            namespace: Option<Text<'a>>,
-            #[serde(borrow, default)]
-            object: Option<&'a RawValue>,
-            #[serde(borrow, default, rename = "oldObject")]
-            old_object: Option<&'a RawValue>,
-        }
-
-        #[derive(Deserialize)]
-        struct Kind<'a> {
-            #[serde(borrow, default)]
-            group: Option<Text<'a>>,
-            #[serde(borrow)]
-            kind: Text<'a>,
-        }
-
         let payload = std::str::from_utf8(payload).map_err(|_| MALFORMED)?;
-        let Payload { request, settings } = serde_json::from_str(payload).map_err(|_| MALFORMED)?;
-        let text = |text: Option<Text<'a>>| text.map_or(Cow::Borrowed(""), |text| text.0);
+        Self::read(payload).map_err(|_| MALFORMED)
+    }
+
+    /// Goes through the payload once: the objects in it are not looked into.
+    fn read(payload: &'a str) -> Result<Self, NotJson> {
+        let (mut kind, mut operation) = (None, None);
+        let (mut namespace, mut settings) = (Json::NULL, None);
+        let (mut object, mut old_object) = (None, None);
+        let mut reader = Reader::new(payload);
+        reader.object(|reader, name| {
+            match &*name {
+                "request" => reader.object(|reader, name| {
+                    let value = reader.value()?;
+                    match &*name {
+                        "kind" => kind = Some(value),
+                        "operation" => operation = Some(value),
+                        "namespace" => namespace = value,
+                        "object" => object = given(value),
+                        "oldObject" => old_object = given(value),
+                        _ => {}
+                    }
+                    Ok(())
+                })?,
+                "settings" => settings = given(reader.value()?),
+                _ => {
+                    reader.value()?;
+                }
+            }
+            Ok(())
+        })?;
+        reader.end()?;
+        let kind = kind.ok_or(NotJson)?.object().map_err(|_| NotJson)?;
+        let text = |value: Json<'a>| match value.is_null() {
+            true => Ok(Cow::Borrowed("")),
+            false => value.string().map(|text| text.0).map_err(|_| NotJson),
+        };
         Ok(Request {
-            group: text(request.kind.group),
-            kind: request.kind.kind.0,
-            operation: request.operation.0,
-            namespace: text(request.namespace),
-            object: request.object,
-            old_object: request.old_object,
+            group: text(kind.get("group").unwrap_or(Json::NULL))?,
+            kind: required_text(kind.get("kind"))?,
+            operation: required_text(operation)?,
+            namespace: text(namespace)?,
+            object,
+            old_object,
             settings,
         })
     }
+}
+
+fn given(value: Json<'_>) -> Option<Json<'_>> {
+    (!value.is_null()).then_some(value)
+}
+
+fn required_text(value: Option<Json<'_>>) -> Result<Cow<'_, str>, NotJson> {
+    let text = value.ok_or(NotJson)?.string();
+    text.map(|text| text.0).map_err(|_| NotJson)
 }
 
 /// What the policy answers.
@@ -100,45 +110,33 @@ pub enum Answer<'a> {
 impl Answer<'_> {
     /// The answer in the policy server's `ValidationResponse` format.
     pub fn encode(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct ValidationResponse<'a> {
-            accepted: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            message: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            code: Option<u16>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            mutated_object: Option<&'a Patched<'a>>,
-            #[serde(skip_serializing_if = "<[_]>::is_empty")]
-            warnings: &'a [String],
+        let mut output = String::new();
+        let warnings = match self {
+            Answer::Accept { warnings } => {
+                output.push_str(r#"{"accepted":true"#);
+                warnings
+            }
+            Answer::Mutate { object, warnings } => {
+                // Memory that grows in steps would be copied at each.
+                output.reserve(object.length() + 64);
+                output.push_str(r#"{"accepted":true,"mutated_object":"#);
+                object.write(&mut output);
+                warnings
+            }
+            Answer::Reject { message, warnings } => {
+                output.push_str(r#"{"accepted":false,"message":"#);
+                json::write_string(message, &mut output);
+                output.push_str(r#","code":"#);
+                output.push_str(UNPROCESSABLE);
+                warnings
+            }
+        };
+        for (index, warning) in warnings.iter().enumerate() {
+            output.push_str(if index == 0 { r#","warnings":["# } else { "," });
+            json::write_string(warning, &mut output);
         }
-
-        let accepted = ValidationResponse {
-            accepted: true,
-            message: None,
-            code: None,
-            mutated_object: None,
-            warnings: &[],
-        };
-        let response = match self {
-            Answer::Accept { warnings } => ValidationResponse {
-                warnings,
-                ..accepted
-            },
-            Answer::Mutate { object, warnings } => ValidationResponse {
-                mutated_object: Some(object),
-                warnings,
-                ..accepted
-            },
-            Answer::Reject { message, warnings } => ValidationResponse {
-                accepted: false,
-                message: Some(message),
-                code: Some(UNPROCESSABLE),
-                warnings,
-                ..accepted
-            },
-        };
-        serde_json::to_vec(&response).expect("strings and JSON values can be written as JSON")
+        output.push_str(if warnings.is_empty() { "}" } else { "]}" });
+        output.into_bytes()
     }
 }
 

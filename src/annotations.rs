@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::json::{self, Members, Text};
+use crate::json::Members;
 use crate::suggestion;
 
 /// Makes [`Key`] from the table below.
@@ -154,7 +154,7 @@ impl<'a> Annotations<'a> {
             return Ok(None);
         }
         for (name, value) in members.iter() {
-            let text: Text<'a> = json::read(value).map_err(|found| NotAString {
+            let text = value.string().map_err(|found| NotAString {
                 annotation: name.to_string(),
                 found,
             })?;
@@ -214,10 +214,10 @@ impl<'a> Annotations<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::value::RawValue;
+    use crate::json::Json;
 
-    fn raw(text: &str) -> Box<RawValue> {
-        RawValue::from_string(text.to_owned()).unwrap()
+    fn members(text: &str) -> Members<'_> {
+        Json::parse(text).unwrap().members().unwrap()
     }
 
     /// `make golden` writes the table anew.
@@ -251,15 +251,13 @@ mod tests {
 
     #[test]
     fn only_a_pod_with_the_inject_annotation_is_read() {
-        let other = raw(r#"{"x/inject":"true","n":5}"#);
-        let members = json::read(&other).unwrap();
+        let members = members(r#"{"x/inject":"true","n":5}"#);
         assert!(Annotations::read(&members, "v").unwrap().is_none());
     }
 
     #[test]
     fn a_mistyped_annotation_gets_a_hint() {
-        let typo = raw(r#"{"v/inject":"true","v/secret-path":"a","v/zzz":"","w/role":""}"#);
-        let members = json::read(&typo).unwrap();
+        let members = members(r#"{"v/inject":"true","v/secret-path":"a","v/zzz":"","w/role":""}"#);
         let annotations = Annotations::read(&members, "v").unwrap().unwrap();
         let warnings: Vec<_> = annotations.warnings_of_unknown().collect();
         assert_eq!(
@@ -276,8 +274,8 @@ mod tests {
         let many: Vec<_> = (0..50)
             .map(|number| format!(r#""v/x{number}":"""#))
             .collect();
-        let many = raw(&format!(r#"{{"v/inject":"true",{}}}"#, many.join(",")));
-        let members = json::read(&many).unwrap();
+        let many = format!(r#"{{"v/inject":"true",{}}}"#, many.join(","));
+        let members = members(&many);
         let annotations = Annotations::read(&members, "v").unwrap().unwrap();
         let warnings: Vec<_> = annotations.warnings_of_unknown().collect();
         assert_eq!(warnings.len(), MOST_NAMED + 1);
@@ -290,8 +288,7 @@ mod tests {
 
     #[test]
     fn a_value_that_is_no_string_is_told_by_name() {
-        let number = raw(r#"{"v/inject":true}"#);
-        let members = json::read(&number).unwrap();
+        let members = members(r#"{"v/inject":true}"#);
         let error = Annotations::read(&members, "v").unwrap_err();
         assert_eq!(
             error.to_string(),

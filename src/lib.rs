@@ -93,7 +93,7 @@ fn decide<'a>(
         Some(template) if template.may_ask() && !template.is_left_alone() => template,
         _ => return Ok(None),
     };
-    let settings = request.settings.map_or("", |settings| settings.get());
+    let settings = request.settings.map_or("", |settings| settings.text());
     let settings = Settings::parse(settings.as_bytes())
         .map_err(|problems| format!("the settings of the policy are not valid: {problems}"))?;
     let is_ignored = |ignored: &settings::DnsLabel| ignored.as_str() == request.namespace;

@@ -4,11 +4,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
+use serde::Serialize;
 
 use crate::injection::{ContainerChange, Injection, MOST_ADDED, Refusal};
-use crate::json::{self, Members};
+use crate::json::{self, Json};
 use crate::kubernetes::{Container, ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference};
 use crate::pod::{List, Pod, PostStart};
 
@@ -21,7 +20,7 @@ pub struct Patch(Vec<Operation>);
 #[derive(Debug)]
 struct Operation {
     path: Path,
-    value: Box<RawValue>,
+    value: String,
 }
 
 /// The names and positions on the way to a value; `-` is the place behind a list's end.
@@ -77,7 +76,7 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
 
 /// Refuses a patch that adds more text than an object can have.
 pub fn refuse_too_much(patch: &Patch) -> Result<(), Refusal> {
-    let added = patch.0.iter().map(|operation| operation.value.get().len());
+    let added = patch.0.iter().map(|operation| operation.value.len());
     match added.sum() {
         0..=MOST_ADDED => Ok(()),
         _ => Err(Refusal::TooMuch),
@@ -109,7 +108,7 @@ struct Operations(Vec<Operation>);
 
 impl Operations {
     fn add(&mut self, path: Path, value: &(impl Serialize + ?Sized)) {
-        let value = to_raw_value(value).expect("Kubernetes types can be written as JSON");
+        let value = serde_json::to_string(value).expect("Kubernetes types can be written as JSON");
         self.0.push(Operation { path, value });
     }
 
@@ -177,8 +176,8 @@ impl Operations {
 /// It is taken apart only along the paths of the patch; all else is still the submitted text.
 #[derive(Debug)]
 pub enum Patched<'a> {
-    Submitted(&'a RawValue),
-    Added(Box<RawValue>),
+    Submitted(Json<'a>),
+    Added(String),
     Object(Vec<(Cow<'a, str>, Patched<'a>)>),
     List(Vec<Patched<'a>>),
 }
@@ -199,7 +198,7 @@ impl fmt::Display for NoSuchPath {
 
 impl<'a> Patched<'a> {
     /// Applies the operations of `patch`.
-    pub fn new(object: &'a RawValue, patch: Patch) -> Result<Self, NoSuchPath> {
+    pub fn new(object: Json<'a>, patch: Patch) -> Result<Self, NoSuchPath> {
         let mut patched = Patched::Submitted(object);
         for Operation { path, value } in patch.0 {
             if patched.set(&path, value).is_none() {
@@ -210,7 +209,7 @@ impl<'a> Patched<'a> {
     }
 
     /// Sets the member, or inserts the list item, at `path`; `None` if its parent is not there.
-    fn set(&mut self, path: &Path, value: Box<RawValue>) -> Option<()> {
+    fn set(&mut self, path: &Path, value: String) -> Option<()> {
         let (last, parents) = path.0.split_last()?;
         let mut target = self;
         for name in parents {
@@ -237,11 +236,11 @@ impl<'a> Patched<'a> {
 
     /// Takes one level apart, if it is an object or a list that is still whole.
     fn open(&mut self) -> &mut Self {
-        if let Patched::Submitted(raw) = *self {
-            if let Ok(items) = json::read::<Vec<&RawValue>>(raw) {
+        if let Patched::Submitted(json) = *self {
+            if let Ok(items) = json.items() {
                 *self = Patched::List(items.into_iter().map(Patched::Submitted).collect());
-            } else if let Ok(Members(members)) = json::read(raw) {
-                let members = members.into_iter();
+            } else if let Ok(members) = json.members() {
+                let members = members.0.into_iter();
                 *self = Patched::Object(
                     members
                         .map(|(name, value)| (name, Patched::Submitted(value)))
@@ -265,18 +264,46 @@ impl<'a> Patched<'a> {
     }
 }
 
-impl Serialize for Patched<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Patched<'_> {
+    /// About how many bytes the text has.
+    pub fn length(&self) -> usize {
         match self {
-            Patched::Submitted(raw) => raw.serialize(serializer),
-            Patched::Added(value) => value.serialize(serializer),
-            Patched::List(items) => serializer.collect_seq(items),
-            Patched::Object(members) => {
-                let mut map = serializer.serialize_map(Some(members.len()))?;
-                for (name, member) in members {
-                    map.serialize_entry(name, member)?;
+            Patched::Submitted(json) => json.text().len(),
+            Patched::Added(value) => value.len(),
+            Patched::List(items) => items.iter().map(|item| item.length() + 1).sum(),
+            Patched::Object(members) => members
+                .iter()
+                .map(|(name, member)| name.len() + member.length() + 4)
+                .sum(),
+        }
+    }
+
+    /// Appends the text.
+    pub fn write(&self, output: &mut String) {
+        match self {
+            Patched::Submitted(json) => output.push_str(json.text()),
+            Patched::Added(value) => output.push_str(value),
+            Patched::List(items) => {
+                output.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        output.push(',');
+                    }
+                    item.write(output);
                 }
-                map.end()
+                output.push(']');
+            }
+            Patched::Object(members) => {
+                output.push('{');
+                for (index, (name, member)) in members.iter().enumerate() {
+                    if index > 0 {
+                        output.push(',');
+                    }
+                    json::write_string(name, output);
+                    output.push(':');
+                    member.write(output);
+                }
+                output.push('}');
             }
         }
     }
@@ -288,13 +315,15 @@ mod tests {
     use serde_json::{Value, json};
 
     fn apply(object: &str, operations: &[(&str, Value)]) -> Result<String, NoSuchPath> {
-        let raw = RawValue::from_string(object.to_owned()).unwrap();
         let mut patch = Operations(Vec::new());
         for (path, value) in operations {
             let names = path.split_whitespace().map(|name| name.to_owned().into());
             patch.add(Path(names.collect()), value);
         }
-        Patched::new(&raw, Patch(patch.0)).map(|patched| serde_json::to_string(&patched).unwrap())
+        let patched = Patched::new(Json::parse(object).unwrap(), Patch(patch.0))?;
+        let mut output = String::new();
+        patched.write(&mut output);
+        Ok(output)
     }
 
     #[test]

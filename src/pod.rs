@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use crate::json::{self, Members, Object, Text};
+use crate::json::{Json, Members, Text, required};
 
 /// A pod, or the pod template of a workload.
 #[derive(Debug)]
@@ -68,20 +65,24 @@ pub enum PostStart {
     Other,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct VolumeMount<'a> {
-    #[serde(borrow)]
     pub name: Text<'a>,
-    #[serde(borrow)]
     pub mount_path: Text<'a>,
-    #[serde(borrow, default)]
     pub sub_path: Option<Text<'a>>,
-    #[serde(borrow, default)]
     pub sub_path_expr: Option<Text<'a>>,
 }
 
-impl VolumeMount<'_> {
+impl<'a> VolumeMount<'a> {
+    fn read(members: &Members<'a>) -> Result<Self, String> {
+        Ok(VolumeMount {
+            name: required(members.string("name")?, "name")?,
+            mount_path: required(members.string("mountPath")?, "mountPath")?,
+            sub_path: members.string("subPath")?,
+            sub_path_expr: members.string("subPathExpr")?,
+        })
+    }
+
     /// Whether the whole volume is mounted, and at `path`.
     pub fn is_at(&self, path: &str) -> bool {
         same_path(&self.mount_path, path)
@@ -149,99 +150,41 @@ impl fmt::Display for Malformed {
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(
-    raw: &'a RawValue,
-    path: impl Fn() -> String,
-) -> Result<T, Malformed> {
-    json::read(raw).map_err(|problem| Malformed::new(path(), problem))
-}
-
-fn read_object<'a, T: Deserialize<'a>>(
-    raw: &'a RawValue,
-    path: impl Fn() -> String,
-) -> Result<T, Malformed> {
-    read(raw, path).map(|Object(value)| value)
+/// Reads a value, and tells where it is if it is not what was expected.
+fn at<T>(path: &str, value: Result<T, String>) -> Result<T, Malformed> {
+    value.map_err(|problem| Malformed::new(path, problem))
 }
 
 impl<'a> Pod<'a> {
     /// Reads a pod's `spec`. A pod without containers is refused, as by the API server.
-    pub fn read(spec: &'a RawValue) -> Result<Self, Malformed> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Shape<'a> {
-            #[serde(borrow, default)]
-            containers: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            init_containers: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            volumes: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            restart_policy: Option<&'a RawValue>,
-            #[serde(default)]
-            termination_grace_period_seconds: Option<i64>,
-            #[serde(borrow, default)]
-            os: Option<Object<OperatingSystem<'a>>>,
-            #[serde(default)]
-            host_network: Option<bool>,
-            #[serde(default, rename = "hostPID")]
-            host_pid: Option<bool>,
-            #[serde(default)]
-            share_process_namespace: Option<bool>,
-            #[serde(borrow, default)]
-            image_pull_secrets: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            service_account_name: Option<Text<'a>>,
-        }
-
-        #[derive(Deserialize)]
-        struct Reference<'a> {
-            #[serde(borrow, default)]
-            name: Option<Text<'a>>,
-        }
-
-        #[derive(Deserialize)]
-        struct OperatingSystem<'a> {
-            #[serde(borrow, default)]
-            name: Option<Text<'a>>,
-        }
-
-        let shape: Shape<'a> = read_object(spec, || "spec".to_owned())?;
-        let containers = read_list(shape.containers, "spec.containers", Container::read)?;
+    pub fn read(spec: Json<'a>) -> Result<Self, Malformed> {
+        let members = at("spec", spec.object())?;
+        let containers = read_list(&members, "containers", "spec", Container::read)?;
         if containers.is_empty() {
             return Err(Malformed::new(
                 "spec.containers",
                 "there is none; a pod has at least one",
             ));
         }
+        let operating_system = members.given("os").map_or(Ok(None), |os| {
+            at("spec", os.object().and_then(|os| os.string("name")))
+        })?;
+        let boolean = |name| at("spec", members.boolean(name));
+        let grace = at("spec", members.integer("terminationGracePeriodSeconds"))?;
         Ok(Pod {
             containers,
-            init_containers: read_list(
-                shape.init_containers,
-                "spec.initContainers",
-                Container::read,
-            )?,
-            volumes: read_list(shape.volumes, "spec.volumes", Volume::read)?,
-            restart_policy: match shape.restart_policy {
-                Some(policy) => RestartPolicy::read(policy, "spec")?,
-                None => RestartPolicy::Always,
-            },
-            termination_grace_period_seconds: shape.termination_grace_period_seconds.unwrap_or(30),
-            is_windows: shape
-                .os
-                .and_then(|Object(os)| os.name)
-                .is_some_and(|name| &*name == "windows"),
-            uses_host_network: shape.host_network == Some(true),
-            uses_host_pid: shape.host_pid == Some(true),
-            shares_process_namespace: shape.share_process_namespace,
-            image_pull_secrets: read_list(
-                shape.image_pull_secrets,
-                "spec.imagePullSecrets",
-                |reference, path| {
-                    let Reference { name } = read_object(reference, || path.to_owned())?;
-                    Ok(name)
-                },
-            )?,
-            service_account_name: shape.service_account_name,
+            init_containers: read_list(&members, "initContainers", "spec", Container::read)?,
+            volumes: read_list(&members, "volumes", "spec", Volume::read)?,
+            restart_policy: RestartPolicy::read(&members, "spec")?.unwrap_or(RestartPolicy::Always),
+            termination_grace_period_seconds: grace.unwrap_or(30),
+            is_windows: operating_system.is_some_and(|name| &*name == "windows"),
+            uses_host_network: boolean("hostNetwork")? == Some(true),
+            uses_host_pid: boolean("hostPID")? == Some(true),
+            shares_process_namespace: boolean("shareProcessNamespace")?,
+            image_pull_secrets: read_list(&members, "imagePullSecrets", "spec", |it, path| {
+                at(path, it.object().and_then(|it| it.string("name")))
+            })?,
+            service_account_name: at("spec", members.string("serviceAccountName"))?,
         })
     }
 
@@ -259,127 +202,84 @@ impl<'a> Pod<'a> {
     }
 }
 
+/// The items of the list `name` of an object at `path`; none where there is no such list.
 fn read_list<'a, T>(
-    list: Option<&'a RawValue>,
+    members: &Members<'a>,
+    name: &str,
     path: &str,
-    read_item: impl Fn(&'a RawValue, &str) -> Result<T, Malformed>,
+    read_item: impl Fn(Json<'a>, &str) -> Result<T, Malformed>,
 ) -> Result<Vec<T>, Malformed> {
-    let Some(list) = list else {
+    let Some(list) = members.given(name) else {
         return Ok(Vec::new());
     };
-    let items: Vec<&RawValue> = read(list, || path.to_owned())?;
-    items
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| read_item(item, &format!("{path}[{index}]")))
-        .collect()
+    let path = format!("{path}.{name}");
+    let items = at(&path, list.items())?;
+    let mut read = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        read.push(read_item(item, &format!("{path}[{index}]"))?);
+    }
+    Ok(read)
 }
 
 /// Which kind an object is of, that has a member for its kind: `expected`, if it has that, for another
 /// member may be newer than this policy.
-fn kind_of<'m, 'a>(members: &'m Members<'a>, expected: &str) -> Option<(&'m str, &'a RawValue)> {
-    let mut kinds: Vec<_> = members
+fn kind_of<'m, 'a>(members: &'m Members<'a>, expected: &str) -> Option<(&'m str, Json<'a>)> {
+    let mut kinds = members
         .iter()
-        .filter(|(kind, value)| kind != "name" && !json::is_null(value))
-        .map(|(kind, value)| (kind.as_ref(), *value))
-        .collect();
-    kinds.sort_by_key(|(kind, _)| *kind != expected);
-    kinds.first().copied()
+        .filter(|(kind, value)| kind != "name" && !value.is_null())
+        .map(|(kind, value)| (kind.as_ref(), *value));
+    let first = kinds.next()?;
+    match first.0 == expected {
+        true => Some(first),
+        false => kinds.find(|(kind, _)| *kind == expected).or(Some(first)),
+    }
 }
 
 impl RestartPolicy {
-    fn read(policy: &RawValue, path: &str) -> Result<Self, Malformed> {
-        let path = || format!("{path}.restartPolicy");
-        let Text(policy) = read(policy, path)?;
-        match policy.as_ref() {
-            "Always" => Ok(RestartPolicy::Always),
-            "OnFailure" => Ok(RestartPolicy::OnFailure),
-            "Never" => Ok(RestartPolicy::Never),
-            _ => Err(Malformed::new(
-                path(),
-                "expected Always, OnFailure or Never",
-            )),
+    /// The policy of a pod or a container at `path`, if it has one of its own.
+    fn read(members: &Members<'_>, path: &str) -> Result<Option<Self>, Malformed> {
+        let path = format!("{path}.restartPolicy");
+        let policy = at(&path, members.string("restartPolicy"))?;
+        match policy.as_deref() {
+            None => Ok(None),
+            Some("Always") => Ok(Some(RestartPolicy::Always)),
+            Some("OnFailure") => Ok(Some(RestartPolicy::OnFailure)),
+            Some("Never") => Ok(Some(RestartPolicy::Never)),
+            Some(_) => Err(Malformed::new(path, "expected Always, OnFailure or Never")),
         }
     }
 }
 
 impl<'a> Container<'a> {
-    fn read(raw: &'a RawValue, path: &str) -> Result<Self, Malformed> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Shape<'a> {
-            #[serde(borrow)]
-            name: Text<'a>,
-            #[serde(borrow, default)]
-            restart_policy: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            restart_policy_rules: Option<Vec<&'a RawValue>>,
-            #[serde(borrow, default)]
-            volume_mounts: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            lifecycle: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            command: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            ports: Option<&'a RawValue>,
-        }
-
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct PortShape {
-            container_port: i64,
-        }
-
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct LifecycleShape<'a> {
-            #[serde(borrow, default)]
-            post_start: Option<Members<'a>>,
-        }
-
-        #[derive(Deserialize)]
-        struct ExecShape {
-            #[serde(default)]
-            command: Option<Vec<String>>,
-        }
-
-        let shape: Shape<'a> = read_object(raw, || path.to_owned())?;
-        let mut post_start = PostStart::None;
-        if let Some(lifecycle) = shape.lifecycle {
-            let hook_path = || format!("{path}.lifecycle");
-            let lifecycle: LifecycleShape<'a> = read_object(lifecycle, hook_path)?;
-            let hook = lifecycle.post_start.unwrap_or_default();
-            post_start = match kind_of(&hook, "exec") {
-                None => PostStart::None,
-                Some(("exec", exec)) => {
-                    let exec: ExecShape = read_object(exec, hook_path)?;
-                    PostStart::Exec(exec.command.unwrap_or_default())
-                }
-                Some(_) => PostStart::Other,
-            };
-        }
+    fn read(json: Json<'a>, path: &str) -> Result<Self, Malformed> {
+        let members = at(path, json.object())?;
+        let rules = members.given("restartPolicyRules").map(Json::items);
+        let lifecycle = members.given("lifecycle");
         Ok(Container {
-            restart_policy: match shape.restart_policy {
-                Some(policy) => Some(RestartPolicy::read(policy, path)?),
-                None => None,
-            },
-            has_restart_rules: shape
-                .restart_policy_rules
-                .is_some_and(|rules| !rules.is_empty()),
-            volume_mounts: read_list(
-                shape.volume_mounts,
-                &format!("{path}.volumeMounts"),
-                |mount, path| read_object(mount, || path.to_owned()),
+            name: at(
+                path,
+                members
+                    .string("name")
+                    .and_then(|name| required(name, "name")),
             )?,
-            has_lifecycle: shape.lifecycle.is_some(),
-            post_start,
-            has_command: !read_list(shape.command, &format!("{path}.command"), |_, _| Ok(()))?
-                .is_empty(),
-            ports: read_list(shape.ports, &format!("{path}.ports"), |port, path| {
-                let port: PortShape = read_object(port, || path.to_owned())?;
-                Ok(port.container_port)
+            restart_policy: RestartPolicy::read(&members, path)?,
+            has_restart_rules: at(path, rules.transpose())?.is_some_and(|rules| !rules.is_empty()),
+            volume_mounts: read_list(&members, "volumeMounts", path, |mount, path| {
+                at(
+                    path,
+                    mount.object().and_then(|mount| VolumeMount::read(&mount)),
+                )
             })?,
-            name: shape.name,
+            has_lifecycle: lifecycle.is_some(),
+            post_start: match lifecycle {
+                Some(lifecycle) => at(&format!("{path}.lifecycle"), PostStart::read(lifecycle))?,
+                None => PostStart::None,
+            },
+            has_command: !read_list(&members, "command", path, |_, _| Ok(()))?.is_empty(),
+            ports: read_list(&members, "ports", path, |port, path| {
+                let port = port.object().and_then(|port| port.integer("containerPort"));
+                at(path, port.and_then(|port| required(port, "containerPort")))
+            })?,
         })
     }
 
@@ -391,28 +291,41 @@ impl<'a> Container<'a> {
     }
 }
 
-impl<'a> Volume<'a> {
-    fn read(raw: &'a RawValue, path: &str) -> Result<Self, Malformed> {
-        #[derive(Deserialize)]
-        struct EmptyDirShape<'a> {
-            #[serde(borrow, default)]
-            medium: Option<Text<'a>>,
-        }
+impl PostStart {
+    fn read(lifecycle: Json<'_>) -> Result<Self, String> {
+        let lifecycle = lifecycle.object()?;
+        let hook = lifecycle.given("postStart").map(Json::members);
+        let hook = hook.transpose()?.unwrap_or_default();
+        Ok(match kind_of(&hook, "exec") {
+            None => PostStart::None,
+            Some(("exec", exec)) => {
+                let exec = exec.object()?;
+                let command = exec.given("command").map(Json::items).transpose()?;
+                let words = command.unwrap_or_default().into_iter().map(|word| {
+                    let word = word.string()?;
+                    Ok(word.0.into_owned())
+                });
+                PostStart::Exec(words.collect::<Result<_, String>>()?)
+            }
+            Some(_) => PostStart::Other,
+        })
+    }
+}
 
-        let members: Members<'a> = read(raw, || path.to_owned())?;
-        let Some(name) = members.get("name") else {
-            return Err(Malformed::new(path, "missing field `name`"));
-        };
+impl<'a> Volume<'a> {
+    fn read(json: Json<'a>, path: &str) -> Result<Self, Malformed> {
+        let members = at(path, json.members())?;
+        let name = at(path, required(members.get("name"), "name"))?;
         Ok(Volume {
-            name: read(name, || format!("{path}.name"))?,
+            name: at(&format!("{path}.name"), name.string())?,
             source: match kind_of(&members, "emptyDir") {
                 // The API server makes a volume without a source an emptyDir.
                 None => VolumeSource::EmptyDir { in_memory: false },
                 Some(("emptyDir", empty_dir)) => {
-                    let empty_dir: EmptyDirShape<'a> =
-                        read_object(empty_dir, || format!("{path}.emptyDir"))?;
+                    let medium = empty_dir.object().and_then(|it| it.string("medium"));
+                    let medium = at(&format!("{path}.emptyDir"), medium)?;
                     VolumeSource::EmptyDir {
-                        in_memory: empty_dir.medium.is_some_and(|medium| &*medium == "Memory"),
+                        in_memory: medium.is_some_and(|medium| &*medium == "Memory"),
                     }
                 }
                 Some((kind, _)) => VolumeSource::Other(kind.to_owned()),
@@ -426,8 +339,8 @@ mod tests {
     use super::*;
 
     fn problem(spec: &str) -> String {
-        let raw = RawValue::from_string(spec.to_owned()).unwrap();
-        Pod::read(&raw).unwrap_err().to_string()
+        let spec = Json::parse(spec).unwrap();
+        Pod::read(spec).unwrap_err().to_string()
     }
 
     #[test]
@@ -475,8 +388,7 @@ mod tests {
     fn nulls_read_as_absent() {
         let spec = r#"{"containers":[{"name":"a","volumeMounts":null,"lifecycle":{"postStart":null},"restartPolicy":null}],
             "initContainers":null,"volumes":[{"name":"v","emptyDir":null}],"restartPolicy":null,"os":null}"#;
-        let raw = RawValue::from_string(spec.to_owned()).unwrap();
-        let pod = Pod::read(&raw).unwrap();
+        let pod = Pod::read(Json::parse(spec).unwrap()).unwrap();
         assert_eq!(pod.restart_policy, RestartPolicy::Always);
         assert_eq!(pod.containers[0].post_start, PostStart::None);
         assert!(pod.containers[0].has_lifecycle);

@@ -2,24 +2,20 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
-
 use crate::admission::Request;
-use crate::json::{self, Members, Object, Text};
+use crate::json::{Json, Members};
 use crate::pod::Malformed;
 
 /// A pod as submitted, or a pod template, of which only the annotations have been read.
 #[derive(Debug)]
 pub struct PodTemplate<'a> {
     pub annotations: Members<'a>,
-    labels: Option<&'a RawValue>,
-    pub spec: Option<&'a RawValue>,
+    labels: Option<Json<'a>>,
+    pub spec: Option<Json<'a>>,
     /// The whole object that holds it.
-    pub object: &'a RawValue,
+    pub object: Json<'a>,
     kind: &'static str,
-    owner_references: Option<&'a RawValue>,
+    owner_references: Option<Json<'a>>,
     /// The workload whose template it is; `None` for a pod.
     pub workload: Option<Workload<'a>>,
 }
@@ -31,9 +27,9 @@ pub struct Workload<'a> {
     pub path: &'static str,
     pub annotations: Members<'a>,
     is_being_deleted: bool,
-    template: &'a RawValue,
+    template: Json<'a>,
     /// The template before an update.
-    old_template: Option<&'a RawValue>,
+    old_template: Option<Json<'a>>,
 }
 
 /// The kinds of object that hold a pod, by API group and kind, and where they do.
@@ -60,36 +56,28 @@ pub fn template_path(group: &str, kind: &str) -> Option<&'static str> {
     entry(group, kind).map(|(_, _, path)| *path)
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow, default)]
-    annotations: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    labels: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    owner_references: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    deletion_timestamp: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
+/// The parts of an object or a template that are read.
 struct Shape<'a> {
-    #[serde(borrow, default)]
-    metadata: Option<Object<Metadata<'a>>>,
-    #[serde(borrow, default)]
-    spec: Option<&'a RawValue>,
+    metadata: Members<'a>,
+    spec: Option<Json<'a>>,
 }
 
 impl<'a> Shape<'a> {
-    fn read(
-        raw: &'a RawValue,
-        path: &str,
-    ) -> Result<(Metadata<'a>, Option<&'a RawValue>), Malformed> {
-        let shape: Shape<'a> = json::read_object(raw)
-            .map_err(|problem| Malformed::new(below(path, "metadata"), problem))?;
-        let metadata = shape.metadata.map(|Object(metadata)| metadata);
-        Ok((metadata.unwrap_or_default(), shape.spec))
+    fn read(json: Json<'a>, path: &str) -> Result<Self, Malformed> {
+        let malformed = |problem| Malformed::new(below(path, "metadata"), problem);
+        let members = json.object().map_err(malformed)?;
+        Ok(Shape {
+            metadata: match members.given("metadata") {
+                Some(metadata) => metadata.object().map_err(malformed)?,
+                None => Members::default(),
+            },
+            spec: members.given("spec"),
+        })
+    }
+
+    fn annotations(&self, path: &str) -> Result<Members<'a>, Malformed> {
+        let path = below(path, "metadata.annotations");
+        members(self.metadata.given("annotations"), &path)
     }
 }
 
@@ -109,13 +97,13 @@ impl<'a> PodTemplate<'a> {
         let Some(object) = request.object else {
             return Err(Malformed::new("object", "missing"));
         };
-        let (metadata, spec) = Shape::read(object, "")?;
-        let owner_references = metadata.owner_references;
+        let shape = Shape::read(object, "")?;
+        let owner_references = shape.metadata.given("ownerReferences");
         if is_pod {
             return Ok(Some(PodTemplate {
-                annotations: members(metadata.annotations, "metadata.annotations")?,
-                labels: metadata.labels,
-                spec,
+                annotations: shape.annotations("")?,
+                labels: shape.metadata.given("labels"),
+                spec: shape.spec,
                 object,
                 kind,
                 owner_references,
@@ -127,19 +115,19 @@ impl<'a> PodTemplate<'a> {
         };
         let workload = Workload {
             path,
-            annotations: members(metadata.annotations, "metadata.annotations")?,
-            is_being_deleted: metadata.deletion_timestamp.is_some(),
+            annotations: shape.annotations("")?,
+            is_being_deleted: shape.metadata.given("deletionTimestamp").is_some(),
             template,
             old_template: match &*request.operation {
                 "UPDATE" => request.old_object.and_then(|old| at(old, path)),
                 _ => None,
             },
         };
-        let (metadata, spec) = Shape::read(template, path)?;
+        let shape = Shape::read(template, path)?;
         Ok(Some(PodTemplate {
-            annotations: members(metadata.annotations, &below(path, "metadata.annotations"))?,
-            labels: metadata.labels,
-            spec,
+            annotations: shape.annotations(path)?,
+            labels: shape.metadata.given("labels"),
+            spec: shape.spec,
             object,
             kind,
             owner_references,
@@ -166,7 +154,7 @@ impl<'a> PodTemplate<'a> {
     /// controls, or whose template stays as it is. Nothing that is already running may be blocked.
     pub fn is_left_alone(&self) -> bool {
         self.workload.as_ref().is_some_and(|workload| {
-            let is_same = |old| same(old, workload.template);
+            let is_same = |old: Json<'_>| old.is_same(workload.template);
             workload.is_being_deleted
                 || self.is_controlled_by(|_| true)
                 || workload.old_template.is_some_and(is_same)
@@ -183,41 +171,32 @@ impl<'a> PodTemplate<'a> {
 
     /// Whether a controller of such a kind owns the object.
     fn is_controlled_by(&self, is_kind: impl Fn(&str) -> bool) -> bool {
-        #[derive(Deserialize)]
-        struct OwnerReference<'a> {
-            #[serde(borrow)]
-            kind: Text<'a>,
-            #[serde(default)]
-            controller: Option<bool>,
-        }
-
-        let owners: Vec<OwnerReference<'_>> = self
-            .owner_references
-            .and_then(|owners| json::read(owners).ok())
-            .unwrap_or_default();
-        owners
-            .iter()
-            .any(|owner| owner.controller == Some(true) && is_kind(&owner.kind))
+        let owners = self.owner_references.map(Json::items);
+        let owners = owners.and_then(Result::ok).unwrap_or_default();
+        owners.into_iter().any(|owner| {
+            let Ok(owner) = owner.object() else {
+                return false;
+            };
+            owner.boolean("controller") == Ok(Some(true))
+                && owner
+                    .string("kind")
+                    .ok()
+                    .flatten()
+                    .is_some_and(|kind| is_kind(&kind))
+        })
     }
 }
 
 /// The member at a path of names between dots.
-fn at<'a>(object: &'a RawValue, path: &str) -> Option<&'a RawValue> {
-    path.split('.').try_fold(object, |object, name| {
-        let members: Members<'a> = json::read(object).ok()?;
-        members.get(name)
-    })
+fn at<'a>(object: Json<'a>, path: &str) -> Option<Json<'a>> {
+    path.split('.')
+        .try_fold(object, |object, name| object.members().ok()?.get(name))
 }
 
-/// Whether two texts are the same JSON.
-fn same(left: &RawValue, right: &RawValue) -> bool {
-    let value = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).ok();
-    left.get() == right.get() || value(left) == value(right)
-}
-
-fn members<'a>(raw: Option<&'a RawValue>, path: &str) -> Result<Members<'a>, Malformed> {
-    raw.map_or(Ok(Members::default()), |raw| {
-        json::read(raw).map_err(|problem| Malformed::new(path, problem))
+fn members<'a>(json: Option<Json<'a>>, path: &str) -> Result<Members<'a>, Malformed> {
+    json.map_or(Ok(Members::default()), |json| {
+        let members = json.members();
+        members.map_err(|problem| Malformed::new(path, problem))
     })
 }
 

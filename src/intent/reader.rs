@@ -4,7 +4,7 @@ use super::modes::Modes;
 use super::value::Given;
 use super::{AppRole, Delivery, Login, Overrides, Refusal, Token, restricted};
 use crate::annotations::{Annotations, Key};
-use crate::json::{self, Members, Text};
+use crate::json::Members;
 use crate::settings::{self, Amounts, Checked, Directory, Identity, Image, Settings};
 
 /// The most bytes of a single name or path. What a container gets as a variable, an argument or a mount path
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         let value = self
             .labels
             .get(label.as_str())
-            .and_then(|value| json::read::<Text<'_>>(value).ok())
+            .and_then(|value| value.string().ok())
             .filter(|value| !value.is_empty());
         match value {
             Some(value) if value.contains(char::is_control) => {

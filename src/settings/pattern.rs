@@ -1,8 +1,7 @@
 //! Patterns of names and paths, as restrictions have them: `secret/{namespace}/**`.
 
-use serde_json::Value;
-
-use super::reader::{FromSetting, kind};
+use super::reader::{FromSetting, expected};
+use crate::json::Json;
 
 /// The longest text that can be of a pattern. Both grow with the pod: without a bound, comparing them would
 /// take longer than policy-server waits.
@@ -124,13 +123,9 @@ fn skip_stars(pieces: &[Piece], places: &mut [bool]) {
 }
 
 impl FromSetting for Pattern {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        match &value {
-            Value::String(text) => {
-                Pattern::parse(text).ok_or_else(|| format!("expected {ALLOWED}"))
-            }
-            other => Err(format!("expected {ALLOWED}, found {}", kind(other))),
-        }
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        let text = value.string().map_err(|_| expected(ALLOWED, value))?;
+        Pattern::parse(&text).ok_or_else(|| format!("expected {ALLOWED}"))
     }
 }
 

@@ -3,8 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use serde_json::{Map, Value};
-
+use crate::json::{Json, Members};
 use crate::suggestion;
 
 /// One thing that is wrong in the settings.
@@ -28,31 +27,27 @@ impl fmt::Display for Problem {
 /// A value of the settings, made from JSON.
 pub trait FromSetting: Sized {
     /// Reads the value; the error says what is allowed.
-    fn from_setting(value: Value) -> Result<Self, String>;
+    fn from_setting(value: Json<'_>) -> Result<Self, String>;
 }
 
 /// An object of the settings, from which fields are taken until none should be left.
-pub struct Section<'p> {
+pub struct Section<'p, 's> {
     path: String,
-    fields: Map<String, Value>,
+    fields: Members<'s>,
     known: Vec<&'static str>,
     problems: &'p RefCell<Vec<Problem>>,
 }
 
-impl<'p> Section<'p> {
+impl<'p, 's> Section<'p, 's> {
     /// The object `value` at `path`; anything but an object is a problem.
-    pub fn new(path: String, value: Value, problems: &'p RefCell<Vec<Problem>>) -> Self {
-        let fields = match value {
-            Value::Object(fields) => fields,
-            Value::Null => Map::new(),
-            other => {
-                problems.borrow_mut().push(Problem {
-                    path: path.clone(),
-                    message: format!("expected an object, found {}", kind(&other)),
-                });
-                Map::new()
-            }
-        };
+    pub fn new(path: String, value: Json<'s>, problems: &'p RefCell<Vec<Problem>>) -> Self {
+        let fields = value.members().unwrap_or_else(|message| {
+            problems.borrow_mut().push(Problem {
+                path: path.clone(),
+                message,
+            });
+            Members::default()
+        });
         Section {
             path,
             fields,
@@ -73,8 +68,8 @@ impl<'p> Section<'p> {
     }
 
     /// Reads the object in field `name`.
-    pub fn section(&mut self, name: &'static str, read: impl FnOnce(&mut Section<'p>)) {
-        let value = self.take(name).unwrap_or_default();
+    pub fn section(&mut self, name: &'static str, read: impl FnOnce(&mut Section<'p, 's>)) {
+        let value = self.take(name).unwrap_or(Json::NULL);
         let mut section = Section::new(self.child(name), value, self.problems);
         read(&mut section);
         section.finish();
@@ -85,10 +80,10 @@ impl<'p> Section<'p> {
         &mut self,
         name: &'static str,
         target: &mut Option<T>,
-        read: impl FnOnce(&mut Section<'p>, &mut T),
+        read: impl FnOnce(&mut Section<'p, 's>, &mut T),
     ) {
         match self.take(name) {
-            Some(Value::Null) => *target = None,
+            Some(value) if value.is_null() => *target = None,
             Some(value) => {
                 let mut section = Section::new(self.child(name), value, self.problems);
                 if let Some(target) = target {
@@ -110,7 +105,10 @@ impl<'p> Section<'p> {
 
     /// Whatever has not been asked for is unknown.
     pub fn finish(self) {
-        for name in self.fields.keys() {
+        let mut unknown: Vec<_> = self.fields.iter().map(|(name, _)| &**name).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        for name in unknown {
             let hint = match suggestion::nearest(name, self.known.iter().copied()) {
                 Some(known) => format!("unknown setting; did you mean `{known}`?"),
                 None => format!("unknown setting; known are {}", self.known.join(", ")),
@@ -119,9 +117,13 @@ impl<'p> Section<'p> {
         }
     }
 
-    fn take(&mut self, name: &'static str) -> Option<Value> {
+    fn take(&mut self, name: &'static str) -> Option<Json<'s>> {
         self.known.push(name);
-        self.fields.remove(name)
+        let value = self.fields.get(name);
+        if value.is_some() {
+            self.fields.0.retain(|(known, _)| known != name);
+        }
+        value
     }
 
     fn child(&self, name: &str) -> String {
@@ -134,74 +136,66 @@ impl<'p> Section<'p> {
 }
 
 /// What a JSON value is called in messages.
-pub fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+fn kind(value: Json<'_>) -> &'static str {
+    match value.kind() {
+        "true or false" => "a boolean",
+        other => other,
     }
 }
 
-fn expected<T>(what: &str, value: &Value) -> Result<T, String> {
-    Err(format!("expected {what}, found {}", kind(value)))
+/// What is wrong with a value that is no `what`.
+pub fn expected(what: &str, value: Json<'_>) -> String {
+    format!("expected {what}, found {}", kind(value))
 }
 
 impl FromSetting for bool {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        match value {
-            Value::Bool(value) => Ok(value),
-            other => expected("true or false", &other),
-        }
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        value
+            .boolean()
+            .map_err(|_| expected("true or false", value))
     }
 }
 
 impl FromSetting for i64 {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        match value.as_i64() {
-            Some(number) if number >= 0 => Ok(number),
-            _ => expected("a whole number, 0 or more", &value),
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        match value.integer() {
+            Ok(number) if number >= 0 => Ok(number),
+            _ => Err(expected("a whole number, 0 or more", value)),
         }
     }
 }
 
 impl FromSetting for String {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        match value {
-            Value::String(text) if text.is_empty() => Err("must not be empty".to_owned()),
-            Value::String(text) if text.contains(char::is_control) => {
-                Err("must not contain control characters".to_owned())
-            }
-            Value::String(text) => Ok(text),
-            other => expected("a string", &other),
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        let text = value.string().map_err(|_| expected("a string", value))?;
+        if text.is_empty() {
+            Err("must not be empty".to_owned())
+        } else if text.contains(char::is_control) {
+            Err("must not contain control characters".to_owned())
+        } else {
+            Ok(text.0.into_owned())
         }
     }
 }
 
 /// `null` unsets.
 impl<T: FromSetting> FromSetting for Option<T> {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        match value {
-            Value::Null => Ok(None),
-            value => T::from_setting(value).map(Some),
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        match value.is_null() {
+            true => Ok(None),
+            false => T::from_setting(value).map(Some),
         }
     }
 }
 
 impl<T: FromSetting> FromSetting for Vec<T> {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        match value {
-            Value::Array(items) => items
-                .into_iter()
-                .enumerate()
-                .map(|(index, item)| {
-                    T::from_setting(item)
-                        .map_err(|message| format!("item {}: {message}", index + 1))
-                })
-                .collect(),
-            other => expected("a list", &other),
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        let items = value.items().map_err(|_| expected("a list", value))?;
+        let mut read = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let item = T::from_setting(item);
+            read.push(item.map_err(|message| format!("item {}: {message}", index + 1))?);
         }
+        Ok(read)
     }
 }

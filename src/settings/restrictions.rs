@@ -1,11 +1,10 @@
 //! What pods may not ask for, however they do it.
 
-use serde_json::Value;
-
 use super::pattern::Pattern;
-use super::reader::{FromSetting, Section, kind};
+use super::reader::{FromSetting, Section, expected};
 use super::values::FunctionPattern;
 use crate::annotations::Key;
+use crate::json::Json;
 use crate::suggestion;
 
 /// What pods may not ask for. `None` allows everything, and an empty list nothing.
@@ -53,7 +52,7 @@ impl Default for Restrictions {
 }
 
 impl Restrictions {
-    pub(super) fn read_from(&mut self, section: &mut Section<'_>) {
+    pub(super) fn read_from(&mut self, section: &mut Section<'_, '_>) {
         section.field("allowedImages", &mut self.allowed_images);
         section.field("allowedRoles", &mut self.allowed_roles);
         section.field("allowedVaultPaths", &mut self.allowed_vault_paths);
@@ -76,13 +75,14 @@ impl Restrictions {
 }
 
 impl FromSetting for LockableKey {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        let Value::String(name) = &value else {
-            return Err(format!(
-                "expected the name of an annotation without its prefix, found {}",
-                kind(&value)
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        let Ok(name) = value.string() else {
+            return Err(expected(
+                "the name of an annotation without its prefix",
+                value,
             ));
         };
+        let name = &*name;
         match Key::ALL.iter().find(|key| key.name() == name) {
             Some(Key::Inject | Key::Status) => Err(format!("{name} cannot be locked")),
             Some(key) => Ok(Self(*key)),

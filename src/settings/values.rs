@@ -1,8 +1,7 @@
 //! The values that settings can have: types that are right once they exist.
 
-use serde_json::Value;
-
-use super::reader::{FromSetting, kind};
+use super::reader::{FromSetting, expected};
+use crate::json::Json;
 
 /// A type made from text that has passed a check.
 pub trait Checked: Sized {
@@ -11,6 +10,15 @@ pub trait Checked: Sized {
 
     /// The value, if it is right.
     fn parse(text: &str) -> Option<Self>;
+}
+
+/// A string that passes a check.
+fn checked(value: Json<'_>, is_valid: fn(&str) -> bool, allowed: &str) -> Result<String, String> {
+    let text = value.string().map_err(|_| expected(allowed, value))?;
+    match is_valid(&text) {
+        true => Ok(text.0.into_owned()),
+        false => Err(format!("expected {allowed}")),
+    }
 }
 
 /// Makes a type of one string that has passed a check.
@@ -48,15 +56,8 @@ macro_rules! checked_string {
         }
 
         impl FromSetting for $name {
-            fn from_setting(value: Value) -> Result<Self, String> {
-                match value {
-                    Value::String(text) if Self::is_valid(&text) => Ok($name(text)),
-                    Value::String(_) => Err(concat!("expected ", $allowed).to_owned()),
-                    other => Err(format!(
-                        concat!("expected ", $allowed, ", found {}"),
-                        kind(&other)
-                    )),
-                }
+            fn from_setting(value: Json<'_>) -> Result<Self, String> {
+                checked(value, Self::is_valid, $allowed).map($name)
             }
         }
     };
@@ -273,7 +274,7 @@ impl Quantity {
             .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
             .unwrap_or(text.len());
         let (number, suffix) = text.split_at(number_end);
-        let number: f64 = number.parse().ok()?;
+        let number = decimal(number)?;
         let scale = match suffix {
             "n" => 1e-9,
             "u" => 1e-6,
@@ -293,7 +294,7 @@ impl Quantity {
             "Ei" => 1_152_921_504_606_846_976.0,
             exponent => {
                 let digits = exponent.strip_prefix(['e', 'E'])?;
-                10_f64.powi(digits.parse().ok()?)
+                power_of_ten(digits.parse().ok()?)
             }
         };
         Some(number * scale)
@@ -301,6 +302,27 @@ impl Quantity {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A decimal number. The standard library's parser of all floats would be a fiftieth of the module.
+fn decimal(text: &str) -> Option<f64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let mut number = 0.0;
+    for digit in whole.bytes().chain(fraction.bytes()) {
+        number = number * 10.0 + f64::from(char::from(digit).to_digit(10)?);
+    }
+    Some(number / power_of_ten(i32::try_from(fraction.len()).ok()?))
+}
+
+fn power_of_ten(exponent: i32) -> f64 {
+    let power = (0..exponent.unsigned_abs().min(400)).fold(1.0, |power, _| power * 10.0);
+    match exponent < 0 {
+        true => 1.0 / power,
+        false => power,
     }
 }
 
@@ -313,22 +335,13 @@ impl Checked for Quantity {
 }
 
 impl FromSetting for Quantity {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        let text = match &value {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        let text = match (value.string(), value.kind()) {
+            (Ok(text), _) => text.0.into_owned(),
+            (_, "a number") => value.text().to_owned(),
+            _ => return Err(expected(Self::ALLOWED, value)),
         };
-        match text {
-            Some(text) => {
-                Quantity::parse(&text).ok_or_else(|| format!("expected {}", Quantity::ALLOWED))
-            }
-            None => Err(format!(
-                "expected {}, found {}",
-                Quantity::ALLOWED,
-                kind(&value)
-            )),
-        }
+        Quantity::parse(&text).ok_or_else(|| format!("expected {}", Quantity::ALLOWED))
     }
 }
 
@@ -344,9 +357,9 @@ impl Seconds {
 }
 
 impl FromSetting for Seconds {
-    fn from_setting(value: Value) -> Result<Self, String> {
-        match value.as_u64() {
-            Some(seconds @ 1..=86_400) => Ok(Self(seconds as u32)),
+    fn from_setting(value: Json<'_>) -> Result<Self, String> {
+        match value.integer() {
+            Ok(seconds @ 1..=86_400) => Ok(Self(seconds as u32)),
             _ => Err("expected a whole number of seconds, 1 to 86400".to_owned()),
         }
     }
@@ -371,9 +384,9 @@ macro_rules! closed_set {
         }
 
         impl FromSetting for $name {
-            fn from_setting(value: Value) -> Result<Self, String> {
-                match value.as_str() {
-                    $(Some($text) => Ok($name::$variant),)+
+            fn from_setting(value: Json<'_>) -> Result<Self, String> {
+                match value.string().as_deref() {
+                    $(Ok($text) => Ok($name::$variant),)+
                     _ => Err(format!("expected one of {}", [$($text),+].join(", "))),
                 }
             }
@@ -415,14 +428,22 @@ closed_set!(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn accepts<T: FromSetting>(values: &[Value], refused: &[Value]) {
         for value in values {
-            assert!(T::from_setting(value.clone()).is_ok(), "{value}");
+            let text = value.to_string();
+            assert!(
+                T::from_setting(Json::parse(&text).unwrap()).is_ok(),
+                "{value}"
+            );
         }
         for value in refused {
-            assert!(T::from_setting(value.clone()).is_err(), "{value}");
+            let text = value.to_string();
+            assert!(
+                T::from_setting(Json::parse(&text).unwrap()).is_err(),
+                "{value}"
+            );
         }
     }
 
