@@ -60,6 +60,10 @@ golden: policy.wasm ## Write golden outcomes and reference tables anew; read the
 	UPDATE_GOLDEN=1 cargo test --quiet --lib the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
 
+.PHONY: cost
+cost: policy.wasm ## Print what fixed requests cost, and their bounds; with UPDATE_GOLDEN=1 write the bounds anew
+	cargo test --quiet --locked --test cost costs -- --nocapture
+
 .PHONY: bench
 bench: vsi ## Measure the evaluation of an annotated and of an un-annotated pod
 	$(VSI) bench \

@@ -13,6 +13,8 @@
 //! - the answer to the API server carries a JSON patch computed from the two objects
 //!   ([`AdmissionResponse`]).
 //!
+//! What an evaluation costs, in instructions and memory instead of time, is told by [`Metered`].
+//!
 //! There is no cluster behind it: the capabilities that policy-server lends to policies (Kubernetes
 //! look-ups, registries, DNS, certificates) answer with an error.
 //!
@@ -39,6 +41,7 @@ mod capabilities;
 pub mod diff;
 mod error;
 mod metadata;
+mod metered;
 mod policy;
 mod request;
 mod response;
@@ -50,6 +53,7 @@ pub use kubewarden_policy_sdk::{
     metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
 };
 pub use metadata::{ExecutionMode, Metadata, PolicyType};
+pub use metered::{Cost, Metered};
 pub use policy::{EVALUATION_DEADLINE, Instance, Policy};
 pub use request::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, Request, UserInfo, payload,

@@ -64,18 +64,8 @@ impl Policy {
     pub fn from_bytes(module: &[u8]) -> Result<Self, HostError> {
         let mut config = Config::new();
         config.epoch_interruption(true);
-        let engine =
-            Engine::new(&config).map_err(|error| HostError::CompileModule(error.into()))?;
-        let module =
-            Module::new(&engine, module).map_err(|error| HostError::CompileModule(error.into()))?;
-
-        if module.get_export("__guest_call").is_none() {
-            let rego = module
-                .exports()
-                .any(|export| export.name().starts_with("opa_"));
-            return Err(HostError::NotWapc { rego });
-        }
-
+        let module = compile(&config, module)?;
+        let engine = module.engine().clone();
         let prepared = WasmtimeEngineProviderBuilder::new()
             .engine(engine.clone())
             .module(module)
@@ -266,6 +256,20 @@ impl Instance {
             }
         })
     }
+}
+
+/// Compiles a module that speaks waPC.
+pub(crate) fn compile(config: &Config, module: &[u8]) -> Result<Module, HostError> {
+    let module = Engine::new(config)
+        .and_then(|engine| Module::new(&engine, module))
+        .map_err(|error| HostError::CompileModule(error.into()))?;
+    if module.get_export("__guest_call").is_none() {
+        let rego = module
+            .exports()
+            .any(|export| export.name().starts_with("opa_"));
+        return Err(HostError::NotWapc { rego });
+    }
+    Ok(module)
 }
 
 fn start_ticker(engine: &Engine, deadline: Duration) -> Result<Ticker, HostError> {

@@ -18,23 +18,27 @@ pub fn root() -> &'static Path {
 }
 
 /// The module as `make policy.wasm` has built it, compiled once.
+pub fn module() -> &'static Policy {
+    static MODULE: OnceLock<Policy> = OnceLock::new();
+    MODULE
+        .get_or_init(|| Policy::from_bytes(&module_bytes()).expect("policy.wasm is a waPC module"))
+}
+
+/// The bytes of the module as `make policy.wasm` has built it.
 ///
 /// # Panics
 ///
 /// If it is missing or older than the sources: a test of an old module would show nothing.
-pub fn module() -> &'static Policy {
-    static MODULE: OnceLock<Policy> = OnceLock::new();
-    MODULE.get_or_init(|| {
-        let path = root().join("policy.wasm");
-        let built = modified(&path)
-            .unwrap_or_else(|| panic!("policy.wasm is missing; run `make policy.wasm`"));
-        let changed = newest(&root().join("src"));
-        assert!(
-            changed <= built,
-            "policy.wasm is older than src/; run `make policy.wasm`"
-        );
-        Policy::from_file(&path).expect("policy.wasm is a waPC module")
-    })
+pub fn module_bytes() -> Vec<u8> {
+    let path = root().join("policy.wasm");
+    let built =
+        modified(&path).unwrap_or_else(|| panic!("policy.wasm is missing; run `make policy.wasm`"));
+    let changed = newest(&root().join("src"));
+    assert!(
+        changed <= built,
+        "policy.wasm is older than src/; run `make policy.wasm`"
+    );
+    fs::read(&path).expect("policy.wasm can be read")
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

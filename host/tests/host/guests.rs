@@ -45,6 +45,16 @@ pub fn answering(answer: &str) -> Vec<u8> {
     module("(call $answer)", answer, "")
 }
 
+/// The same, with `more` in the module.
+pub fn answering_with(answer: &str, more: &str) -> Vec<u8> {
+    module("(call $answer)", answer, more)
+}
+
+/// Runs `validate`, in which `(call $answer)` answers "done".
+pub fn doing(validate: &str) -> Vec<u8> {
+    module(validate, "done", "")
+}
+
 /// The same with the metadata that `kwctl annotate` writes.
 pub fn answering_annotated(answer: &str, metadata: &str) -> Vec<u8> {
     let section = format!(
@@ -127,4 +137,47 @@ pub fn refusing_settings() -> Vec<u8> {
         "",
         r#"(data (i32.const 1024) "{\"valid\":false,\"message\":\"a\"}")"#,
     )
+}
+
+/// Asks its host for `operation` in Kubewarden's namespace `tracing`, and answers what the host says.
+pub fn asking(operation: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+          (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+          (import "wapc" "__host_call"
+            (func $ask (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+          (import "wapc" "__host_response_len" (func $response_length (result i32)))
+          (import "wapc" "__host_response" (func $response (param i32)))
+          (import "wapc" "__host_error_len" (func $error_length (result i32)))
+          (import "wapc" "__host_error" (func $error (param i32)))
+          (import "wapc" "__console_log" (func $log (param i32 i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 16) "kubewardentracing{operation}")
+          (func (export "__guest_call") (param i32 i32) (result i32)
+            (call $log (i32.const 16) (i32.const 17))
+            (if (call $ask (i32.const 16) (i32.const 10) (i32.const 26) (i32.const 7)
+                           (i32.const 33) (i32.const {length}) (i32.const 0) (i32.const 0))
+              (then
+                (call $response (i32.const 1024))
+                (call $respond (i32.const 1024) (call $response_length)))
+              (else
+                (call $error (i32.const 1024))
+                (call $respond (i32.const 1024) (call $error_length))))
+            (i32.const 1)))"#,
+        length = operation.len()
+    );
+    wat::parse_str(text).expect("the fixture is valid")
+}
+
+/// Answers eight random bytes of WASI.
+pub fn drawing_lots() -> Vec<u8> {
+    let text = r#"(module
+      (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+      (import "wasi_snapshot_preview1" "random_get" (func $draw (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "__guest_call") (param i32 i32) (result i32)
+        (drop (call $draw (i32.const 0) (i32.const 8)))
+        (call $respond (i32.const 0) (i32.const 8))
+        (i32.const 1)))"#;
+    wat::parse_str(text).expect("the fixture is valid")
 }

@@ -2,4 +2,5 @@
 
 #[allow(dead_code, reason = "the tests of vsi use the others")]
 mod guests;
+mod metered;
 mod policy;

@@ -1,0 +1,215 @@
+//! What fixed requests cost in the module, held against the bounds in `tests/cost/bounds.yaml`, so that no change
+//! makes the policy slower, hungrier or larger unseen.
+//!
+//! Costs are not times. A time differs from machine to machine and from run to run; fuel, which wasmtime counts while
+//! the module runs, is about one unit for each WebAssembly instruction (and for each byte copied or filled in bulk).
+//! With the pinned Rust and the locked crates the same request burns the same fuel everywhere, so that a bound can be
+//! close. Only the module's size can differ by some hundred bytes: the paths of sources are in it, for panics.
+//!
+//! `make cost` prints the table; `UPDATE_GOLDEN=1 make cost` writes the bounds anew, with a small margin. A cost far
+//! below its bound fails too: the bound is to be written anew, so that the gain is kept.
+
+mod support;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use policy_host::{Cost, Metered, Request};
+use serde_json::{Value, json};
+use support::{Outcome, module_bytes, read_yaml, root};
+
+/// One cost: of what, in which unit, and how much.
+struct Measured {
+    subject: &'static str,
+    unit: &'static str,
+    value: u64,
+}
+
+#[test]
+fn costs_are_within_their_bounds() {
+    let measured = measure();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(bounds_path(), written(&measured)).expect("the bounds can be written");
+    }
+    let bounds = read_yaml(&bounds_path());
+    print!("{}", table(&measured, &bounds));
+    let complaints = complaints(&measured, &bounds);
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+fn bounds_path() -> PathBuf {
+    root().join("tests/cost/bounds.yaml")
+}
+
+fn measure() -> Vec<Measured> {
+    let module = module_bytes();
+    let policy = Metered::from_bytes(&module).expect("policy.wasm is a waPC module");
+    let plain = evaluate(&policy, &request("plain-pod"), "accepted.yaml");
+    let mut measured = vec![
+        of("module", "bytes", module.len() as u64),
+        of("instantiation", "fuel", plain.instantiation_fuel),
+    ];
+    let mut unknown_mode = request("deployment-pod");
+    unknown_mode["object"]["metadata"]["annotations"]["sidecar.vault.talend.org/mode"] =
+        json!("sockets");
+    for (subject, cost) in [
+        ("plain-pod", plain),
+        (
+            "deployment-pod",
+            evaluate(&policy, &request("deployment-pod"), "injected.yaml"),
+        ),
+        (
+            "job-pod",
+            evaluate(&policy, &request("job-pod"), "injected.yaml"),
+        ),
+        (
+            "native-job-pod",
+            evaluate(&policy, &request("native-job-pod"), "injected.yaml"),
+        ),
+        (
+            "deployment-pod of an unknown mode",
+            evaluate(&policy, &unknown_mode, "rejected.yaml"),
+        ),
+    ] {
+        measured.push(of(subject, "fuel", cost.fuel));
+        measured.push(of(subject, "memoryBytes", cost.memory_bytes));
+    }
+    measured
+}
+
+fn of(subject: &'static str, unit: &'static str, value: u64) -> Measured {
+    Measured {
+        subject,
+        unit,
+        value,
+    }
+}
+
+/// A request of `test_data/requests`.
+fn request(name: &str) -> Value {
+    let path = root().join(format!("test_data/requests/{name}.json"));
+    let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).expect("a request is JSON")
+}
+
+/// The cost of a request that comes out as expected: that of another outcome would mean something else.
+fn evaluate(policy: &Metered, request: &Value, outcome: &str) -> Cost {
+    let request = Request::from_json(request).expect("it is an admission request");
+    let payload = policy_host::payload(&request, &json!({})).expect("settings are an object");
+    let cost = policy
+        .call("validate", &payload)
+        .expect("validate never fails");
+    let answer = serde_json::from_slice(&cost.answer).expect("an answer is JSON");
+    assert_eq!(Outcome::of(&answer).file, outcome, "{answer}");
+    cost
+}
+
+/// What is wrong, with all that is needed to put it right.
+fn complaints(measured: &[Measured], bounds: &Value) -> Vec<String> {
+    const WRITE: &str = "write the bounds anew with `UPDATE_GOLDEN=1 make cost`";
+    let complaint = |cost: &Measured| {
+        let Measured {
+            subject,
+            unit,
+            value,
+        } = cost;
+        let Some(bound) = bounds[subject][unit].as_u64() else {
+            return Some(format!(
+                "{subject}: {value} {unit}, and there is no bound: {WRITE}"
+            ));
+        };
+        if *value > bound {
+            return Some(format!(
+                "{subject}: {value} {unit}, and the bound is {bound}: make it cheaper, or if it is worth that, {WRITE}"
+            ));
+        }
+        // A tenth is well above the margin, and a gain that one would want to keep.
+        (*value < bound - bound / 10).then(|| {
+            format!("{subject}: {value} {unit}, far below the bound of {bound}: to keep the gain, {WRITE}")
+        })
+    };
+    measured.iter().filter_map(complaint).collect()
+}
+
+/// The bounds' file: what was measured, and 2 % more.
+fn written(measured: &[Measured]) -> String {
+    let mut text = "# The bounds that tests/cost.rs holds costs against; `UPDATE_GOLDEN=1 make cost` writes them anew.\n".to_owned();
+    let mut subject = "";
+    for cost in measured {
+        if cost.subject != subject {
+            subject = cost.subject;
+            writeln!(text, "{subject}:").expect("a string takes everything");
+        }
+        writeln!(text, "  {}: {}", cost.unit, with_margin(cost.value))
+            .expect("a string takes everything");
+    }
+    text
+}
+
+/// 2 % more, in round figures: three digits count.
+fn with_margin(value: u64) -> u64 {
+    let value = value + value.div_ceil(50);
+    let unit = 10_u64.pow(value.checked_ilog10().unwrap_or(0).saturating_sub(2));
+    value.next_multiple_of(unit)
+}
+
+fn table(measured: &[Measured], bounds: &Value) -> String {
+    let mut text = format!("{:34} {:11} {:>10} {:>10}\n", "", "", "measured", "bound");
+    for Measured {
+        subject,
+        unit,
+        value,
+    } in measured
+    {
+        let bound = &bounds[subject][unit];
+        writeln!(text, "{subject:34} {unit:11} {value:>10} {bound:>10}")
+            .expect("a string takes everything");
+    }
+    text
+}
+
+#[test]
+fn what_is_written_is_a_bound_for_what_was_measured() {
+    let measured = [
+        of("pod", "fuel", 98_765),
+        of("pod", "memoryBytes", 65_536),
+        of("none", "fuel", 0),
+    ];
+    let bounds: Value = yaml_serde::from_str(&written(&measured)).expect("it is YAML");
+    assert_eq!(
+        bounds,
+        json!({"pod": {"fuel": 101_000, "memoryBytes": 66_900}, "none": {"fuel": 0}})
+    );
+    assert_eq!(complaints(&measured, &bounds), [""; 0]);
+}
+
+#[test]
+fn a_cost_has_to_be_at_its_bound_or_a_little_below() {
+    let complaint =
+        |fuel| complaints(&[of("pod", "fuel", fuel)], &json!({"pod": {"fuel": 1000}})).pop();
+    assert_eq!(
+        complaint(1001).as_deref(),
+        Some(
+            "pod: 1001 fuel, and the bound is 1000: make it cheaper, or if it is worth that, write the bounds anew with `UPDATE_GOLDEN=1 make cost`"
+        )
+    );
+    assert_eq!(complaint(1000), None);
+    assert_eq!(complaint(900), None);
+    assert_eq!(
+        complaint(899).as_deref(),
+        Some(
+            "pod: 899 fuel, far below the bound of 1000: to keep the gain, write the bounds anew with `UPDATE_GOLDEN=1 make cost`"
+        )
+    );
+}
+
+#[test]
+fn a_cost_without_a_bound_fails() {
+    assert_eq!(
+        complaints(&[of("pod", "fuel", 1)], &json!({})),
+        [
+            "pod: 1 fuel, and there is no bound: write the bounds anew with `UPDATE_GOLDEN=1 make cost`"
+        ]
+    );
+}
