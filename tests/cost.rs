@@ -2,11 +2,14 @@
 //! makes the policy slower, hungrier or larger unseen.
 //!
 //! Costs are not times. A time differs from machine to machine and from run to run; fuel, which wasmtime counts while
-//! the module runs, is about one unit for each WebAssembly instruction (and for each byte copied or filled in bulk).
-//! With the pinned Rust and the locked crates the same request burns the same fuel everywhere, so that a bound can be
-//! close. Only the module's size can differ by some hundred bytes: the paths of sources are in it, for panics.
+//! the module runs, is about one unit for each WebAssembly instruction. With the pinned Rust and the locked crates the
+//! same module burns the same fuel for a request everywhere.
 //!
-//! `make cost` prints the table; `UPDATE_GOLDEN=1 make cost` writes the bounds anew, with a small margin. A cost far
+//! The module itself is not quite the same everywhere: the paths of the crates' sources are in it, for panics. They
+//! make its size differ by some hundred bytes, and move the heap: then memory can be a page more or less, and fuel
+//! half a percent, because a buffer that grows is copied or is not.
+//!
+//! `make cost` prints the table; `UPDATE_GOLDEN=1 make cost` writes the bounds anew, with a margin for that. A cost far
 //! below its bound fails too: the bound is to be written anew, so that the gain is kept.
 
 mod support;
@@ -18,6 +21,10 @@ use std::path::PathBuf;
 use policy_host::{Cost, Metered, Request};
 use serde_json::{Value, json};
 use support::{Outcome, module_bytes, read_yaml, root};
+
+/// The unit of a cost that comes in pages.
+const MEMORY: &str = "memoryBytes";
+const PAGE: u64 = 64 * 1024;
 
 /// One cost: of what, in which unit, and how much.
 struct Measured {
@@ -63,7 +70,7 @@ fn measure() -> Vec<Measured> {
     ] {
         let cost = evaluate(&policy, &request, outcome);
         measured.push(of(subject, "fuel", cost.fuel));
-        measured.push(of(subject, "memoryBytes", cost.memory_bytes));
+        measured.push(of(subject, MEMORY, cost.memory_bytes));
     }
     measured
 }
@@ -114,15 +121,20 @@ fn complaints(measured: &[Measured], bounds: &Value) -> Vec<String> {
                 "{subject}: {value} {unit}, and the bound is {bound}: make it cheaper, or if it is worth that, {WRITE}"
             ));
         }
-        // A tenth is more than the margin, and a gain that one wants to keep.
-        (*value < bound * 9 / 10).then(|| {
+        is_far_below(cost, bound).then(|| {
             format!("{subject}: {value} {unit}, far below the bound of {bound}: to keep the gain, {WRITE}")
         })
     };
     measured.iter().filter_map(complaint).collect()
 }
 
-/// The bounds' file: what was measured, and 2 % more.
+/// Whether a gain is large enough that one wants to keep it; it is more than the margin.
+fn is_far_below(cost: &Measured, bound: u64) -> bool {
+    let is_memory_within_two_pages = cost.unit == MEMORY && cost.value + 2 * PAGE >= bound;
+    cost.value < bound * 9 / 10 && !is_memory_within_two_pages
+}
+
+/// The bounds' file: what was measured, and the margin.
 fn written(measured: &[Measured]) -> String {
     let mut text = "# The bounds that tests/cost.rs holds costs against; `UPDATE_GOLDEN=1 make cost` writes them anew.\n".to_owned();
     let mut subject = "";
@@ -131,15 +143,18 @@ fn written(measured: &[Measured]) -> String {
             subject = cost.subject;
             writeln!(text, "{subject}:").expect("a string takes everything");
         }
-        writeln!(text, "  {}: {}", cost.unit, with_margin(cost.value))
+        writeln!(text, "  {}: {}", cost.unit, with_margin(cost))
             .expect("a string takes everything");
     }
     text
 }
 
-/// 2 % more, in round figures: three digits count.
-fn with_margin(value: u64) -> u64 {
-    let value = value + value.div_ceil(50);
+/// A page more for memory, and else 2 % in round figures, of which three digits count.
+fn with_margin(cost: &Measured) -> u64 {
+    if cost.unit == MEMORY {
+        return cost.value + PAGE;
+    }
+    let value = cost.value + cost.value.div_ceil(50);
     let unit = 10_u64.pow(value.checked_ilog10().unwrap_or(0).saturating_sub(2));
     value.next_multiple_of(unit)
 }
@@ -163,29 +178,33 @@ fn table(measured: &[Measured], bounds: &Value) -> String {
 fn what_is_written_is_a_bound_for_what_was_measured() {
     let measured = [
         of("pod", "fuel", 98_765),
-        of("pod", "memoryBytes", 65_536),
+        of("pod", MEMORY, 2 * PAGE),
         of("none", "fuel", 0),
     ];
     let bounds: Value = yaml_serde::from_str(&written(&measured)).expect("it is YAML");
     assert_eq!(
         bounds,
-        json!({"pod": {"fuel": 101_000, "memoryBytes": 66_900}, "none": {"fuel": 0}})
+        json!({"pod": {"fuel": 101_000, "memoryBytes": 3 * PAGE}, "none": {"fuel": 0}})
     );
+    assert_eq!(complaints(&measured, &bounds), [""; 0]);
     for value in 0..2000 {
-        let measured = [of("pod", "fuel", value)];
-        let bounds = json!({"pod": {"fuel": with_margin(value)}});
+        let measured = [of("pod", "fuel", value), of("pod", MEMORY, value * PAGE)];
+        let bounds = yaml_serde::from_str(&written(&measured)).expect("it is YAML");
         assert_eq!(complaints(&measured, &bounds), [""; 0]);
     }
 }
 
 #[test]
 fn a_cost_has_to_be_at_its_bound_or_a_little_below() {
-    let complaint =
-        |fuel| complaints(&[of("pod", "fuel", fuel)], &json!({"pod": {"fuel": 1000}})).pop();
+    let complaint = |fuel| {
+        let bounds = json!({"pod": {"fuel": 1000}});
+        complaints(&[of("pod", "fuel", fuel)], &bounds).pop()
+    };
     assert_eq!(
         complaint(1001).as_deref(),
         Some(
-            "pod: 1001 fuel, and the bound is 1000: make it cheaper, or if it is worth that, write the bounds anew with `UPDATE_GOLDEN=1 make cost`"
+            "pod: 1001 fuel, and the bound is 1000: make it cheaper, or if it is worth that, \
+             write the bounds anew with `UPDATE_GOLDEN=1 make cost`"
         )
     );
     assert_eq!(complaint(1000), None);
@@ -193,9 +212,19 @@ fn a_cost_has_to_be_at_its_bound_or_a_little_below() {
     assert_eq!(
         complaint(899).as_deref(),
         Some(
-            "pod: 899 fuel, far below the bound of 1000: to keep the gain, write the bounds anew with `UPDATE_GOLDEN=1 make cost`"
+            "pod: 899 fuel, far below the bound of 1000: to keep the gain, \
+             write the bounds anew with `UPDATE_GOLDEN=1 make cost`"
         )
     );
+}
+
+#[test]
+fn memory_may_be_two_pages_below_its_bound() {
+    let complaints = |pages| {
+        let bounds = json!({"pod": {"memoryBytes": 6 * PAGE}});
+        complaints(&[of("pod", MEMORY, pages * PAGE)], &bounds).len()
+    };
+    assert_eq!([7, 6, 5, 4, 3].map(complaints), [1, 0, 0, 0, 1]);
 }
 
 #[test]

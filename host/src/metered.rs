@@ -1,9 +1,8 @@
 //! A waPC host that counts what a call costs: wasmtime-provider hides the store, where wasmtime counts
 //! fuel and keeps the memory.
 //!
-//! Fuel is about one unit for each WebAssembly instruction that is run, and one for each byte that an
-//! instruction copies or fills in bulk. It depends on the module, the payload and the version of
-//! wasmtime, and on neither the machine nor what else runs on it.
+//! Fuel is about one unit for each WebAssembly instruction that is run. It depends on the module, the
+//! payload and the version of wasmtime, and on neither the machine nor what else runs on it.
 
 use wapc::{
     HOST_NAMESPACE,
@@ -15,7 +14,9 @@ use wapc::{
     },
 };
 use wasmtime_provider::{
-    wasmtime::{self, Caller, Config, InstancePre, Linker, Memory, Store, error::format_err},
+    wasmtime::{
+        self, Caller, Config, InstancePre, Linker, Memory, OperatorCost, Store, error::format_err,
+    },
     wasmtime_wasi::{
         Deterministic, WasiCtxBuilder,
         p1::{self, WasiP1Ctx},
@@ -68,6 +69,7 @@ impl Metered {
     pub fn from_bytes(module: &[u8]) -> Result<Self, HostError> {
         let mut config = Config::new();
         config.consume_fuel(true);
+        config.operator_cost(operator_cost());
         let module = compile(&config, module)?;
         let prepared = linker(module.engine())
             .and_then(|linker| linker.instantiate_pre(&module))
@@ -136,7 +138,7 @@ impl Metered {
 
 impl State {
     fn new(operation: &str, payload: &[u8]) -> Self {
-        // The keys of a Rust module's hash maps are random, and so would be the cost of a look-up.
+        // The keys of a Rust module's hash maps are random, and with them the steps of a look-up could be.
         let wasi = WasiCtxBuilder::new()
             .secure_random(Deterministic::new(vec![0]))
             .build_p1();
@@ -156,6 +158,16 @@ fn fuel_left(store: &Store<State>) -> Result<u64, HostError> {
     store
         .get_fuel()
         .map_err(|error| HostError::Instantiate(error.into()))
+}
+
+/// The bytes that one instruction copies or fills cost nothing. By default each costs as much as an
+/// instruction does, and how many a growing buffer copies depends on where in its page the heap begins:
+/// with the heap moved, an injection's fuel varied by 2.6 %, and without these bytes by 0.5 %.
+fn operator_cost() -> OperatorCost {
+    let mut cost = OperatorCost::new();
+    cost.variable.memory_copy_per_byte = 0;
+    cost.variable.memory_fill_per_byte = 0;
+    cost
 }
 
 const MEMORY: &str = "memory";

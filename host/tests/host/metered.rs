@@ -63,6 +63,17 @@ fn more_work_costs_more_by_the_work() {
 }
 
 #[test]
+fn bytes_that_are_copied_at_once_cost_nothing() {
+    let fuel = |bytes: u32| {
+        let copy = format!("(memory.copy (i32.const 0) (i32.const 512) (i32.const {bytes}))");
+        let fill = format!("(memory.fill (i32.const 0) (i32.const 7) (i32.const {bytes}))");
+        let guest = guests::doing(&format!("{copy} {fill} (call $answer)"));
+        cost_of(&guest, b"{}").fuel
+    };
+    assert_eq!(fuel(500), fuel(5));
+}
+
+#[test]
 fn initialisation_is_counted_apart() {
     let start = r#"(func (export "_start") (i32.store (i32.const 0) (i32.const 1)))"#;
     let init = r#"(func (export "wapc_init") (i32.store (i32.const 0) (i32.const 1)))"#;
