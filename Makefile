@@ -58,16 +58,27 @@ schemas: $(SCHEMAS)/installed vsi ## Hold injected pods and samples against the 
 .PHONY: golden
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
 	UPDATE_GOLDEN=1 cargo test --quiet --lib the_documentation
+	UPDATE_GOLDEN=1 cargo test --quiet --package policy-benches the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
 
 .PHONY: cost
 cost: policy.wasm ## Print what fixed requests cost, and their bounds; with UPDATE_GOLDEN=1 write the bounds anew
 	cargo test --quiet --locked --test cost costs -- --nocapture
 
+BASELINE := target/policy/wasm32-wasip1/release/policy_baseline.wasm
+BENCH = cargo run --quiet --locked --package policy-benches -- policy.wasm $(BASELINE)
+
+$(BASELINE): $(shell find benches/baseline -type f) Cargo.toml Cargo.lock rust-toolchain.toml | wasm-target
+	cargo build --release --locked --target wasm32-wasip1 --target-dir target/policy --package policy-baseline
+	touch $@
+
 .PHONY: bench
-bench: vsi ## Measure the evaluation of an annotated and of an un-annotated pod
-	$(VSI) bench \
-		-r test_data/requests/deployment-pod.json -r test_data/requests/plain-pod.json
+bench: policy.wasm $(BASELINE) ## Measure the policy against the least that a policy does
+	$(BENCH)
+
+.PHONY: performance
+performance: policy.wasm $(BASELINE) ## Measure anew what docs/performance.md shows, and write it there
+	$(BENCH) --docs docs
 
 # libFuzzer's coverage, which the pinned Rust gives as it is. They need a C++ compiler, and nothing else.
 FUZZ_TARGETS := request annotations template
