@@ -138,8 +138,8 @@ fn draw(lines: &[Line]) -> String {
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">
 <title>The cost of an evaluation against the size of the pod</title>
 <style>
-{STYLE}</style>
-<text class="title" x="{LEFT}" y="24">Cost of `validate`, in microseconds</text>
+  {STYLE}</style>
+<text class="title" x="{LEFT}" y="24">Cost of one evaluation, in microseconds</text>
 <text x="{middle}" y="{}" text-anchor="middle">size of the payload in KB: pods with 1 to 200 containers</text>
 {body}</svg>
 "#,

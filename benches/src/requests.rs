@@ -7,6 +7,16 @@ use serde_json::{Value, json};
 
 use crate::numbers::Outcome;
 
+/// What the pod that asks for nothing is called; a target names it.
+pub(crate) const PLAIN_NAME: &str = "un-annotated pod";
+/// What the pod that asks for both sidecars is called; a target names it.
+pub(crate) const ANNOTATED_NAME: &str = "annotated pod";
+
+/// What un-annotated pods of more and more containers are called; the plot shows them.
+pub(crate) const PLAIN_CONTAINERS: &str = "containers, un-annotated";
+/// What annotated pods of more and more containers are called; the plot shows them.
+pub(crate) const ANNOTATED_CONTAINERS: &str = "containers, annotated";
+
 const PLAIN: &str = include_str!("../../test_data/requests/plain-pod.json");
 const ANNOTATED: &str = include_str!("../../test_data/requests/deployment-pod.json");
 const NATIVE_JOB: &str = include_str!("../../test_data/requests/native-job-pod.json");
@@ -57,16 +67,6 @@ pub(crate) fn cases() -> anyhow::Result<Vec<Case>> {
         )?,
     ])
 }
-
-/// What the pod that asks for nothing is called; a target names it.
-pub(crate) const PLAIN_NAME: &str = "un-annotated pod";
-/// What the pod that asks for both sidecars is called; a target names it.
-pub(crate) const ANNOTATED_NAME: &str = "annotated pod";
-
-/// What un-annotated pods of more and more containers are called; the plot shows them.
-pub(crate) const PLAIN_CONTAINERS: &str = "containers, un-annotated";
-/// What annotated pods of more and more containers are called; the plot shows them.
-pub(crate) const ANNOTATED_CONTAINERS: &str = "containers, annotated";
 
 /// The requests that show how the cost grows.
 pub(crate) fn series() -> anyhow::Result<Vec<Series>> {

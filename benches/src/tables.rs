@@ -94,10 +94,10 @@ fn requests(numbers: &Numbers) -> String {
             "outcome",
             "KB",
             "`validate`",
-            "baseline",
+            "baseline's",
             "ratio",
             "with instantiation",
-            "baseline",
+            "baseline's",
             "ratio",
         ],
         &rows,
@@ -161,9 +161,9 @@ fn exponents(numbers: &Numbers) -> String {
             "more and more of",
             "fitted over",
             "whole",
-            "baseline",
+            "baseline's",
             "added",
-            "baseline",
+            "baseline's",
         ],
         &rows,
     )
@@ -181,7 +181,7 @@ fn scaling(series: &SeriesNumbers) -> String {
     };
     let rows: Vec<_> = series.points.iter().map(row).collect();
     table(
-        &[&series.unit, "KB", "`validate`", "baseline", "ratio"],
+        &[&series.unit, "KB", "`validate`", "baseline's", "ratio"],
         &rows,
     )
 }
