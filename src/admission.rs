@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{self, Json, NotJson, Reader};
+use crate::json::{self, Json, Members, NotJson, Reader};
 use crate::patch::Patched;
 
 /// The status code of every rejection: the manifest is understood, and cannot be carried out.
@@ -20,6 +20,8 @@ pub struct Request<'a> {
     /// The namespace of the request, which decides where the object ends up.
     pub namespace: Cow<'a, str>,
     pub object: Option<Json<'a>>,
+    /// The object's members, which are found on the way through the payload.
+    pub members: Members<'a>,
     /// The object as it was before an update.
     pub old_object: Option<Json<'a>>,
     pub settings: Option<Json<'a>>,
@@ -41,16 +43,21 @@ impl<'a> Request<'a> {
         let (mut kind, mut operation) = (None, None);
         let (mut namespace, mut settings) = (Json::NULL, None);
         let (mut object, mut old_object) = (None, None);
+        let mut members = Members::default();
         let mut reader = Reader::new(payload);
         reader.object(|reader, name| {
             match &*name {
                 "request" => reader.object(|reader, name| {
+                    if name == "object" {
+                        let read = reader.value_and_members()?;
+                        (object, members) = (given(read.0), read.1);
+                        return Ok(());
+                    }
                     let value = reader.value()?;
                     match &*name {
                         "kind" => kind = Some(value),
                         "operation" => operation = Some(value),
                         "namespace" => namespace = value,
-                        "object" => object = given(value),
                         "oldObject" => old_object = given(value),
                         _ => {}
                     }
@@ -75,6 +82,7 @@ impl<'a> Request<'a> {
             operation: required_text(operation)?,
             namespace: text(namespace)?,
             object,
+            members,
             old_object,
             settings,
         })

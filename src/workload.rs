@@ -63,9 +63,8 @@ struct Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    fn read(json: Json<'a>, path: &str) -> Result<Self, Malformed> {
+    fn read(members: &Members<'a>, path: &str) -> Result<Self, Malformed> {
         let malformed = |problem| Malformed::new(below(path, "metadata"), problem);
-        let members = json.object().map_err(malformed)?;
         Ok(Shape {
             metadata: match members.given("metadata") {
                 Some(metadata) => metadata.object().map_err(malformed)?,
@@ -97,7 +96,14 @@ impl<'a> PodTemplate<'a> {
         let Some(object) = request.object else {
             return Err(Malformed::new("object", "missing"));
         };
-        let shape = Shape::read(object, "")?;
+        if request.members.0.is_empty() {
+            let problem = object.object().err();
+            return match problem {
+                Some(problem) => Err(Malformed::new("metadata", problem)),
+                None => Ok(None),
+            };
+        }
+        let shape = Shape::read(&request.members, "")?;
         let owner_references = shape.metadata.given("ownerReferences");
         if is_pod {
             return Ok(Some(PodTemplate {
@@ -123,7 +129,10 @@ impl<'a> PodTemplate<'a> {
                 _ => None,
             },
         };
-        let shape = Shape::read(template, path)?;
+        let template_members = template
+            .object()
+            .map_err(|problem| Malformed::new(below(path, "metadata"), problem))?;
+        let shape = Shape::read(&template_members, path)?;
         Ok(Some(PodTemplate {
             annotations: shape.annotations(path)?,
             labels: shape.metadata.given("labels"),
