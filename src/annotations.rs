@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::json::Members;
+use crate::sorted::Sorted;
 use crate::suggestion;
 
 /// Makes [`Key`] from the table below.
@@ -153,6 +154,7 @@ impl<'a> Annotations<'a> {
         if members.get(&inject).is_none() {
             return Ok(None);
         }
+        let mut unknown = Vec::new();
         for (name, value) in members.iter() {
             let text = value.string().map_err(|found| NotAString {
                 annotation: name.to_string(),
@@ -166,10 +168,11 @@ impl<'a> Annotations<'a> {
             };
             match Key::ALL.iter().find(|key| key.name() == short) {
                 Some(key) => annotations.values.push((*key, text.0)),
-                None => annotations.unknown.push(short.to_owned()),
+                None => unknown.push(short),
             }
         }
-        annotations.unknown.sort_unstable();
+        let unknown: Sorted<'_> = unknown.into_iter().collect();
+        annotations.unknown = unknown.iter().map(str::to_owned).collect();
         Ok(Some(annotations))
     }
 

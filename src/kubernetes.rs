@@ -1,9 +1,12 @@
 //! The Kubernetes objects that the policy writes, with the fields that it writes and no others.
 //!
-//! They have the names of Kubernetes' API reference. The types of `k8s-openapi`, against which a test holds these,
-//! have every field there is: with them the module had SIZE_BEFORE bytes, and has SIZE_AFTER.
+//! They have the names of Kubernetes' API reference. The types of `k8s-openapi`, against which a test holds what
+//! is injected, have every field there is: with them the module had 858,394 bytes, and without them 587,180.
 
 use serde::Serialize;
+
+use crate::injection::scripts::Written;
+use crate::json;
 
 /// A container, whether or not it is an init container.
 #[derive(Clone, Debug, Serialize)]
@@ -13,7 +16,9 @@ pub struct Container {
     pub image: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<String>,
-    pub command: Vec<String>,
+    /// The command is a shell that runs this, with the container's name as `$0`.
+    #[serde(skip)]
+    pub script: Written,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -29,6 +34,25 @@ pub struct Container {
     pub restart_policy: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
+}
+
+impl Container {
+    /// The container in JSON, with its command.
+    pub fn to_json(&self) -> String {
+        let mut output = to_json(self);
+        output.pop();
+        output.push_str(r#","command":["/bin/sh","-c","#);
+        output.push_str(self.script.0);
+        output.push(',');
+        json::write_string(&self.name, &mut output);
+        output.push_str("]}");
+        output
+    }
+}
+
+/// An object in JSON.
+pub fn to_json(object: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(object).expect("Kubernetes' objects can be written as JSON")
 }
 
 /// An environment variable: with a value, or with one from elsewhere.

@@ -5,6 +5,8 @@
 //! it asks for, [`injection`] decides what to add, [`patch`] adds it, and [`admission`] encodes the answer.
 
 mod admission;
+#[cfg(target_arch = "wasm32")]
+mod allocator;
 mod annotations;
 mod config;
 mod injection;
@@ -14,6 +16,7 @@ mod kubernetes;
 mod patch;
 mod pod;
 mod settings;
+mod sorted;
 mod suggestion;
 mod workload;
 
@@ -32,6 +35,10 @@ use settings::{Identity, Settings};
 pub use suggestion::nearest;
 use workload::PodTemplate;
 pub use workload::template_path;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: allocator::Bump = allocator::Bump::new();
 
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]

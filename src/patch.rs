@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::injection::{ContainerChange, Injection, MOST_ADDED, Refusal};
 use crate::json::{self, Json};
-use crate::kubernetes::{Container, ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference};
+use crate::kubernetes::{
+    Container, ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference, to_json,
+};
 use crate::pod::{List, Pod, PostStart};
 
 /// Operations of RFC 6902, in their order. Values are JSON text already: they are written once, and a library's
@@ -39,39 +41,47 @@ pub fn build(injection: Injection, pod: &Pod<'_>) -> Patch {
     operations.append(
         spec.below("volumes"),
         !pod.volumes.is_empty(),
-        &injection.volumes,
+        injection.volumes.iter().map(to_json).collect(),
     );
     for change in injection.changes {
         operations.change_container(&change, pod);
     }
-    operations.insert("containers", true, &injection.first_containers);
-    operations.append(spec.below("containers"), true, &injection.last_containers);
+    operations.insert("containers", true, all(&injection.first_containers));
+    operations.append(
+        spec.below("containers"),
+        true,
+        all(&injection.last_containers),
+    );
     let has_init_containers = !pod.init_containers.is_empty();
     operations.insert(
         "initContainers",
         has_init_containers,
-        &injection.init_containers,
+        all(&injection.init_containers),
     );
     operations.append(
         spec.below("initContainers"),
         has_init_containers || !injection.init_containers.is_empty(),
-        &injection.last_init_containers,
+        all(&injection.last_init_containers),
     );
     let pull_secrets: Vec<_> = injection
         .image_pull_secrets
         .into_iter()
-        .map(|name| LocalObjectReference { name })
+        .map(|name| to_json(&LocalObjectReference { name }))
         .collect();
     let has_pull_secrets = !pod.image_pull_secrets.is_empty();
     operations.append(
         spec.below("imagePullSecrets"),
         has_pull_secrets,
-        &pull_secrets,
+        pull_secrets,
     );
     if injection.shares_process_namespace {
         operations.add(spec.below("shareProcessNamespace"), &true);
     }
     Patch(operations.0)
+}
+
+fn all(containers: &[Container]) -> Vec<String> {
+    containers.iter().map(Container::to_json).collect()
 }
 
 /// Refuses a patch that adds more text than an object can have.
@@ -108,29 +118,32 @@ struct Operations(Vec<Operation>);
 
 impl Operations {
     fn add(&mut self, path: Path, value: &(impl Serialize + ?Sized)) {
-        let value = serde_json::to_string(value).expect("Kubernetes types can be written as JSON");
+        self.set(path, to_json(value));
+    }
+
+    fn set(&mut self, path: Path, value: String) {
         self.0.push(Operation { path, value });
     }
 
-    /// Appends `items` to a list: one operation for all of them where the list does not exist or is empty.
-    fn append(&mut self, list: Path, exists: bool, items: &[impl Serialize]) {
+    /// Appends items, in JSON, to a list: one operation for all of them where the list does not exist or is empty.
+    fn append(&mut self, list: Path, exists: bool, items: Vec<String>) {
         if !exists && !items.is_empty() {
-            self.add(list, items);
+            self.set(list, format!("[{}]", items.join(",")));
         } else {
             for item in items {
-                self.add(list.below("-"), item);
+                self.set(list.below("-"), item);
             }
         }
     }
 
-    /// Puts `items` before all others in the list `name` of the pod's spec.
-    fn insert(&mut self, name: &'static str, exists: bool, items: &[Container]) {
+    /// Puts items, in JSON, before all others in the list `name` of the pod's spec.
+    fn insert(&mut self, name: &'static str, exists: bool, items: Vec<String>) {
         let list = Path::of(["spec", name]);
         if !exists {
             return self.append(list, exists, items);
         }
-        for (index, item) in items.iter().enumerate() {
-            self.add(list.below(index.to_string()), item);
+        for (index, item) in items.into_iter().enumerate() {
+            self.set(list.below(index.to_string()), item);
         }
     }
 
@@ -144,7 +157,7 @@ impl Operations {
         self.append(
             path.below("volumeMounts"),
             !container.volume_mounts.is_empty(),
-            &change.volume_mounts,
+            change.volume_mounts.iter().map(to_json).collect(),
         );
         for (place, word) in change.command.iter().enumerate() {
             self.add(path.below("command").below(place.to_string()), word);

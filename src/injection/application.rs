@@ -1,6 +1,5 @@
 //! The pod's own containers: which of them belong to the application, and what each gets.
 
-use std::collections::BTreeSet;
 use std::ptr;
 
 use super::container::{read_only, writable};
@@ -10,6 +9,7 @@ use crate::intent::{Intent, SecretFile};
 use crate::kubernetes::VolumeMount;
 use crate::pod::{Container, List, Pod, same_path};
 use crate::settings::Settings;
+use crate::sorted::Sorted;
 
 /// The containers of the application: all but the proxies of service meshes. There is at least one.
 pub fn containers<'c, 'p>(
@@ -65,7 +65,7 @@ fn named<'c, 'p>(
     key: Key,
     settings: &Settings,
 ) -> Result<Vec<&'c Container<'p>>, Refusal> {
-    let known: BTreeSet<&str> = containers
+    let known: Sorted<'_> = containers
         .iter()
         .map(|container| &*container.name)
         .collect();
@@ -83,7 +83,7 @@ fn named<'c, 'p>(
             known: known.collect(),
         });
     }
-    let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let names: Sorted<'_> = names.iter().map(String::as_str).collect();
     let is_named = |container: &&&Container<'p>| names.contains(&*container.name);
     Ok(containers.iter().filter(is_named).copied().collect())
 }

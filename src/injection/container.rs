@@ -1,6 +1,6 @@
 //! What all injected containers have in common.
 
-use super::scripts;
+use super::scripts::{self, Written};
 use crate::kubernetes::{
     self, Capabilities, Container, EnvVar, EnvVarSource, ExecAction, ObjectFieldSelector, Probe,
     ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
@@ -12,17 +12,16 @@ pub fn running_script(
     name: &str,
     program: &Program,
     settings: &Settings,
-    script: &str,
+    script: Written,
     arguments: &[&str],
 ) -> Container {
-    let command = ["/bin/sh", "-c", script, name];
     Container {
         name: name.to_owned(),
         image: program.image.as_str().to_owned(),
         image_pull_policy: program
             .image_pull_policy
             .map(|policy| policy.as_str().to_owned()),
-        command: command.into_iter().map(literal).collect(),
+        script,
         args: arguments.iter().copied().map(literal).collect(),
         env: Vec::new(),
         volume_mounts: Vec::new(),

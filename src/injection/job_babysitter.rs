@@ -54,7 +54,7 @@ pub fn init_container(context: &mut Context<'_, '_>) -> Container {
 /// A container that asks the API server for its own pod.
 fn asking(
     name: &str,
-    script: &str,
+    script: scripts::Written,
     arguments: &[&str],
     context: &mut Context<'_, '_>,
 ) -> Container {

@@ -1,11 +1,10 @@
 //! The files with secrets: their destinations, templates and commands, which go together by their order.
 
-use std::collections::BTreeSet;
-
 use super::reader::Reader;
 use super::value::{Given, is_relative_path};
 use super::{AppRole, Delivery, Login, Refusal, SecretFile, restricted, template};
 use crate::annotations::Key;
+use crate::sorted::Sorted;
 
 /// The most files that a pod can ask for.
 const MOST_FILES: usize = 256;
@@ -96,8 +95,7 @@ fn destinations(reader: &Reader<'_>, login: &Login) -> Result<Vec<String>, Refus
         ],
         _ => Vec::new(),
     };
-    let all: BTreeSet<_> = destinations.iter().copied().collect();
-    let mut seen = BTreeSet::new();
+    let all: Sorted<'_> = destinations.iter().copied().collect();
     for (position, destination) in destinations.iter().copied().enumerate() {
         if !is_relative_path(destination) {
             return refuse(
@@ -113,7 +111,7 @@ fn destinations(reader: &Reader<'_>, login: &Login) -> Result<Vec<String>, Refus
                 "is too long: at most 1024 bytes are possible, and 255 between slashes",
             );
         }
-        if !seen.insert(destination) {
+        if destinations[..position].contains(&destination) {
             return refuse(position, "is there already");
         }
         if directories(destination).any(|directory| all.contains(directory)) {

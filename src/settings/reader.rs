@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use crate::json::{Json, Members};
+use crate::sorted::Sorted;
 use crate::suggestion;
 
 /// One thing that is wrong in the settings.
@@ -105,10 +106,8 @@ impl<'p, 's> Section<'p, 's> {
 
     /// Whatever has not been asked for is unknown.
     pub fn finish(self) {
-        let mut unknown: Vec<_> = self.fields.iter().map(|(name, _)| &**name).collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        for name in unknown {
+        let unknown: Sorted<'_> = self.fields.iter().map(|(name, _)| &**name).collect();
+        for name in unknown.iter() {
             let hint = match suggestion::nearest(name, self.known.iter().copied()) {
                 Some(known) => format!("unknown setting; did you mean `{known}`?"),
                 None => format!("unknown setting; known are {}", self.known.join(", ")),
