@@ -21,7 +21,7 @@ pub struct Container {
     pub script: Written,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip)]
     pub env: Vec<EnvVar>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volume_mounts: Vec<VolumeMount>,
@@ -37,10 +37,15 @@ pub struct Container {
 }
 
 impl Container {
-    /// The container in JSON, with its command.
+    /// The container in JSON, with its command and its environment.
     pub fn to_json(&self) -> String {
         let mut output = to_json(self);
         output.pop();
+        for (index, variable) in self.env.iter().enumerate() {
+            output.push_str(if index == 0 { r#","env":["# } else { "," });
+            variable.write(&mut output);
+        }
+        output.push_str(if self.env.is_empty() { "" } else { "]" });
         output.push_str(r#","command":["/bin/sh","-c","#);
         output.push_str(self.script.0);
         output.push(',');
@@ -55,24 +60,43 @@ pub fn to_json(object: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(object).expect("Kubernetes' objects can be written as JSON")
 }
 
-/// An environment variable: with a value, or with one from elsewhere.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// An environment variable.
+#[derive(Clone, Debug)]
 pub struct EnvVar {
     pub name: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value_from: Option<EnvVarSource>,
+    pub value: EnvValue,
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EnvVarSource {
-    pub field_ref: ObjectFieldSelector,
+#[derive(Clone, Debug)]
+pub enum EnvValue {
+    Text(String),
+    Script(Written),
+    Field(ObjectFieldSelector),
 }
 
-/// A field of the pod.
+impl EnvVar {
+    fn write(&self, output: &mut String) {
+        output.push_str(r#"{"name":"#);
+        json::write_string(self.name, output);
+        match &self.value {
+            EnvValue::Text(text) => {
+                output.push_str(r#","value":"#);
+                json::write_string(text, output);
+            }
+            EnvValue::Script(script) => {
+                output.push_str(r#","value":"#);
+                output.push_str(script.0);
+            }
+            EnvValue::Field(field) => {
+                output.push_str(r#","valueFrom":{"fieldRef":"#);
+                output.push_str(&to_json(field));
+                output.push('}');
+            }
+        }
+        output.push('}');
+    }
+}
+
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectFieldSelector {

@@ -69,7 +69,7 @@ fn named<'c, 'p>(
         .iter()
         .map(|container| &*container.name)
         .collect();
-    if let Some(position) = names.iter().position(|name| !known.contains(&**name)) {
+    if let Some(position) = names.iter().position(|name| !known.contains(name)) {
         let known = containers
             .iter()
             .map(|container| container.name.to_string());
@@ -84,7 +84,7 @@ fn named<'c, 'p>(
         });
     }
     let names: Sorted<'_> = names.iter().map(String::as_str).collect();
-    let is_named = |container: &&&Container<'p>| names.contains(&*container.name);
+    let is_named = |container: &&&Container<'p>| names.contains(&container.name);
     Ok(containers.iter().filter(is_named).copied().collect())
 }
 

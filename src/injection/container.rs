@@ -2,7 +2,7 @@
 
 use super::scripts::{self, Written};
 use crate::kubernetes::{
-    self, Capabilities, Container, EnvVar, EnvVarSource, ExecAction, ObjectFieldSelector, Probe,
+    self, Capabilities, Container, EnvValue, EnvVar, ExecAction, ObjectFieldSelector, Probe,
     ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
 };
 use crate::settings::{self, Amounts, Program, Settings};
@@ -66,8 +66,7 @@ pub fn literal(text: &str) -> String {
 pub fn env(name: &'static str, value: &str) -> EnvVar {
     EnvVar {
         name,
-        value: Some(literal(value)),
-        value_from: None,
+        value: EnvValue::Text(literal(value)),
     }
 }
 
@@ -75,10 +74,7 @@ pub fn env(name: &'static str, value: &str) -> EnvVar {
 pub fn env_from_field(name: &'static str, field_path: &'static str) -> EnvVar {
     EnvVar {
         name,
-        value: None,
-        value_from: Some(EnvVarSource {
-            field_ref: field(field_path),
-        }),
+        value: EnvValue::Field(field(field_path)),
     }
 }
 

@@ -8,7 +8,7 @@ use written::written;
 /// Runs Vault Agent or Consul Template and ends it in order.
 pub const SIDECAR: Written = written!(include_str!("sidecar.sh"));
 /// Runs the application's command after a file has changed.
-pub const NOTIFY: &str = include_str!("notify.sh");
+pub const NOTIFY: Written = written!(include_str!("notify.sh"));
 /// Runs [`NOTIFY`] from the environment: both programs log the whole of what they run each time, and every
 /// file's configuration has it.
 pub const RUN_NOTIFY: &str = r#"exec /bin/sh -c "$TVSI_NOTIFY" notify "$1""#;
