@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use policy_host::{Policy, ValidationResponse};
+use policy_host::{Metered, Policy, ValidationResponse};
 
 use crate::numbers::{Evaluation, Module, Numbers, Outcome, Point, RequestNumbers, SeriesNumbers};
 use crate::requests::{self, Case};
@@ -18,6 +18,7 @@ pub(crate) fn run(policy: &[u8], baseline: &[u8], rounds: usize) -> anyhow::Resu
     let modules = Modules {
         policy: Policy::from_bytes(policy).context("the policy")?,
         baseline: Policy::from_bytes(baseline).context("the baseline")?,
+        metered: [Metered::from_bytes(policy)?, Metered::from_bytes(baseline)?],
     };
 
     let cases = requests::cases()?;
@@ -87,6 +88,8 @@ fn scaling(modules: &Modules, rounds: usize) -> anyhow::Result<Vec<SeriesNumbers
 struct Modules {
     policy: Policy,
     baseline: Policy,
+    /// The same two, to ask for their memory.
+    metered: [Metered; 2],
 }
 
 impl Modules {
@@ -98,13 +101,15 @@ impl Modules {
     ) -> anyhow::Result<Vec<Subject<'a>>> {
         let mut subjects = Vec::new();
         for case in cases {
-            for (module, outcome) in [
-                (&self.policy, case.outcome),
-                (&self.baseline, Outcome::Accepted),
+            let [policy, baseline] = &self.metered;
+            for (module, metered, outcome) in [
+                (&self.policy, policy, case.outcome),
+                (&self.baseline, baseline, Outcome::Accepted),
             ] {
                 expect(module, case, outcome)?;
                 subjects.push(Subject {
                     module,
+                    memory: metered.call("validate", &case.payload)?.memory_bytes,
                     payload: &case.payload,
                     instantiate: Vec::new(),
                     validate: Vec::new(),
@@ -134,6 +139,7 @@ fn expect(module: &Policy, case: &Case, expected: Outcome) -> anyhow::Result<()>
 /// One request of one module, and its times.
 struct Subject<'a> {
     module: &'a Policy,
+    memory: u64,
     payload: &'a [u8],
     instantiate: Vec<Duration>,
     validate: Vec<Duration>,
@@ -160,6 +166,7 @@ impl Subject<'_> {
             instantiate: median(&self.instantiate),
             validate: median(&self.validate),
             both: median(&self.both),
+            memory: self.memory,
         }
     }
 }

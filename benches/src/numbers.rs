@@ -45,6 +45,8 @@ pub(crate) struct Evaluation {
     pub(crate) validate: f64,
     /// The two together.
     pub(crate) both: f64,
+    /// The linear memory at the end, in bytes.
+    pub(crate) memory: u64,
 }
 
 /// Requests that differ in the amount of one thing.

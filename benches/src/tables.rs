@@ -85,6 +85,8 @@ fn requests(numbers: &Numbers) -> String {
             format!("{:.1}", policy.both),
             format!("{:.1}", baseline.both),
             format!("{:.2}", policy.both / baseline.both),
+            (policy.memory / 1024).to_string(),
+            (baseline.memory / 1024).to_string(),
         ]
     };
     let rows: Vec<_> = numbers.requests.iter().map(row).collect();
@@ -99,6 +101,8 @@ fn requests(numbers: &Numbers) -> String {
             "with instantiation",
             "baseline's",
             "ratio",
+            "memory, KiB",
+            "baseline's",
         ],
         &rows,
     )
