@@ -33,6 +33,10 @@ pub struct Members<'a>(pub Vec<(Cow<'a, str>, Json<'a>)>);
 /// Values are compared as deep as most readers take them to be in one another.
 const DEEPEST: usize = 128;
 
+/// A string as it stands in JSON, with its quotes, that the compiler has written.
+#[derive(Clone, Copy, Debug)]
+pub struct Written(pub &'static str);
+
 /// Text that is no JSON.
 #[derive(Debug)]
 pub struct NotJson;
@@ -375,7 +379,8 @@ impl<'a> Reader<'a> {
 
 /// The position behind the string that has begun before `position`, and whether it has escapes.
 ///
-/// Most of a request is in strings, and eight bytes at a time they cost a third.
+/// Most of a request is in strings: eight bytes at a time, those of twelve letters take 12 instructions for each byte,
+/// and one at a time 31.
 fn end_of_string(bytes: &[u8], mut position: usize) -> Result<(usize, bool), NotJson> {
     let mut has_escapes = false;
     loop {

@@ -5,8 +5,7 @@
 
 use serde::Serialize;
 
-use crate::injection::scripts::Written;
-use crate::json;
+use crate::json::{self, Written};
 
 /// A container, whether or not it is an init container.
 #[derive(Clone, Debug, Serialize)]

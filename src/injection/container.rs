@@ -1,6 +1,7 @@
 //! What all injected containers have in common.
 
-use super::scripts::{self, Written};
+use super::scripts;
+use crate::json::Written;
 use crate::kubernetes::{
     self, Capabilities, Container, EnvValue, EnvVar, ExecAction, ObjectFieldSelector, Probe,
     ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,

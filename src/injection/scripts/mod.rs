@@ -2,7 +2,7 @@
 
 mod written;
 
-pub use written::Written;
+use crate::json::Written;
 use written::written;
 
 /// Runs Vault Agent or Consul Template and ends it in order.
