@@ -97,11 +97,9 @@ impl<'a> PodTemplate<'a> {
             return Err(Malformed::new("object", "missing"));
         };
         if request.members.0.is_empty() {
-            let problem = object.object().err();
-            return match problem {
-                Some(problem) => Err(Malformed::new("metadata", problem)),
-                None => Ok(None),
-            };
+            // It is an object with nothing in it, or none.
+            let checked = object.object().map(|_| None);
+            return checked.map_err(|problem| Malformed::new("metadata", problem));
         }
         let shape = Shape::read(&request.members, "")?;
         let owner_references = shape.metadata.given("ownerReferences");
