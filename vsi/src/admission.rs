@@ -41,10 +41,7 @@ impl Cluster<'_> {
     ///
     /// If the policy cannot be run.
     pub(crate) fn admit(&self, object: &Value) -> anyhow::Result<Option<Admission>> {
-        let text = |name| object.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (api_version, kind) = (text("apiVersion"), text("kind"));
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        let Some(path) = template_path(group, kind) else {
+        let Some(path) = template_of(object) else {
             return Ok(None);
         };
         let mut admission = Admission::default();
@@ -60,7 +57,7 @@ impl Cluster<'_> {
         let Some(template) = object.pointer(&pointer).filter(|it| it.is_object()) else {
             return Ok(Some(admission));
         };
-        let pod = pod_of(template, object, kind);
+        let pod = pod_of(template, object);
         self.admit_pod(&pod, object, &mut admission)?;
         if let Verdict::Injected(pod) = &admission.verdict {
             let mut workload = object.clone();
@@ -119,11 +116,22 @@ impl Admission {
     }
 }
 
+/// Where an object has its pod template, as [`template_path`] says it of its kind.
+pub(crate) fn template_of(object: &Value) -> Option<&'static str> {
+    let api_version = text(object, "apiVersion");
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    template_path(group, text(object, "kind"))
+}
+
+fn text<'v>(object: &'v Value, name: &str) -> &'v str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
 /// The pod that the controllers of a cluster make of a template.
-fn pod_of(template: &Value, workload: &Value, kind: &str) -> Value {
+fn pod_of(template: &Value, workload: &Value) -> Value {
     let name = workload.pointer("/metadata/name").and_then(Value::as_str);
     // The one whose pods they are: a CronJob makes Jobs, and a Deployment ReplicaSets.
-    let owner = match kind {
+    let owner = match text(workload, "kind") {
         "CronJob" => "Job",
         "Deployment" => "ReplicaSet",
         other => other,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use serde_json::Value;
 
 use crate::{
-    admission::{Cluster, Verdict},
+    admission::{Cluster, Verdict, template_of},
     findings::{Finding, Severity, annotation_in, message_without, name_of},
     manifests::{self, Document, Node},
     sources::Source,
@@ -219,9 +219,9 @@ impl Visit<'_, '_, '_> {
             .collect::<BTreeSet<_>>();
         let annotation = annotation_in(message, &present, self.prefix);
         let inside = annotation.iter().flat_map(|annotation| {
-            let has = |place: &&&[&str]| at(place).is_some_and(|it| it.contains_key(annotation));
+            let has = |place: &&Vec<_>| at(place).is_some_and(|it| it.contains_key(annotation));
             let place = places.iter().find(has).or(places.first());
-            let steps = place.copied().unwrap_or_default().iter().copied();
+            let steps = place.into_iter().flatten().copied();
             steps.chain([annotation.as_str()])
         });
         let path: Vec<_> = path.iter().map(String::as_str).chain(inside).collect();
@@ -239,24 +239,14 @@ impl Visit<'_, '_, '_> {
 }
 
 /// Where an object may have annotations of the policy, the pod's own first.
-fn places_of_annotations(object: &Value) -> Vec<&'static [&'static str]> {
-    const PLACES: [&[&str]; 3] = [
-        &[
-            "spec",
-            "jobTemplate",
-            "spec",
-            "template",
-            "metadata",
-            "annotations",
-        ],
-        &["spec", "template", "metadata", "annotations"],
-        &["metadata", "annotations"],
-    ];
-    let is_there = |place: &&[&str]| {
-        let template = &place[..place.len() - 2];
-        object.pointer(&pointer(template)).is_some()
-    };
-    PLACES.into_iter().filter(is_there).collect()
+fn places_of_annotations(object: &Value) -> Vec<Vec<&'static str>> {
+    const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
+    let template = template_of(object).filter(|path| !path.is_empty());
+    let of_template = template.map(|path| path.split('.').chain(ANNOTATIONS).collect());
+    of_template
+        .into_iter()
+        .chain([ANNOTATIONS.into()])
+        .collect()
 }
 
 fn pointer(path: &[&str]) -> String {
