@@ -100,6 +100,13 @@ pub fn same_path(left: &str, right: &str) -> bool {
     segments(left).eq(segments(right))
 }
 
+/// Whether two absolute paths name the same directory, or one of them is in the other.
+pub fn are_nested(left: &str, right: &str) -> bool {
+    segments(left)
+        .zip(segments(right))
+        .all(|(left, right)| left == right)
+}
+
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/')
         .filter(|segment| !segment.is_empty() && *segment != ".")
@@ -403,5 +410,14 @@ mod tests {
         assert!(same_path("/a//b/", "/a/./b"));
         assert!(!same_path("/a/b", "/a/bc"));
         assert!(!same_path("/a/b", "/a"));
+        for (left, right) in [
+            ("/a/b", "/a"),
+            ("/a", "/a//b/c"),
+            ("/a/b", "/a/b/"),
+            ("/", "/a"),
+        ] {
+            assert!(are_nested(left, right), "{left} {right}");
+        }
+        assert!(!are_nested("/a/b", "/a/bc"));
     }
 }

@@ -111,20 +111,23 @@ fn agent(
     }
     let (mut variables, tls_mount) = connection(intent, context, agent.home);
     mounts.extend(tls_mount);
-    // A token's directory may be any, but not one where the policy has something of its own.
     let own = mounts.len();
     let (method, login_mounts) = login(intent, context);
     mounts.extend(login_mounts);
-    let is_own = |mount: &VolumeMount| {
-        let mut own = mounts[..own].iter();
-        own.any(|own| pod::same_path(&own.mount_path, &mount.mount_path))
-    };
-    if let Some(taken) = mounts[own..].iter().find(|mount| is_own(mount)) {
-        return Err(Refusal::TokenDirectoryTaken {
-            annotation: settings.annotations.name(Key::SaToken),
-            directory: taken.mount_path.clone(),
-            container: agent.name,
-        });
+    // A token's directory may be any, but neither one where the policy has something of its own, nor one around it or in it:
+    // a container cannot start with a mount inside one that is read-only.
+    if let Some(token) = mounts.get(own) {
+        let in_its_way = |(index, mount): &(usize, &VolumeMount)| {
+            *index != own && pod::are_nested(&mount.mount_path, &token.mount_path)
+        };
+        if let Some((_, taken)) = mounts.iter().enumerate().find(in_its_way) {
+            return Err(Refusal::TokenDirectoryTaken {
+                annotation: settings.annotations.name(Key::SaToken),
+                directory: token.mount_path.clone(),
+                taken: taken.mount_path.clone(),
+                container: agent.name,
+            });
+        }
     }
 
     let files = match &intent.secrets {

@@ -45,6 +45,7 @@ pub enum Refusal {
         annotation: String,
         container: &'static str,
         directory: String,
+        taken: String,
     },
     NoApplicationContainer,
     NoSuchContainer {
@@ -142,9 +143,10 @@ impl fmt::Display for Refusal {
                 annotation,
                 container,
                 directory,
+                taken,
             } => write!(
                 formatter,
-                "annotation {annotation}: {directory} is a directory of the policy's own in container {container}; mount the token elsewhere"
+                "annotation {annotation}: the directory of the token file, {directory}, is in the way of {taken}, which the policy mounts in container {container}; mount the token elsewhere"
             ),
             Refusal::NoApplicationContainer => formatter.write_str(
                 "spec.containers: every container is one of those that the setting jobs.ignoredContainers leaves out; there is none to inject secrets into",

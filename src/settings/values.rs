@@ -360,7 +360,7 @@ impl FromSetting for Seconds {
     fn from_setting(value: Json<'_>) -> Result<Self, String> {
         match value.integer() {
             Ok(seconds @ 1..=86_400) => Ok(Self(seconds as u32)),
-            _ => Err("expected a whole number of seconds, 1 to 86400".to_owned()),
+            _ => Err(expected("a whole number of seconds, 1 to 86400", value)),
         }
     }
 }
