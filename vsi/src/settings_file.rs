@@ -3,8 +3,12 @@
 use std::{fmt, fs, io, path::Path};
 
 use serde_json::{Value, json};
+use vault_sidecar_injector::Key;
 
-use crate::manifests::{self, Mistake, Node};
+use crate::{
+    manifests::{self, Mistake, Node},
+    reference::annotations,
+};
 
 /// Settings, and where they were found.
 #[derive(Debug)]
@@ -14,11 +18,34 @@ pub(crate) struct Given {
     /// The policy that they are of, if the file does not have the settings alone.
     pub(crate) policy: Option<String>,
     pub(crate) settings: Value,
-    /// They are of a policy that may not change anything.
-    pub(crate) is_never_mutating: bool,
+    /// Why the policy that they are of would not work.
+    pub(crate) doubts: Vec<Doubt>,
     /// The document that has them, and the path to them in it.
     document: Node,
     path: Vec<String>,
+}
+
+/// What of a policy, beside its settings, keeps it from injecting anything.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Doubt {
+    /// It may not change anything.
+    NeverMutates,
+    /// Its conditions are about another inject annotation than this, which is that of its settings.
+    NeverAsked(String),
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverMutates => formatter.write_str(
+                "spec.mutating is not true: every pod that asks for injection would be rejected",
+            ),
+            Self::NeverAsked(annotation) => write!(
+                formatter,
+                "spec.matchConditions are about another annotation than {annotation}, which spec.settings have pods ask with: no pod would get sidecars"
+            ),
+        }
+    }
 }
 
 impl Given {
@@ -147,7 +174,7 @@ fn find(file: String, text: &str) -> Result<Vec<Given>, Unusable> {
         file,
         policy: None,
         settings,
-        is_never_mutating: false,
+        doubts: Vec::new(),
         document,
         path: Vec::new(),
     }])
@@ -176,10 +203,36 @@ fn find_policies(
         file: file.to_owned(),
         policy: Some(policy),
         settings: spec["settings"].clone(),
-        is_never_mutating: spec["mutating"] != true,
+        doubts: doubts(spec),
         document: document.clone(),
         path: [path, &["spec".to_owned(), "settings".to_owned()]].concat(),
     });
+}
+
+/// A patch for kustomize, which has no module, has what it changes and no more.
+fn doubts(spec: &Value) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    let is_complete = spec.get("module").is_some();
+    let may_mutate = match &spec["mutating"] {
+        Value::Null => !is_complete,
+        given => *given == true,
+    };
+    if !may_mutate {
+        doubts.push(Doubt::NeverMutates);
+    }
+    let inject = Key::Inject.below(annotations::prefix_with(&spec["settings"]));
+    let conditions = spec["matchConditions"].as_array().into_iter().flatten();
+    let mut expressions = conditions.filter_map(|condition| member(condition, "expression"));
+    let is_about_inject = |expression: &&str| expression.contains("/inject'");
+    if is_complete
+        && let Some(first) = expressions.find(is_about_inject)
+        && !std::iter::once(first)
+            .chain(expressions)
+            .any(|expression| expression.contains(&inject))
+    {
+        doubts.push(Doubt::NeverAsked(inject));
+    }
+    doubts
 }
 
 fn member<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
@@ -205,14 +258,13 @@ fn name_of_policy(object: &Value) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Policy, settings, and whether the policy may not change anything.
-    type Found = (Option<String>, Value, bool);
+    type Found = (Option<String>, Value, Vec<Doubt>);
 
     fn found(text: &str) -> Result<Vec<Found>, String> {
         let all = find("settings.yaml".to_owned(), text).map_err(|error| error.to_string())?;
         let found = all
             .into_iter()
-            .map(|given| (given.policy, given.settings, given.is_never_mutating));
+            .map(|given| (given.policy, given.settings, given.doubts));
         Ok(found.collect())
     }
 
@@ -229,7 +281,11 @@ mod tests {
             ("# Nothing.\n", json!({})),
             ("[]", json!([])),
         ] {
-            assert_eq!(found(text), Ok(vec![(None, settings, false)]), "{text}");
+            assert_eq!(
+                found(text),
+                Ok(vec![(None, settings, Vec::new())]),
+                "{text}"
+            );
         }
     }
 
@@ -262,15 +318,47 @@ items:
             (
                 Some("ClusterAdmissionPolicy all".to_owned()),
                 json!({"sidecars": "native"}),
-                false,
+                Vec::new(),
             ),
             (
                 Some("AdmissionPolicy shop/own".to_owned()),
                 json!({"vault": {"address": "http://vault"}}),
-                true,
+                vec![Doubt::NeverMutates],
             ),
         ];
         assert_eq!(found(POLICIES).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_policy_is_doubted_where_it_could_not_inject() {
+        let condition = json!([
+            {"name": "a", "expression": "request.userInfo.username != 'a'"},
+            {"name": "b", "expression": "'sidecar.vault.talend.org/inject' in object.metadata.annotations"},
+        ]);
+        let asked = |prefix: &str| {
+            json!({"module": "m", "mutating": true, "matchConditions": condition,
+                "settings": {"annotations": {"prefix": prefix}}})
+        };
+        let other = Doubt::NeverAsked("vault.example.org/inject".to_owned());
+        for (spec, expected) in [
+            (json!({"settings": {}}), vec![]),
+            (json!({"mutating": false}), vec![Doubt::NeverMutates]),
+            (json!({"module": "m"}), vec![Doubt::NeverMutates]),
+            (json!({"module": "m", "mutating": true}), vec![]),
+            (
+                json!({"module": "m", "mutating": true, "matchConditions": condition}),
+                vec![],
+            ),
+            (
+                json!({"module": "m", "mutating": true, "matchConditions": [condition[0]],
+                "settings": {"annotations": {"prefix": "vault.example.org"}}}),
+                vec![],
+            ),
+            (asked("sidecar.vault.talend.org"), vec![]),
+            (asked("vault.example.org"), vec![other]),
+        ] {
+            assert_eq!(doubts(&spec), expected, "{spec}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     admission::Cluster,
@@ -53,10 +53,7 @@ impl ReviewArguments {
             settings: &settings,
             namespace: &self.namespace,
         };
-        let prefix = settings.pointer("/annotations/prefix");
-        let prefix = prefix
-            .and_then(Value::as_str)
-            .unwrap_or_else(|| reference::annotations::prefix());
+        let prefix = reference::annotations::prefix_with(&settings);
         Review::of(sources, &cluster, prefix)
     }
 }

@@ -33,13 +33,13 @@ pub(crate) enum Command {
 ///
 /// FILE has settings in YAML or JSON, or policies (ClusterAdmissionPolicy, AdmissionPolicy), of which
 /// those in `spec.settings` are taken; what else there is beside policies is left alone. The policy
-/// itself is asked. Prints a line for each problem. A policy without `mutating: true`, which would
-/// reject every pod that it should inject into, gets a warning on standard error.
+/// itself is asked. Prints a line for each problem. A policy that could not inject,
+/// because it may not change pods or has conditions on another annotation, gets a warning on standard error.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   vsi settings validate settings.yaml
-  vsi settings validate deploy/cluster-admission-policy.yaml
+  vsi settings validate deploy/overlays/production/settings.yaml
   kubectl get clusteradmissionpolicy vault-sidecar-injector -o yaml | vsi settings validate -
 
 Exit codes:
@@ -65,7 +65,7 @@ pub(crate) struct ValidateArguments {
 Examples:
   vsi settings show --documented > settings.yaml
   vsi settings show settings.yaml
-  vsi settings show deploy/cluster-admission-policy.yaml -o json | jq .vault
+  vsi settings show deploy/overlays/production/settings.yaml -o json | jq .vault
 
 Exit codes:
   0  done
@@ -116,11 +116,9 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         };
         for given in &all {
-            if let (true, Some(policy)) = (given.is_never_mutating, &given.policy) {
-                anstream::eprintln!(
-                    "vsi: warning: {}: {policy}: spec.mutating is not true: every pod that asks for injection would be rejected",
-                    given.file
-                );
+            for doubt in &given.doubts {
+                let policy = given.policy.as_deref().unwrap_or_default();
+                anstream::eprintln!("vsi: warning: {}: {policy}: {doubt}", given.file);
             }
             let problems = problems(&policy, &given.settings)?;
             if problems.is_empty() {

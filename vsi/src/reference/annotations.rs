@@ -1,5 +1,6 @@
 //! The annotations as the policy's own table has them, by the names that people give them.
 
+use serde_json::Value;
 use vault_sidecar_injector::Key;
 
 use super::settings;
@@ -22,6 +23,12 @@ pub(crate) fn prefix() -> &'static str {
     settings::find("annotations.prefix")
         .and_then(|entry| entry.default.as_str())
         .unwrap_or_default()
+}
+
+/// What stands before the slash with these settings, which need not be valid.
+pub(crate) fn prefix_with(settings: &Value) -> &str {
+    let given = settings.pointer("/annotations/prefix");
+    given.and_then(Value::as_str).unwrap_or_else(|| prefix())
 }
 
 #[cfg(test)]

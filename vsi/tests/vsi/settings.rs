@@ -14,6 +14,7 @@ kind: ClusterAdmissionPolicy
 metadata:
   name: secrets
 spec:
+  module: registry://registry.example.org/vault-sidecar-injector:v1
   mutating: true
   settings:
     vault:
@@ -109,7 +110,7 @@ fn each_of_several_policies_is_named() {
         .stdout(
             "\
 file.yaml: ClusterAdmissionPolicy secrets: valid
-file.yaml:24: AdmissionPolicy shop/own: vault.address: expected a URL such as https://vault.example.org:8200
+file.yaml:26: AdmissionPolicy shop/own: vault.address: expected a URL such as https://vault.example.org:8200
 ",
         );
 }
