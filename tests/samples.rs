@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use policy_host::service_account::mount_token;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use support::{creation_of, evaluate_module, evaluate_natively, module, payload, read_yaml, root};
+use support::{creation_of, evaluate_module, evaluate_natively, payload, root};
 
 /// What each pod has in the end, its init containers and its containers. Those that are injected are
 /// J (`tvsi-job-babysitter-init`), I (`tvsi-vault-agent-init`), E (`tvsi-env-init`), A (`tvsi-vault-agent`),
@@ -56,23 +56,6 @@ fn every_sample_gets_what_it_promises() {
         assert_eq!(names(&spec["initContainers"]), init_containers, "{name}");
         assert_eq!(names(&spec["containers"]), containers, "{name}");
     }
-}
-
-#[test]
-fn every_example_of_settings_is_valid() {
-    let paths = yaml_files("deploy/settings");
-    assert!(!paths.is_empty());
-    for path in paths {
-        let answer = module().validate_settings(&read_yaml(&path)).unwrap();
-        assert!(answer.valid, "{}: {:?}", path.display(), answer.message);
-    }
-}
-
-#[test]
-fn the_example_for_openbao_is_a_golden_case() {
-    let example = read_yaml(&root().join("deploy/settings/openbao.yaml"));
-    let case = read_yaml(&root().join("test_data/inject/openbao/settings.yaml"));
-    assert_eq!(example, case);
 }
 
 /// The files of a directory, by name.

@@ -1,0 +1,375 @@
+//! The manifests of `deploy/` are what Kubewarden and the API server take, and send the policy what it has to see.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use cel::{Context, Program};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use support::{Case, module, read_yaml, root};
+
+const CLUSTER: &str = "deploy/base/cluster-admission-policy.yaml";
+const NAMESPACED: &str = "deploy/namespaced/admission-policy.yaml";
+const OVERLAYS: [&str; 3] = ["development", "openbao", "production"];
+
+/// A ClusterAdmissionPolicy or AdmissionPolicy of Kubewarden's API `policies.kubewarden.io/v1`, with the fields that
+/// these manifests use. A field that is not here would be unknown to some Kubewarden that is still supported.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Policy {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Specification,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    name: String,
+    namespace: Option<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Specification {
+    module: String,
+    mutating: bool,
+    failure_policy: FailurePolicy,
+    timeout_seconds: u8,
+    background_audit: bool,
+    rules: Vec<Rule>,
+    namespace_selector: Option<Selector>,
+    match_conditions: Vec<MatchCondition>,
+    settings: Value,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+enum FailurePolicy {
+    Fail,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Rule {
+    api_groups: Vec<String>,
+    api_versions: Vec<String>,
+    resources: Vec<String>,
+    operations: Vec<Operation>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "UPPERCASE")]
+enum Operation {
+    Create,
+    Update,
+}
+
+/// Without `matchLabels`, which some versions of Kubewarden drop from the namespace selector.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Selector {
+    match_expressions: Vec<Requirement>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Requirement {
+    key: String,
+    operator: SelectorOperator,
+    values: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+enum SelectorOperator {
+    NotIn,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct MatchCondition {
+    name: String,
+    expression: String,
+}
+
+fn policy(value: Value) -> Policy {
+    serde_json::from_value(value).unwrap()
+}
+
+/// What `kubectl apply -k` sends of a directory in `deploy/`.
+fn kustomized(directory: &str) -> Policy {
+    let output = Command::new("kubectl")
+        .args(["kustomize", directory])
+        .current_dir(root().join("deploy"))
+        .output()
+        .expect("the tests need kubectl");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{directory}: {errors}");
+    assert_eq!(errors, "", "{directory}");
+    policy(yaml_serde::from_slice(&output.stdout).unwrap())
+}
+
+fn overlays() -> impl Iterator<Item = (&'static str, Policy)> {
+    OVERLAYS
+        .map(|name| (name, kustomized(&format!("overlays/{name}"))))
+        .into_iter()
+}
+
+#[test]
+fn the_policy_for_a_namespace_differs_from_that_for_the_cluster_in_its_settings() {
+    let cluster = policy(read_yaml(&root().join(CLUSTER)));
+    let namespaced = policy(read_yaml(&root().join(NAMESPACED)));
+    for (policy, kind, namespace) in [
+        (&cluster, "ClusterAdmissionPolicy", None),
+        (&namespaced, "AdmissionPolicy", Some("shop".to_owned())),
+    ] {
+        assert_eq!(policy.api_version, "policies.kubewarden.io/v1");
+        assert_eq!(policy.kind, kind);
+        assert_eq!(policy.metadata.namespace, namespace);
+    }
+    // A selector of namespaces makes no sense in one.
+    assert_eq!(namespaced.spec.namespace_selector, None);
+    let expected = Specification {
+        namespace_selector: None,
+        settings: namespaced.spec.settings.clone(),
+        ..cluster.spec
+    };
+    assert_eq!(namespaced.spec, expected);
+}
+
+#[test]
+fn without_mutating_every_injection_would_be_a_rejection() {
+    let cluster = kustomized("base");
+    assert!(cluster.spec.mutating);
+    assert!(!cluster.spec.background_audit);
+}
+
+#[test]
+fn overlays_change_nothing_but_settings() {
+    let base = kustomized("base");
+    assert_eq!(base.spec.settings, json!({}));
+    let directories: Vec<_> = std::fs::read_dir(root().join("deploy/overlays"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(directories.len(), OVERLAYS.len(), "{directories:?}");
+    for (name, overlay) in overlays() {
+        let expected = Specification {
+            settings: overlay.spec.settings.clone(),
+            ..kustomized("base").spec
+        };
+        assert_ne!(overlay.spec.settings, json!({}), "{name}");
+        assert_eq!(overlay.spec, expected, "{name}");
+    }
+}
+
+#[test]
+fn the_settings_of_every_manifest_are_valid() {
+    let namespaced = policy(read_yaml(&root().join(NAMESPACED)));
+    for (name, policy) in overlays().chain([("namespaced", namespaced)]) {
+        let answer = module().validate_settings(&policy.spec.settings).unwrap();
+        assert!(answer.valid, "{name}: {:?}", answer.message);
+    }
+}
+
+#[test]
+fn the_settings_for_openbao_are_those_of_a_golden_case() {
+    let case = read_yaml(&root().join("test_data/inject/openbao/settings.yaml"));
+    assert_eq!(kustomized("overlays/openbao").spec.settings, case);
+}
+
+#[test]
+fn the_rules_are_those_of_the_module() {
+    let metadata = read_yaml(&root().join("policy-metadata.yml"));
+    let rules: Vec<Rule> = serde_json::from_value(metadata["rules"].clone()).unwrap();
+    assert_eq!(kustomized("base").spec.rules, rules);
+}
+
+/// The conditions that a request must meet, all of them, to be sent to the policy server.
+struct MatchConditions(Vec<Program>);
+
+impl MatchConditions {
+    /// Those of the manifest, for annotations with a prefix.
+    fn of(policy: &Policy, prefix: &str) -> Self {
+        let compiled = policy.spec.match_conditions.iter().map(|condition| {
+            let expression = condition.expression.replace(DEFAULT_PREFIX, prefix);
+            Program::compile(&expression).unwrap()
+        });
+        Self(compiled.collect())
+    }
+
+    /// An error of a condition would be a rejection of the request, whoever it is from.
+    fn are_met_by(&self, request: &Value) -> bool {
+        let mut context = Context::default();
+        for (variable, value) in [
+            ("request", request),
+            ("object", &request["object"]),
+            (
+                "oldObject",
+                request.get("oldObject").unwrap_or(&Value::Null),
+            ),
+        ] {
+            context.add_variable(variable, value).unwrap();
+        }
+        self.0.iter().all(|program| {
+            let result = program.execute(&context);
+            result.unwrap_or_else(|error| panic!("{error}: {request}")) == cel::Value::Bool(true)
+        })
+    }
+}
+
+const DEFAULT_PREFIX: &str = "sidecar.vault.talend.org";
+
+fn prefix(settings: &Value) -> &str {
+    let prefix = settings["annotations"]["prefix"].as_str();
+    prefix.unwrap_or(DEFAULT_PREFIX)
+}
+
+/// What no API server hands over, because it is none of its types.
+const IMPOSSIBLE: [&str; 1] = ["refused-annotations-are-a-list"];
+
+#[test]
+fn whatever_gets_more_than_a_yes_is_sent_to_the_policy_server() {
+    let policy = kustomized("base");
+    let mut sent = BTreeMap::from([(true, 0), (false, 0)]);
+    for case in Case::all() {
+        let request = without_null(case.request_for(&case.object()));
+        let is_ruled_out = !["CREATE", "UPDATE"].contains(&request["operation"].as_str().unwrap());
+        if is_ruled_out || IMPOSSIBLE.contains(&case.name.as_str()) {
+            continue;
+        }
+        let settings = case.settings();
+        let conditions = MatchConditions::of(&policy, prefix(&settings));
+        let is_sent = conditions.are_met_by(&request);
+        *sent.entry(is_sent).or_default() += 1;
+        let outcome = case.expected().unwrap();
+        let is_plain_yes = outcome.file == "accepted.yaml" && outcome.warnings.is_empty();
+        assert!(is_sent || is_plain_yes, "{}", case.name);
+    }
+    assert!(sent[&true] > 300 && sent[&false] > 5, "{sent:?}");
+}
+
+/// What is null is not there any more when the API server has read an object into its types.
+fn without_null(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| (name, without_null(member)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_null).collect(),
+        other => other,
+    }
+}
+
+fn creation(object: Value) -> Value {
+    json!({"operation": "CREATE", "object": object, "oldObject": null})
+}
+
+fn update(old: Value, new: Value) -> Value {
+    json!({"operation": "UPDATE", "object": new, "oldObject": old})
+}
+
+#[test]
+fn what_asks_for_nothing_never_depends_on_the_policy_server() {
+    let conditions = MatchConditions::of(&kustomized("base"), DEFAULT_PREFIX);
+    let annotated = json!({"annotations": {"sidecar.vault.talend.org/inject": "true"}});
+    let plain = json!({"annotations": {"sidecar.vault.talend.org/role": "shop"}});
+    let bare = json!({"name": "app"});
+    for (metadata, is_sent) in [(&annotated, true), (&plain, false), (&bare, false)] {
+        let template = json!({"metadata": metadata, "spec": {}});
+        for object in [
+            json!({"metadata": metadata, "spec": {}}),
+            json!({"metadata": bare, "spec": {"template": template}}),
+            json!({"metadata": bare, "spec": {"jobTemplate": {"spec": {"template": template}}}}),
+        ] {
+            let request = creation(object);
+            assert_eq!(conditions.are_met_by(&request), is_sent, "{request}");
+        }
+    }
+    // As the API server hands over a ReplicationController without a template, and a CronJob with an empty one.
+    for object in [
+        json!({"metadata": bare, "spec": {"selector": {}}}),
+        json!({"metadata": bare, "spec": {"template": {"spec": {}}}}),
+        json!({"metadata": bare, "spec": {"jobTemplate": {}}}),
+        json!({"metadata": bare, "spec": {"jobTemplate": {"spec": {"template": {}}}}}),
+    ] {
+        assert!(
+            !conditions.are_met_by(&creation(object.clone())),
+            "{object}"
+        );
+        assert!(
+            !conditions.are_met_by(&update(object.clone(), object.clone())),
+            "{object}"
+        );
+    }
+}
+
+/// While the policy server is away, what is running can be scaled, deleted and cared for by its controllers.
+#[test]
+fn what_is_running_never_depends_on_the_policy_server() {
+    let conditions = MatchConditions::of(&kustomized("base"), DEFAULT_PREFIX);
+    let template = |image: &str| {
+        let metadata = json!({"annotations": {"sidecar.vault.talend.org/inject": "true"}});
+        json!({"metadata": metadata, "spec": {"containers": [{"name": "app", "image": image}]}})
+    };
+    let deployment = |replicas: u8, image: &str| json!({"metadata": {"name": "app"}, "spec": {"replicas": replicas, "template": template(image)}});
+    let cron_job = |schedule: &str, image: &str| {
+        let job = json!({"spec": {"template": template(image)}});
+        json!({"metadata": {"name": "app"}, "spec": {"schedule": schedule, "jobTemplate": job}})
+    };
+    let with = |mut object: Value, name: &str, value: Value| {
+        object["metadata"][name] = value;
+        object
+    };
+    let owner = |is_controller: bool| json!([{"kind": "Deployment", "name": "app", "controller": is_controller}]);
+    let new = || deployment(1, "app:2");
+    for (changed, is_sent) in [
+        (update(deployment(1, "app:1"), deployment(1, "app:2")), true),
+        (
+            update(deployment(1, "app:1"), deployment(2, "app:1")),
+            false,
+        ),
+        (
+            update(cron_job("@daily", "app:1"), cron_job("@daily", "app:2")),
+            true,
+        ),
+        (
+            update(cron_job("@daily", "app:1"), cron_job("@hourly", "app:1")),
+            false,
+        ),
+        (
+            update(
+                deployment(1, "app:1"),
+                with(new(), "deletionTimestamp", json!("2026-01-01T00:00:00Z")),
+            ),
+            false,
+        ),
+        (
+            update(
+                deployment(1, "app:1"),
+                with(new(), "ownerReferences", owner(true)),
+            ),
+            false,
+        ),
+        (
+            update(
+                deployment(1, "app:1"),
+                with(new(), "ownerReferences", owner(false)),
+            ),
+            true,
+        ),
+        (update(json!({"metadata": {}, "spec": {}}), new()), true),
+        (
+            update(
+                deployment(1, "app:1"),
+                with(deployment(1, "app:1"), "finalizers", json!([])),
+            ),
+            false,
+        ),
+    ] {
+        assert_eq!(conditions.are_met_by(&changed), is_sent, "{changed}");
+    }
+}
