@@ -1,6 +1,7 @@
-//! Builds the policy's module, which every `vsi` has in it.
+//! Builds the policy's module, which every `vsi` has in it, or takes the one it is given.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +10,28 @@ const TARGET: &str = "wasm32-wasip1";
 /// Where the module's package is, and all that is built into it.
 const SOURCES: [&str; 4] = ["src", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
+/// A module to take in place of building one: a release has the published one, byte for byte, in every `vsi`.
+const MODULE: &str = "VSI_POLICY_MODULE";
+
 fn main() {
+    println!("cargo::rerun-if-env-changed={MODULE}");
+    match env::var_os(MODULE) {
+        Some(path) => given(&path),
+        None => built(),
+    }
+}
+
+fn given(path: &OsStr) {
+    match Path::new(path).canonicalize() {
+        Ok(path) => {
+            println!("cargo::rerun-if-changed={}", path.display());
+            println!("cargo::rustc-env=POLICY_MODULE={}", path.display());
+        }
+        Err(error) => println!("cargo::error={MODULE}: {}: {error}", path.display()),
+    }
+}
+
+fn built() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for source in SOURCES {
         println!("cargo::rerun-if-changed={}", root.join(source).display());

@@ -41,6 +41,13 @@ pub enum HostError {
     )]
     Metadata(#[source] Cause),
 
+    /// The module is to get metadata, and has some.
+    #[error(
+        "the policy has metadata already (custom section `{}`)",
+        crate::metadata::SECTION
+    )]
+    Annotated,
+
     /// The thread that keeps the time for the deadline did not start.
     #[error("cannot start the thread that enforces the evaluation's deadline")]
     Ticker(#[source] io::Error),

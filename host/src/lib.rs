@@ -52,7 +52,7 @@ pub use error::HostError;
 pub use kubewarden_policy_sdk::{
     metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
 };
-pub use metadata::{ExecutionMode, Metadata, PolicyType};
+pub use metadata::{ExecutionMode, Metadata, PolicyType, annotate};
 pub use metered::{Cost, Metered};
 pub use policy::{EVALUATION_DEADLINE, Instance, Policy};
 pub use request::{

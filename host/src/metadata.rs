@@ -1,9 +1,10 @@
-//! The metadata that `kwctl annotate` leaves in a policy's module, as far as it decides how the policy
+//! The metadata that `kwctl annotate` leaves in a policy's module: how it gets there, and what of it decides how the policy
 //! is run.
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use wasm_encoder::{CustomSection, Section};
 use wasmparser::{Parser, Payload};
 
 use crate::HostError;
@@ -26,7 +27,7 @@ pub struct Metadata {
 }
 
 /// The runtimes of Kubewarden. Only [`KubewardenWapc`](Self::KubewardenWapc) is available here.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 pub enum ExecutionMode {
     /// waPC, the protocol of Kubewarden's own SDKs.
     #[default]
@@ -44,7 +45,7 @@ pub enum ExecutionMode {
 }
 
 /// What a policy's requests are.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub enum PolicyType {
     /// Kubernetes admission requests.
@@ -91,6 +92,25 @@ impl Metadata {
     }
 }
 
+/// Adds metadata to a module. All the rest of it stays as it is, byte for byte.
+///
+/// # Errors
+///
+/// Those of [`Metadata::from_module`], and [`HostError::Annotated`] if the module has metadata already.
+pub fn annotate(module: &[u8], metadata: &impl Serialize) -> Result<Vec<u8>, HostError> {
+    if Metadata::from_module(module)?.is_some() {
+        return Err(HostError::Annotated);
+    }
+    let data = serde_json::to_vec(metadata).map_err(|error| HostError::Metadata(error.into()))?;
+    let section = CustomSection {
+        name: SECTION.into(),
+        data: data.into(),
+    };
+    let mut annotated = module.to_vec();
+    section.append_to(&mut annotated);
+    Ok(annotated)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +140,25 @@ mod tests {
         let module = annotated(r#"{"rules":[],"mutating":false,"policyType":"raw"}"#);
         let metadata = Metadata::from_module(&module).unwrap().unwrap();
         assert_eq!(metadata.policy_type, PolicyType::Raw);
+    }
+
+    #[test]
+    fn metadata_is_added_once_and_behind_all_the_rest() {
+        let module = wat::parse_str(r#"(module (func (export "f")))"#).unwrap();
+        // More than what one byte can tell the length of.
+        let usage = "u".repeat(300);
+        let metadata = serde_json::json!({"mutating": true, "annotations": {"usage": usage}});
+        let annotated = annotate(&module, &metadata).unwrap();
+        assert!(annotated.starts_with(&module));
+        assert!(Metadata::from_module(&annotated).unwrap().unwrap().mutating);
+        assert!(matches!(
+            annotate(&annotated, &metadata),
+            Err(HostError::Annotated)
+        ));
+        assert!(matches!(
+            annotate(b"no module", &metadata),
+            Err(HostError::CompileModule(_))
+        ));
     }
 
     #[test]

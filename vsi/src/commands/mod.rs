@@ -1,5 +1,6 @@
 //! The subcommands of `vsi`, one per file.
 
+mod annotate;
 mod bench;
 mod check;
 mod completions;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Run(run::Arguments),
     Diff(diff::Arguments),
     Bench(bench::Arguments),
+    Annotate(annotate::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -37,6 +39,7 @@ impl Command {
             Self::Run(arguments) => run::execute(arguments),
             Self::Diff(arguments) => diff::execute(arguments),
             Self::Bench(arguments) => bench::execute(arguments),
+            Self::Annotate(arguments) => annotate::execute(arguments),
             Self::Completions(arguments) => completions::execute(arguments),
         }
     }
@@ -44,7 +47,7 @@ impl Command {
     /// The exit code when it cannot be done. Those that take a policy as kwctl does end as kwctl does.
     pub(crate) fn failure(&self) -> ExitCode {
         match self {
-            Self::Run(_) | Self::Diff(_) | Self::Bench(_) => ExitCode::FAILURE,
+            Self::Run(_) | Self::Diff(_) | Self::Bench(_) | Self::Annotate(_) => ExitCode::FAILURE,
             _ => ExitCode::from(2),
         }
     }

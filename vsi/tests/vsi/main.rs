@@ -1,5 +1,6 @@
 //! The command line tool as its users run it.
 
+mod annotate;
 mod check;
 mod command_line;
 mod explain;
