@@ -3,4 +3,6 @@
 
 pub(crate) mod annotations;
 pub(crate) mod effective;
+#[cfg(test)]
+mod questions;
 pub(crate) mod settings;

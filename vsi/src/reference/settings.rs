@@ -176,6 +176,65 @@ mod tests {
         assert_eq!(speaking, ["agent.resources", "securityContext"]);
     }
 
+    /// `make golden` writes the tables anew.
+    #[test]
+    fn the_documentation_has_every_setting() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let (introduction, _) = document.split_once("\n## ").unwrap();
+        let expected = format!("{introduction}\n{}", tables());
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, expected).unwrap();
+        } else {
+            assert!(
+                document == expected,
+                "{path} is not up to date; run `make golden`"
+            );
+        }
+    }
+
+    /// A chapter for what stands at the top, and one for each section there.
+    fn tables() -> String {
+        let (sections, single): (Vec<_>, Vec<_>) =
+            children(None).partition(|entry| entry.is_section);
+        let mut text = format!("## At the top\n\n{}", table(single));
+        for section in sections {
+            let settings = all()
+                .iter()
+                .filter(|entry| is_below(&entry.path, &section.path) && !entry.is_section);
+            let (title, meaning) = (&section.path, escaped(&section.documentation));
+            text += &format!("\n## {title}\n\n{meaning}\n\n{}", table(settings));
+        }
+        text
+    }
+
+    fn table<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
+        let mut text = "| setting | default | meaning |\n| --- | --- | --- |\n".to_owned();
+        for entry in entries {
+            let default = match &entry.default {
+                Value::Null => "none".to_owned(),
+                Value::Array(items) if items.is_empty() => "an empty list".to_owned(),
+                Value::Array(items) => items.iter().map(code).collect::<Vec<_>>().join(", "),
+                other => code(other),
+            };
+            let meaning = escaped(&entry.documentation);
+            text += &format!("| `{}` | {default} | {meaning} |\n", entry.path);
+        }
+        text
+    }
+
+    fn code(value: &Value) -> String {
+        match value {
+            Value::String(text) => format!("`{text}`"),
+            other => format!("`{other}`"),
+        }
+    }
+
+    /// What would be markup in Markdown is meant as it is.
+    fn escaped(text: &str) -> String {
+        text.replace('*', "\\*").replace('<', "\\<")
+    }
+
     #[test]
     fn comments_and_defaults_are_those_of_the_key_below_them() {
         let entries = read(
