@@ -22,6 +22,13 @@ VSI := target/debug/vsi
 vsi: wasm-target ## Build the command line tool, with the module in it, as target/debug/vsi
 	cargo build --quiet --locked --package vsi
 
+# kwctl where it is installed; `vsi` does the same otherwise.
+KWCTL ?= $(or $(shell command -v kwctl),$(VSI))
+
+annotated-policy.wasm: policy.wasm policy-metadata.yml README.md | vsi ## Build the module with its metadata, as it is pushed to registries
+	rm -f $@
+	$(KWCTL) annotate --metadata-path policy-metadata.yml --usage-path README.md --output-path $@ policy.wasm
+
 .PHONY: run
 run: vsi ## Show what the policy does to the pods of a Deployment and of Jobs
 	@for sample in deployment-dynamic job-dynamic job-native; do \
@@ -29,8 +36,17 @@ run: vsi ## Show what the policy does to the pods of a Deployment and of Jobs
 	done
 
 .PHONY: test
-test: policy.wasm ## Run all tests
+test: policy.wasm annotated-policy.wasm ## Run all tests
 	cargo test --workspace --locked
+
+.PHONY: e2e-tests
+e2e-tests: annotated-policy.wasm ## Try every feature through `kwctl run`, or `vsi run` where there is no kwctl; needs bats and jq
+	@echo 'e2e.bats runs $(KWCTL) ($(shell $(KWCTL) --version | head -1))'
+	KWCTL='$(abspath $(KWCTL))' bats e2e.bats
+
+.PHONY: e2e-registry
+e2e-registry: annotated-policy.wasm ## Push the module to a registry on loopback and get it back; needs docker-registry
+	cargo test --locked --manifest-path e2e/registry/Cargo.toml --target-dir target/registry --test registry
 
 .PHONY: e2e-pods
 e2e-pods: policy.wasm ## Run injected pods against a real Vault, as root; e2e/pods/README.md says what it needs
@@ -59,6 +75,8 @@ schemas: $(SCHEMAS)/installed vsi ## Hold injected pods and samples against the 
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
 	UPDATE_GOLDEN=1 cargo test --quiet --lib the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --package policy-benches the_documentation
+	UPDATE_GOLDEN=1 cargo test --quiet --package vsi --bin vsi the_documentation
+	UPDATE_GOLDEN=1 cargo test --quiet --test published artifact_hub
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
 
 .PHONY: cost
@@ -119,10 +137,20 @@ lint: wasm-target ## Check format, clippy and the shell scripts
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo clippy --package pod-runner --test scenarios --locked -- --deny warnings
 	shellcheck --shell=sh src/injection/scripts/*.sh
-	shellcheck .ci/run
+	shellcheck .ci/*
+	shellcheck --external-sources e2e.bats e2e/cli/helpers.bash
+	cargo fmt --check --manifest-path e2e/registry/Cargo.toml
+
+# What licenses and sources dependencies may have, and which are known to be vulnerable. Not every license that is allowed is
+# in every workspace.
+.PHONY: deny
+deny: ## Check dependencies with cargo-deny
+	cargo deny --locked --workspace check
+	cargo deny --locked --manifest-path fuzz/Cargo.toml --workspace check --allow license-not-encountered
+	cargo deny --locked --manifest-path e2e/registry/Cargo.toml --workspace check --allow license-not-encountered
 
 .PHONY: clean
 clean: ## Remove what was built
 	cargo clean
 	cargo clean --manifest-path fuzz/Cargo.toml
-	rm -f policy.wasm
+	rm -f policy.wasm annotated-policy.wasm
