@@ -1,25 +1,108 @@
-//! What the documentation shows of `vsi` is what it prints: blocks of `console` with commands behind `$`, perhaps an exit
-//! code behind `?`, and the output, in which a line `...` stands for any lines.
+//! The documentation is true: what it shows of `vsi` is what it prints, and every command in it that needs no cluster
+//! can be run.
+//!
+//! | block | what becomes of it |
+//! | --- | --- |
+//! | `console` | each command behind `$` is run; perhaps an exit code behind `?`, and then its output, in which a line `...` stands for any lines |
+//! | `sh` | is run as a script |
+//! | `sh cluster` | needs a cluster, a Vault or a registry, and is only read |
+//! | `sh long` | is for contributors, builds or runs for minutes, and is only read |
+//!
+//! All run in a copy of the repository, with this `vsi`, and with it in the place of kwctl where there is none. Of
+//! `make`, only whether there is such a target: `.ci/run` makes those that make sense there.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
 
 use snapbox::{Assert, IntoData};
 
-#[test]
-fn the_examples_of_the_documentation_are_true() {
-    for (file, commands) in [("README.md", 1), ("docs/vsi.md", 4)] {
-        let text = fs::read_to_string(root().join(file)).unwrap();
-        let examples = examples(&text);
-        assert_eq!(examples.len(), commands, "{file}");
-        for example in examples {
-            assert_true(&example, file);
-        }
-    }
+/// Every file with documentation, and how many commands with output and scripts it has at least.
+const FILES: [(&str, usize, usize); 21] = [
+    ("README.md", 1, 4),
+    ("CONTRIBUTING.md", 0, 1),
+    ("SECURITY.md", 0, 0),
+    ("docs/annotations.md", 0, 0),
+    ("docs/concepts.md", 0, 0),
+    ("docs/design.md", 0, 0),
+    ("docs/jobs.md", 0, 0),
+    ("docs/migrating-from-agent-injector.md", 2, 0),
+    ("docs/migrating-from-vault-sidecar-injector.md", 2, 0),
+    ("docs/operating.md", 0, 1),
+    ("docs/performance.md", 0, 0),
+    ("docs/quickstart.md", 0, 2),
+    ("docs/settings.md", 1, 0),
+    ("docs/tested.md", 0, 0),
+    ("docs/troubleshooting.md", 5, 0),
+    ("docs/vsi.md", 4, 0),
+    ("e2e/pods/README.md", 0, 0),
+    ("fuzz/README.md", 0, 0),
+    ("test_data/README.md", 0, 0),
+    ("CHANGELOG.md", 0, 0),
+    (".github/pull_request_template.md", 0, 0),
+];
+
+/// What is never run by CI: it would take too long, measures, or writes files that are checked in.
+const OTHER_TARGETS: [&str; 9] = [
+    "bench",
+    "clean",
+    "cost",
+    "deny",
+    "fuzz",
+    "fuzz-template",
+    "golden",
+    "help",
+    "performance",
+];
+
+/// The programs that commands in a cluster begin with.
+const CLUSTER_PROGRAMS: [&str; 10] = [
+    "bao", "cosign", "docker", "git", "helm", "kind", "kubectl", "kwctl", "vault", "export",
+];
+
+struct Block {
+    file: &'static str,
+    /// What stands behind the backticks.
+    kind: String,
+    lines: Vec<String>,
 }
 
-/// The commands are those of someone in the root of the repository.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn text(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn blocks_of(file: &'static str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut is_inside = false;
+    for line in text(file).lines() {
+        let content = line.trim_start();
+        match (is_inside, content.strip_prefix("```")) {
+            (false, Some(kind)) => blocks.push(Block {
+                file,
+                kind: kind.to_owned(),
+                lines: Vec::new(),
+            }),
+            (true, None) => blocks.last_mut().unwrap().lines.push(line.to_owned()),
+            _ => {}
+        }
+        is_inside ^= content.starts_with("```");
+    }
+    assert!(!is_inside, "{file}: a block has no end");
+    blocks
+}
+
+fn blocks(kind: &str) -> impl Iterator<Item = Block> {
+    FILES
+        .iter()
+        .flat_map(|(file, ..)| blocks_of(file))
+        .filter(move |block| block.kind == kind)
 }
 
 struct Example {
@@ -28,14 +111,11 @@ struct Example {
     output: String,
 }
 
-fn examples(text: &str) -> Vec<Example> {
-    let mut examples: Vec<Example> = Vec::new();
-    let mut is_inside = false;
-    for line in text.lines() {
-        match (is_inside, line) {
-            (false, "```console") => is_inside = true,
-            (true, "```") => is_inside = false,
-            (true, line) => match (line.strip_prefix("$ "), examples.last_mut()) {
+impl Block {
+    fn examples(&self) -> Vec<Example> {
+        let mut examples: Vec<Example> = Vec::new();
+        for line in &self.lines {
+            match (line.strip_prefix("$ "), examples.last_mut()) {
                 (Some(command), _) => examples.push(Example {
                     command: command.to_owned(),
                     code: 0,
@@ -45,29 +125,285 @@ fn examples(text: &str) -> Vec<Example> {
                     Some(code) => example.code = code.parse().unwrap(),
                     None => example.output.push_str(&format!("{line}\n")),
                 },
-                (None, None) => panic!("a block begins with a command: {line}"),
-            },
-            _ => {}
+                (None, None) => panic!("{}: a block begins with a command: {line}", self.file),
+            }
         }
+        examples
     }
-    examples
+
+    /// The first lines of a script's commands, without comments.
+    fn commands(&self) -> Vec<&str> {
+        let mut commands = Vec::new();
+        let mut goes_on = false;
+        let mut is_quoted = false;
+        for line in &self.lines {
+            let command = line.trim();
+            if !goes_on && !command.is_empty() && !command.starts_with('#') {
+                commands.push(command);
+            }
+            is_quoted ^= line.matches('\'').count() % 2 == 1;
+            goes_on = is_quoted || line.ends_with('\\');
+        }
+        commands
+    }
 }
 
-fn assert_true(example: &Example, file: &str) {
-    let mut words = example.command.split_whitespace();
-    assert_eq!(words.next(), Some("vsi"), "{file}");
-    let output = Command::new(env!("CARGO_BIN_EXE_vsi"))
-        .args(words)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert_eq!(
-        output.status.code(),
-        Some(example.code),
-        "{file}: {}",
-        example.command
-    );
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8(text).unwrap();
-    Assert::new().eq(text.trim_end(), example.output.trim_end().into_data());
+/// A directory that looks like the repository; what commands write does not get into it.
+struct Copy(tempfile::TempDir);
+
+impl Copy {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(root()).unwrap().map(Result::unwrap) {
+            let name = entry.file_name();
+            if name != "target" && name != ".git" {
+                let original = fs::canonicalize(entry.path()).unwrap();
+                symlink(original, directory.path().join(name)).unwrap();
+            }
+        }
+        let programs = directory.path().join("target/debug");
+        fs::create_dir_all(&programs).unwrap();
+        symlink(env!("CARGO_BIN_EXE_vsi"), programs.join("vsi")).unwrap();
+        if which("kwctl").is_none() {
+            symlink(env!("CARGO_BIN_EXE_vsi"), programs.join("kwctl")).unwrap();
+        }
+        // Whether there are such targets. `make test` would run this test.
+        let make = format!(
+            "#!/bin/sh\nfor target in \"$@\"; do\n  grep -q \"^${{target%%=*}}:\" Makefile || case $target in\n    *=*) ;;\n    *) echo \"no target $target\"; exit 2 ;;\n  esac\ndone\n",
+        );
+        let path = programs.join("make");
+        fs::write(&path, make).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Self(directory)
+    }
+
+    fn run(&self, script: &str) -> Output {
+        let programs = self.0.path().join("target/debug");
+        let path = std::env::var("PATH").unwrap();
+        Command::new("bash")
+            .args(["-euo", "pipefail", "-c", script])
+            .env("PATH", format!("{}:{path}", programs.display()))
+            .current_dir(self.0.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|path| path.exists())
+}
+
+#[test]
+fn every_file_of_the_documentation_is_in_the_table() {
+    let mut files: Vec<String> = Vec::new();
+    for directory in ["", "docs", "e2e/pods", "fuzz", "test_data", ".github"] {
+        for entry in fs::read_dir(root().join(directory)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                files.push(Path::new(directory).join(name).display().to_string());
+            }
+        }
+    }
+    files.sort();
+    let mut table = FILES.map(|(file, ..)| file);
+    table.sort_unstable();
+    assert_eq!(files, table);
+}
+
+#[test]
+fn blocks_are_of_a_known_kind_and_as_many_as_are_meant() {
+    for (file, examples, scripts) in FILES {
+        let blocks = blocks_of(file);
+        for block in &blocks {
+            let known = [
+                "console",
+                "sh",
+                "sh cluster",
+                "sh long",
+                "yaml",
+                "json",
+                "hcl",
+                "",
+                "text",
+                "promql",
+            ];
+            assert!(
+                known.contains(&block.kind.as_str()),
+                "{file}: {}",
+                block.kind
+            );
+        }
+        let of_kind = |kind: &'static str| blocks.iter().filter(move |block| block.kind == kind);
+        let found = of_kind("console").map(|block| block.examples().len()).sum();
+        assert!(examples <= found, "{file}: {found} commands with output");
+        let found = of_kind("sh").count();
+        assert!(scripts <= found, "{file}: {found} scripts");
+    }
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_true() {
+    let copy = Copy::new();
+    for block in blocks("console") {
+        for example in block.examples() {
+            let output = copy.run(&example.command);
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8(text).unwrap();
+            let about = format!("{}: {}\n{text}", block.file, example.command);
+            assert_eq!(output.status.code(), Some(example.code), "{about}");
+            Assert::new().eq(text.trim_end(), example.output.trim_end().into_data());
+        }
+    }
+}
+
+#[test]
+fn the_commands_of_the_documentation_can_be_run() {
+    for block in blocks("sh") {
+        let copy = Copy::new();
+        let output = copy.run(&block.lines.join("\n"));
+        assert!(
+            output.status.success(),
+            "{}: {}\n{}",
+            block.file,
+            block.lines.join("\n"),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn what_is_said_to_need_a_cluster_does() {
+    for block in blocks("sh cluster") {
+        let commands = block.commands();
+        let needs_cluster = |command: &str| {
+            command.split('|').any(|part| {
+                let program = part.split_whitespace().next().unwrap_or_default();
+                CLUSTER_PROGRAMS.contains(&program)
+            })
+        };
+        // Others go on with what these have got.
+        assert!(
+            commands.iter().any(|command| needs_cluster(command)),
+            "{}: {commands:?}",
+            block.file
+        );
+        for command in commands {
+            let is_local = ["kubectl kustomize", "kwctl annotate", "make "]
+                .iter()
+                .any(|local| command.starts_with(local));
+            assert!(!is_local, "{}: needs no cluster: {command}", block.file);
+        }
+    }
+}
+
+#[test]
+fn what_is_only_read_is_a_script() {
+    for block in blocks("sh cluster").chain(blocks("sh long")) {
+        let script = block.lines.join("\n");
+        let output = Command::new("bash")
+            .args(["-n", "-c", &script])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {errors}", block.file);
+    }
+}
+
+/// `.ci/run` makes them, or it is known why not.
+#[test]
+fn every_target_that_the_documentation_names_is_made_by_a_test() {
+    let ci = text(".ci/run");
+    let is_made = |target: &str| {
+        ci.lines().any(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            words.first() == Some(&"make") && words.contains(&target)
+        })
+    };
+    // What others need is made with them.
+    let makefile = text("Makefile");
+    let is_needed = |target: &str| {
+        makefile.lines().any(|line| {
+            line.split_once(':').is_some_and(|(_, rest)| {
+                let needed = rest.split("##").next().unwrap_or_default();
+                !line.starts_with('\t') && needed.split_whitespace().any(|word| word == target)
+            })
+        })
+    };
+    for block in blocks("sh").chain(blocks("sh long")) {
+        for command in block.commands() {
+            let mut words = command.split('#').next().unwrap().split_whitespace();
+            if words.next() == Some("make") {
+                for target in words.filter(|word| !word.contains('=') && !word.starts_with('-')) {
+                    assert!(
+                        is_made(target) || is_needed(target) || OTHER_TARGETS.contains(&target),
+                        "{}: make {target}",
+                        block.file
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Links into the repository lead to files, and to headings that they have.
+#[test]
+fn links_lead_somewhere() {
+    let mut links = 0;
+    for (file, ..) in FILES {
+        let directory = root().join(file).parent().unwrap().to_owned();
+        for link in links_of(&text(file)) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = match path {
+                "" => root().join(file),
+                path => directory.join(path),
+            };
+            assert!(target.exists(), "{file}: {link}");
+            if !anchor.is_empty() {
+                let anchors = anchors_of(&fs::read_to_string(&target).unwrap());
+                assert!(
+                    anchors.iter().any(|found| found == anchor),
+                    "{file}: {link}: {anchors:?}"
+                );
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 50, "{links}");
+}
+
+/// The targets of Markdown's links and pictures outside code.
+fn links_of(text: &str) -> Vec<String> {
+    let mut links = Vec::new();
+    let mut is_code = false;
+    for line in text.lines() {
+        is_code ^= line.trim_start().starts_with("```");
+        if !is_code {
+            let targets = line.split("](").skip(1);
+            links.extend(targets.filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())));
+        }
+    }
+    links
+}
+
+/// The anchors that GitHub gives headings.
+fn anchors_of(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|heading| {
+            let heading = heading.trim_start_matches('#').trim().to_lowercase();
+            let kept = |letter: &char| letter.is_alphanumeric() || " -_".contains(*letter);
+            heading
+                .chars()
+                .filter(kept)
+                .collect::<String>()
+                .replace(' ', "-")
+        })
+        .collect()
 }
