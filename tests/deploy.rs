@@ -264,12 +264,12 @@ fn without_null(value: Value) -> Value {
     }
 }
 
-fn creation(object: Value) -> Value {
-    json!({"operation": "CREATE", "object": object, "oldObject": null})
+fn creation(kind: &str, object: Value) -> Value {
+    json!({"kind": {"kind": kind}, "operation": "CREATE", "object": object, "oldObject": null})
 }
 
 fn update(old: Value, new: Value) -> Value {
-    json!({"operation": "UPDATE", "object": new, "oldObject": old})
+    json!({"kind": {"kind": "Workload"}, "operation": "UPDATE", "object": new, "oldObject": old})
 }
 
 #[test]
@@ -280,12 +280,19 @@ fn what_asks_for_nothing_never_depends_on_the_policy_server() {
     let bare = json!({"name": "app"});
     for (metadata, is_sent) in [(&annotated, true), (&plain, false), (&bare, false)] {
         let template = json!({"metadata": metadata, "spec": {}});
-        for object in [
-            json!({"metadata": metadata, "spec": {}}),
-            json!({"metadata": bare, "spec": {"template": template}}),
-            json!({"metadata": bare, "spec": {"jobTemplate": {"spec": {"template": template}}}}),
+        let job = json!({"spec": {"template": template}});
+        for (kind, object) in [
+            ("Pod", json!({"metadata": metadata, "spec": {}})),
+            (
+                "Deployment",
+                json!({"metadata": bare, "spec": {"template": template}}),
+            ),
+            (
+                "CronJob",
+                json!({"metadata": bare, "spec": {"jobTemplate": job}}),
+            ),
         ] {
-            let request = creation(object);
+            let request = creation(kind, object);
             assert_eq!(conditions.are_met_by(&request), is_sent, "{request}");
         }
     }
@@ -297,7 +304,7 @@ fn what_asks_for_nothing_never_depends_on_the_policy_server() {
         json!({"metadata": bare, "spec": {"jobTemplate": {"spec": {"template": {}}}}}),
     ] {
         assert!(
-            !conditions.are_met_by(&creation(object.clone())),
+            !conditions.are_met_by(&creation("Workload", object.clone())),
             "{object}"
         );
         assert!(
@@ -326,7 +333,11 @@ fn what_is_running_never_depends_on_the_policy_server() {
     };
     let owner = |is_controller: bool| json!([{"kind": "Deployment", "name": "app", "controller": is_controller}]);
     let new = || deployment(1, "app:2");
+    let controlled = |object: Value| with(object, "ownerReferences", owner(true));
     for (changed, is_sent) in [
+        (creation("Deployment", new()), true),
+        (creation("ReplicaSet", controlled(new())), false),
+        (creation("Pod", controlled(template("app:1"))), true),
         (update(deployment(1, "app:1"), deployment(1, "app:2")), true),
         (
             update(deployment(1, "app:1"), deployment(2, "app:1")),

@@ -38,7 +38,7 @@ impl Registry {
         let configuration = directory.path().join("registry.yml");
         let storage = directory.path().join("storage");
         let text = format!(
-            "version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {storage:?}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
         );
         fs::write(&configuration, text).unwrap();
         let process = Command::new("docker-registry")
@@ -107,6 +107,8 @@ struct OciClient {
 
 impl OciClient {
     fn new() -> Self {
+        // It makes a TLS client too. The other test may have been here before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let configuration = ClientConfig {
             protocol: ClientProtocol::Http,
             ..ClientConfig::default()
