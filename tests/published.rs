@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use support::{read_yaml, root};
@@ -235,4 +236,57 @@ kwctl run registry://{module} --request-path request.json
             "kubewarden/rules": yaml_serde::to_string(&metadata["rules"]).unwrap(),
         },
     })
+}
+
+/// What the release does with the manifest for krew.
+#[test]
+fn the_manifest_for_krew_gets_the_checksums_of_a_release() {
+    let release = format!("{REPOSITORY}/releases/download/v{VERSION}");
+    let archives = ["linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"];
+    let sums: Vec<_> = ["1", "2", "3", "a"].map(|digit| digit.repeat(64)).into();
+    let checksums: Vec<_> = sums
+        .iter()
+        .zip(archives)
+        .map(|(sum, archive)| format!("{sum}  vsi-{archive}.tar.gz\n"))
+        .collect();
+
+    let manifest = krew_manifest(&release, &checksums.concat()).unwrap();
+    let manifest: Value = yaml_serde::from_str(&manifest).unwrap();
+    let platforms = manifest["spec"]["platforms"].as_array().unwrap();
+    let filled: Vec<_> = platforms
+        .iter()
+        .map(|platform| &platform["sha256"])
+        .collect();
+    assert_eq!(filled, sums.iter().collect::<Vec<_>>());
+
+    for (release, checksums, problem) in [
+        (
+            release.as_str(),
+            checksums[1..].concat(),
+            "no checksum of vsi-linux-amd64.tar.gz",
+        ),
+        (
+            "https://github.com/other/project/releases/download/v9",
+            checksums.concat(),
+            "version",
+        ),
+    ] {
+        let message = krew_manifest(release, &checksums).unwrap_err();
+        assert!(message.contains(problem), "{message}");
+    }
+}
+
+fn krew_manifest(release: &str, checksums: &str) -> Result<String, String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), checksums).unwrap();
+    let output = Command::new(root().join(".ci/krew-manifest"))
+        .arg(release)
+        .arg(file.path())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    match output.status.success() {
+        true => Ok(text(output.stdout)),
+        false => Err(text(output.stderr)),
+    }
 }

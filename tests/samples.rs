@@ -58,6 +58,98 @@ fn every_sample_gets_what_it_promises() {
     }
 }
 
+/// The pictures of docs/concepts.md: the containers of a sample in their order, and which volumes in memory they can
+/// write or only read.
+#[test]
+fn pictures_show_what_samples_get() {
+    let pictures = ["dynamic", "env", "job", "native", "proxy", "static"];
+    for name in pictures {
+        let path = root().join(format!("docs/concepts-{name}.svg"));
+        let picture = Picture::read(&std::fs::read_to_string(&path).unwrap());
+        let pod = submitted_pod(&workload(&root().join(&picture.sample)));
+        let answer = evaluate_natively(&payload(&creation_of(&pod), &json!({})));
+        let spec = &answer["mutated_object"]["spec"];
+        let of_kind = |kind: &str| spec[kind].as_array().cloned().unwrap_or_default();
+        let containers = [of_kind("initContainers"), of_kind("containers")].concat();
+        let rows: Vec<_> = containers
+            .iter()
+            .map(|container| row(container, &picture.volumes))
+            .collect();
+        assert_eq!(picture.rows, rows, "{name}");
+        for volume in &picture.volumes {
+            let pod_has_it = of_kind("volumes").iter().any(|of_pod| {
+                of_pod["name"] == volume.as_str() && of_pod["emptyDir"]["medium"] == "Memory"
+            });
+            assert!(pod_has_it, "{name}: {volume}");
+        }
+    }
+}
+
+/// A container, and for each volume that it mounts whether it can write there.
+type Row = (String, Vec<(String, &'static str)>);
+
+fn row(container: &Value, volumes: &[String]) -> Row {
+    let mounts = container["volumeMounts"].as_array().into_iter().flatten();
+    let mut shown: Vec<_> = mounts
+        .filter_map(|mount| {
+            let name = mount["name"].as_str()?.to_owned();
+            let way = if mount["readOnly"] == true {
+                "reads"
+            } else {
+                "writes"
+            };
+            volumes.contains(&name).then_some((name, way))
+        })
+        .collect();
+    shown.sort();
+    (container["name"].as_str().unwrap().to_owned(), shown)
+}
+
+/// What a picture says, whose texts are in lines of their own.
+struct Picture {
+    sample: String,
+    volumes: Vec<String>,
+    rows: Vec<Row>,
+}
+
+impl Picture {
+    fn read(svg: &str) -> Self {
+        let mut picture = Picture {
+            sample: String::new(),
+            volumes: Vec::new(),
+            rows: Vec::new(),
+        };
+        // The volumes are the heads of columns.
+        let mut columns: Vec<(&str, &str)> = Vec::new();
+        for line in svg
+            .lines()
+            .filter(|line| line.trim_start().starts_with("<text "))
+        {
+            let attribute = |name: &str| {
+                let (_, rest) = line.split_once(&format!("{name}=\"")).unwrap_or_default();
+                rest.split('"').next().unwrap_or_default()
+            };
+            let (class, x) = (attribute(" class"), attribute(" x"));
+            let text = line.split('>').nth(1).unwrap().split('<').next().unwrap();
+            match class {
+                "code end" => picture.sample = text.to_owned(),
+                "code middle" => columns.push((x, text)),
+                "name" => picture.rows.push((text.to_owned(), Vec::new())),
+                "on middle" | "off middle" => {
+                    let column = columns.iter().find(|(at, _)| *at == x).unwrap();
+                    let way = if text == "writes" { "writes" } else { "reads" };
+                    let row = picture.rows.last_mut().unwrap();
+                    row.1.push((column.1.to_owned(), way));
+                    row.1.sort();
+                }
+                _ => {}
+            }
+        }
+        picture.volumes = columns.iter().map(|(_, name)| (*name).to_owned()).collect();
+        picture
+    }
+}
+
 /// The files of a directory, by name.
 fn yaml_files(directory: &str) -> Vec<PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(root().join(directory))
