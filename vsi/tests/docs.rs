@@ -148,6 +148,16 @@ impl Block {
     }
 }
 
+/// Stands for make, which would run this test for `make test`: only whether there are such targets.
+const MAKE: &str = r#"#!/bin/sh
+for target in "$@"; do
+    case $target in
+    *=* | -*) ;;
+    *) grep -q "^$target:" Makefile || { echo "no target $target"; exit 2; } ;;
+    esac
+done
+"#;
+
 /// A directory that looks like the repository; what commands write does not get into it.
 struct Copy(tempfile::TempDir);
 
@@ -167,12 +177,8 @@ impl Copy {
         if which("kwctl").is_none() {
             symlink(env!("CARGO_BIN_EXE_vsi"), programs.join("kwctl")).unwrap();
         }
-        // Whether there are such targets. `make test` would run this test.
-        let make = format!(
-            "#!/bin/sh\nfor target in \"$@\"; do\n  grep -q \"^${{target%%=*}}:\" Makefile || case $target in\n    *=*) ;;\n    *) echo \"no target $target\"; exit 2 ;;\n  esac\ndone\n",
-        );
         let path = programs.join("make");
-        fs::write(&path, make).unwrap();
+        fs::write(&path, MAKE).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         Self(directory)
     }
