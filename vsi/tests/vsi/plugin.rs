@@ -84,6 +84,7 @@ fn every_command_has_help_with_examples() {
         "run",
         "diff",
         "bench",
+        "annotate",
         "completions",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
