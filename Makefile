@@ -5,7 +5,7 @@ SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock rust-toolchain.toml
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # A toolchain that was there before this repository does not have it.
 .PHONY: wasm-target

@@ -222,7 +222,7 @@ impl fmt::Display for Refusal {
             ),
             Refusal::MissingLabel { label, annotation } => write!(
                 formatter,
-                "label {label} is missing or empty, and without annotation {annotation} its default is taken from it"
+                "annotation {annotation} is missing, and label {label}, from which its default is taken, is missing or empty"
             ),
             Refusal::ControlCharacterInLabel { label } => write!(
                 formatter,

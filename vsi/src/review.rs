@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use serde_json::Value;
+use vault_sidecar_injector::Key;
 
 use crate::{
     admission::{Cluster, Verdict, template_of},
@@ -188,7 +189,13 @@ impl Visit<'_, '_, '_> {
             self.find(Severity::Warning, warning, object, &name, path);
         }
         match admission.verdict {
-            Verdict::Unchanged => {}
+            Verdict::Unchanged => {
+                if let Some(annotation) = annotation_without_inject(object, self.prefix) {
+                    let inject = Key::Inject.below(self.prefix);
+                    let message = format!("annotation {annotation} has no effect without {inject}");
+                    self.find(Severity::Warning, &message, object, &name, path);
+                }
+            }
             Verdict::Injected(injected) => {
                 self.review.counts.injected += 1;
                 *object = injected;
@@ -236,6 +243,25 @@ impl Visit<'_, '_, '_> {
             annotation,
         });
     }
+}
+
+/// An annotation of an object that does not ask. A cluster never tells: such a pod is not even sent to the policy.
+fn annotation_without_inject(object: &Value, prefix: &str) -> Option<String> {
+    let places = places_of_annotations(object);
+    let mut names = places
+        .iter()
+        .filter_map(|place| object.pointer(&pointer(place))?.as_object())
+        .flat_map(|annotations| annotations.keys())
+        .filter(|name| {
+            let key = name.strip_prefix(prefix);
+            key.is_some_and(|key| key.starts_with('/'))
+        })
+        .peekable();
+    let first = names.peek().map(|name| (*name).clone());
+    // What carries a status has been injected before.
+    let explains = [Key::Inject, Key::Status].map(|key| key.below(prefix));
+    let is_explained = names.any(|name| explains.contains(name));
+    first.filter(|_| !is_explained)
 }
 
 /// Where an object may have annotations of the policy, the pod's own first.

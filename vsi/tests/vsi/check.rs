@@ -63,6 +63,34 @@ fn nothing_is_told_of_what_is_well() {
         .stderr("vsi: 19 of 19 pods and workloads injected\n");
 }
 
+/// The policy would never see it.
+#[test]
+fn annotations_without_the_one_that_asks_are_told() {
+    let mistyped = APP.replace("talend.org/inject:", "talend.org/injected:");
+    let told =
+        "sidecar.vault.talend.org/injected: has no effect without sidecar.vault.talend.org/inject";
+    let directory = Directory::with("app.yaml", &mistyped);
+    directory
+        .vsi(&["check", "-f", "app.yaml"])
+        .assert()
+        .success()
+        .stdout(format!(
+            "app.yaml:13: warning: document 2, Deployment/orders, {told}\n\
+             app.yaml:27: warning: document 3, Pod/shop, {told}\n"
+        ));
+    // What has been injected and no longer asks is in its place.
+    let injected = mistyped.replace(
+        "talend.org/injected: \"true\"",
+        "talend.org/status: injected",
+    );
+    let directory = Directory::with("app.yaml", injected);
+    directory
+        .vsi(&["check", "-f", "app.yaml"])
+        .assert()
+        .success()
+        .stdout("");
+}
+
 #[test]
 fn a_warning_alone_is_no_failure() {
     let warned = APP.replace("mode: sideways", "mode: proxy");
