@@ -15,7 +15,7 @@ use crate::{
 /// What all manifests come to.
 pub(crate) struct Review<'s> {
     pub(crate) documents: Vec<ReviewedDocument<'s>>,
-    /// In the order of the manifests.
+    /// In the order of the manifests and of their lines.
     pub(crate) findings: Vec<Finding>,
     pub(crate) counts: Counts,
 }
@@ -96,6 +96,7 @@ impl<'s> Review<'s> {
     ) -> anyhow::Result<ReviewedDocument<'s>> {
         let mut names = Vec::new();
         let mut injected = None;
+        let before = self.findings.len();
         match &document.content {
             Ok(Some(node)) => {
                 let submitted = node.to_value();
@@ -124,6 +125,7 @@ impl<'s> Review<'s> {
                 message: mistake.message.clone(),
             }),
         }
+        self.findings[before..].sort_by_key(|finding| finding.line);
         Ok(ReviewedDocument {
             source,
             document,
