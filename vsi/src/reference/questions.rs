@@ -1,6 +1,6 @@
 //! The form for settings (`questions-ui.yml`) asks for all of them, and says of each what the table says.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use policy_host::Policy;
 use serde::Deserialize;
@@ -66,8 +66,9 @@ fn only(path: &str, value: Value) -> Value {
 }
 
 /// What the policy says of settings.
-fn problems(policy: &Policy, settings: &Value) -> Option<String> {
-    policy.validate_settings(settings).unwrap().message
+fn problems(settings: &Value) -> Option<String> {
+    static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::from_bytes(MODULE).unwrap());
+    POLICY.validate_settings(settings).unwrap().message
 }
 
 #[test]
@@ -111,67 +112,52 @@ fn labels_are_unique_in_their_group() {
 /// The policy tells of a value of another type that it is one: "expected ..., found a number".
 #[test]
 fn every_question_gives_a_value_of_the_type_that_the_policy_takes() {
-    let policy = Policy::from_bytes(MODULE).unwrap();
     for question in questions() {
         let path = &question.variable;
-        let given = problems(&policy, &only(path, question.kind.example())).unwrap_or_default();
+        let given = problems(&only(path, question.kind.example())).unwrap_or_default();
         assert!(!given.contains(", found "), "{given}");
-        assert!(
-            problems(&policy, &only(path, json!({}))).is_some(),
-            "{path}"
-        );
+        assert!(problems(&only(path, json!({}))).is_some(), "{path}");
     }
 }
 
 /// The policy tells what it takes in place of a word that it does not know.
 #[test]
 fn the_options_are_all_that_the_policy_takes() {
-    let policy = Policy::from_bytes(MODULE).unwrap();
     for question in questions() {
         let path = &question.variable;
-        let message = problems(&policy, &only(path, question.kind.example()));
+        let message = problems(&only(path, question.kind.example()));
         let Some(options) = question.options else {
             assert_ne!(question.kind, Kind::Enum, "{path}");
             continue;
         };
-        let mut rest = message.unwrap();
+        let expected = format!("{path}: expected one of {}", options.join(", "));
+        assert_eq!(message, Some(expected));
         for option in &options {
             // Another setting may have to be given with it.
-            let message = problems(&policy, &only(path, json!(option))).unwrap_or_default();
+            let message = problems(&only(path, json!(option))).unwrap_or_default();
             assert!(!message.starts_with(path), "{option}: {message}");
-            assert!(rest.contains(option), "{path}: {option}");
-            rest = rest.replacen(option, "", 1);
         }
-        let text = rest.trim_start_matches(path.as_str());
-        assert!(
-            !text.contains('`'),
-            "{path} takes more than {options:?}: {text}"
-        );
     }
 }
 
 /// A user interface gives all defaults at once.
 #[test]
 fn the_form_as_it_is_opened_is_valid() {
-    let policy = Policy::from_bytes(MODULE).unwrap();
     let mut given = json!({});
     for question in questions() {
         if let Some(default) = question.default {
-            let pointer = format!("/{}", question.variable.replace('.', "/"));
-            insert(&mut given, &pointer, default);
+            *at_path(&mut given, &question.variable) = default;
         }
     }
-    assert_eq!(problems(&policy, &given), None);
+    assert_eq!(problems(&given), None);
     assert_eq!(
         given.as_object().unwrap().len(),
         settings::children(None).count()
     );
 }
 
-fn insert(settings: &mut Value, pointer: &str, value: Value) {
-    let mut place = settings;
-    for key in pointer.split('/').skip(1) {
-        place = &mut place[key];
-    }
-    *place = value;
+/// The place of a setting, which is made where there is none.
+fn at_path<'s>(settings: &'s mut Value, path: &str) -> &'s mut Value {
+    path.split('.')
+        .fold(settings, |section, key| &mut section[key])
 }
