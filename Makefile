@@ -36,7 +36,7 @@ run: vsi ## Show what the policy does to the pods of a Deployment and of Jobs
 	done
 
 .PHONY: test
-test: policy.wasm annotated-policy.wasm ## Run all tests
+test: annotated-policy.wasm ## Run all tests
 	cargo test --workspace --locked
 
 .PHONY: e2e-tests

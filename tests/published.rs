@@ -170,7 +170,8 @@ fn every_address_is_below_one_owner() {
     }
 }
 
-/// What `kwctl scaffold artifacthub` makes of the metadata and the form; `make golden` writes it anew.
+/// What `kwctl scaffold artifacthub` makes of the metadata and the form, but for how to install it; `make golden` writes it
+/// anew.
 #[test]
 fn artifact_hub_is_told_what_the_module_says_of_itself() {
     let path = root().join("artifacthub-pkg.yml");

@@ -116,18 +116,19 @@ fn agent(
     mounts.extend(login_mounts);
     // A token's directory may be any, but neither one where the policy has something of its own, nor one around it or in it:
     // a container cannot start with a mount inside one that is read-only.
-    if let Some(token) = mounts.get(own) {
-        let in_its_way = |(index, mount): &(usize, &VolumeMount)| {
-            *index != own && pod::are_nested(&mount.mount_path, &token.mount_path)
-        };
-        if let Some((_, taken)) = mounts.iter().enumerate().find(in_its_way) {
-            return Err(Refusal::TokenDirectoryTaken {
-                annotation: settings.annotations.name(Key::SaToken),
-                directory: token.mount_path.clone(),
-                taken: taken.mount_path.clone(),
-                container: agent.name,
-            });
-        }
+    let (before, login_mounts) = mounts.split_at(own);
+    if let [token, after @ ..] = login_mounts
+        && let Some(taken) = before
+            .iter()
+            .chain(after)
+            .find(|mount| pod::are_nested(&mount.mount_path, &token.mount_path))
+    {
+        return Err(Refusal::TokenDirectoryTaken {
+            annotation: settings.annotations.name(Key::SaToken),
+            directory: token.mount_path.clone(),
+            taken: taken.mount_path.clone(),
+            container: agent.name,
+        });
     }
 
     let files = match &intent.secrets {

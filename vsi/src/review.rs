@@ -221,11 +221,7 @@ impl Visit<'_, '_, '_> {
     ) {
         let places = places_of_annotations(object);
         let at = |place: &[&str]| object.pointer(&pointer(place))?.as_object();
-        let present = places
-            .iter()
-            .filter_map(|place| at(place))
-            .flat_map(|annotations| annotations.keys().map(String::as_str))
-            .collect::<BTreeSet<_>>();
+        let present = annotations_at(object, &places).collect::<BTreeSet<_>>();
         let annotation = annotation_in(message, &present, self.prefix);
         let inside = annotation.iter().flat_map(|annotation| {
             let has = |place: &&Vec<_>| at(place).is_some_and(|it| it.contains_key(annotation));
@@ -250,20 +246,28 @@ impl Visit<'_, '_, '_> {
 /// An annotation of an object that does not ask. A cluster never tells: such a pod is not even sent to the policy.
 fn annotation_without_inject(object: &Value, prefix: &str) -> Option<String> {
     let places = places_of_annotations(object);
-    let mut names = places
-        .iter()
-        .filter_map(|place| object.pointer(&pointer(place))?.as_object())
-        .flat_map(|annotations| annotations.keys())
+    let ours: Vec<_> = annotations_at(object, &places)
         .filter(|name| {
             let key = name.strip_prefix(prefix);
             key.is_some_and(|key| key.starts_with('/'))
         })
-        .peekable();
-    let first = names.peek().map(|name| (*name).clone());
+        .collect();
     // What carries a status has been injected before.
     let explains = [Key::Inject, Key::Status].map(|key| key.below(prefix));
-    let is_explained = names.any(|name| explains.contains(name));
-    first.filter(|_| !is_explained)
+    let is_explained = explains.iter().any(|name| ours.contains(&name.as_str()));
+    let first = ours.first().filter(|_| !is_explained)?;
+    Some((*first).to_owned())
+}
+
+/// The names of all annotations that an object has at these places.
+fn annotations_at<'o>(
+    object: &'o Value,
+    places: &[Vec<&'static str>],
+) -> impl Iterator<Item = &'o str> {
+    places
+        .iter()
+        .filter_map(|place| object.pointer(&pointer(place))?.as_object())
+        .flat_map(|annotations| annotations.keys().map(String::as_str))
 }
 
 /// Where an object may have annotations of the policy, the pod's own first.

@@ -222,14 +222,11 @@ fn doubts(spec: &Value) -> Vec<Doubt> {
     }
     let inject = Key::Inject.below(annotations::prefix_with(&spec["settings"]));
     let conditions = spec["matchConditions"].as_array().into_iter().flatten();
-    let mut expressions = conditions.filter_map(|condition| member(condition, "expression"));
-    let is_about_inject = |expression: &&str| expression.contains("/inject'");
-    if is_complete
-        && let Some(first) = expressions.find(is_about_inject)
-        && !std::iter::once(first)
-            .chain(expressions)
-            .any(|expression| expression.contains(&inject))
-    {
+    let expressions: Vec<_> = conditions
+        .filter_map(|condition| member(condition, "expression"))
+        .collect();
+    let is_about = |text: &str| expressions.iter().any(|it| it.contains(text));
+    if is_complete && is_about("/inject'") && !is_about(&inject) {
         doubts.push(Doubt::NeverAsked(inject));
     }
     doubts

@@ -4,7 +4,7 @@
 //! `make e2e-registry` runs it; the registry is Debian's package `docker-registry`.
 
 use std::{
-    env, fs,
+    fs,
     io::ErrorKind,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
