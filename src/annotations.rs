@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::json::Members;
-use crate::sorted::Sorted;
+use crate::sorted::First;
 use crate::suggestion;
 
 /// Makes [`Key`] from the table below.
@@ -111,16 +111,15 @@ vocabulary! {
         "Memory limit of Consul Template.";
 }
 
-/// The most unknown annotations that are told by name: clients show 4,096 letters of warnings, and the nearest
-/// name is looked for among all.
-const MOST_NAMED: usize = 20;
-
 /// The annotations of one pod that are under the policy's prefix.
 #[derive(Debug)]
 pub struct Annotations<'a> {
     prefix: &'a str,
-    values: Vec<(Key, Cow<'a, str>)>,
+    values: [Option<Cow<'a, str>>; Key::ALL.len()],
+    /// The first of those that do not exist, in their order.
     unknown: Vec<String>,
+    /// How many more of those there are.
+    more_unknown: usize,
 }
 
 /// An annotation that is no string, which Kubernetes does not allow.
@@ -147,14 +146,15 @@ impl<'a> Annotations<'a> {
     pub fn read(members: &Members<'a>, prefix: &'a str) -> Result<Option<Self>, NotAString> {
         let mut annotations = Annotations {
             prefix,
-            values: Vec::new(),
+            values: [const { None }; Key::ALL.len()],
             unknown: Vec::new(),
+            more_unknown: 0,
         };
         let inject = annotations.name(Key::Inject);
         if members.get(&inject).is_none() {
             return Ok(None);
         }
-        let mut unknown = Vec::new();
+        let mut unknown = First::default();
         for (name, value) in members.iter() {
             let text = value.string().map_err(|found| NotAString {
                 annotation: name.to_string(),
@@ -167,22 +167,19 @@ impl<'a> Annotations<'a> {
                 continue;
             };
             match Key::ALL.iter().find(|key| key.name() == short) {
-                Some(key) => annotations.values.push((*key, text.0)),
-                None => unknown.push(short),
+                Some(key) => annotations.values[*key as usize] = Some(text.0),
+                None => unknown.add(short),
             }
         }
-        let unknown: Sorted<'_> = unknown.into_iter().collect();
-        annotations.unknown = unknown.iter().map(str::to_owned).collect();
+        let (unknown, more) = unknown.into_sorted();
+        annotations.unknown = unknown.into_iter().map(str::to_owned).collect();
+        annotations.more_unknown = more;
         Ok(Some(annotations))
     }
 
     /// The value of `key` as submitted.
     pub fn get(&self, key: Key) -> Option<&str> {
-        self.values
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == key)
-            .map(|(_, value)| value.as_ref())
+        self.values[key as usize].as_deref()
     }
 
     /// The whole name of `key`, as it stands in a manifest.
@@ -193,14 +190,14 @@ impl<'a> Annotations<'a> {
     /// A warning for each annotation under the prefix that does not exist, and for many of them one that tells
     /// how many more there are.
     pub fn warnings_of_unknown(&self) -> impl Iterator<Item = String> {
-        let more = self.unknown.len().saturating_sub(MOST_NAMED);
-        let others = (more > 0).then(|| {
+        let others = (self.more_unknown > 0).then(|| {
+            let more = self.more_unknown;
             format!(
                 "{more} more annotations under {} are unknown and ignored",
                 self.prefix
             )
         });
-        let named = self.unknown.iter().take(MOST_NAMED).map(|name| {
+        let named = self.unknown.iter().map(|name| {
             let hint = suggestion::nearest(name, Key::ALL.iter().map(|key| key.name()));
             match hint {
                 Some(known) => format!(
@@ -281,10 +278,10 @@ mod tests {
         let members = members(&many);
         let annotations = Annotations::read(&members, "v").unwrap().unwrap();
         let warnings: Vec<_> = annotations.warnings_of_unknown().collect();
-        assert_eq!(warnings.len(), MOST_NAMED + 1);
+        assert_eq!(warnings.len(), First::MOST + 1);
         assert_eq!(warnings[0], "annotation v/x0 is unknown and ignored");
         assert_eq!(
-            warnings[MOST_NAMED],
+            warnings[First::MOST],
             "30 more annotations under v are unknown and ignored"
         );
     }

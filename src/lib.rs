@@ -5,8 +5,6 @@
 //! it asks for, [`injection`] decides what to add, [`patch`] adds it, and [`admission`] encodes the answer.
 
 mod admission;
-#[cfg(target_arch = "wasm32")]
-mod allocator;
 mod annotations;
 mod config;
 mod injection;
@@ -25,8 +23,9 @@ use std::fmt::Display;
 use admission::{Answer, Request};
 use annotations::Annotations;
 pub use annotations::Key;
-use injection::{DEFAULT_CONTAINER, Injection, Surroundings};
+use injection::{Injection, Surroundings, update};
 use intent::{Ask, Intent, Subject};
+use json::Json;
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
 use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};
 use patch::Patched;
@@ -35,10 +34,6 @@ use settings::{Identity, Settings};
 pub use suggestion::nearest;
 use workload::PodTemplate;
 pub use workload::template_path;
-
-#[cfg(target_arch = "wasm32")]
-#[global_allocator]
-static ALLOCATOR: allocator::Bump = allocator::Bump::new();
 
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]
@@ -96,17 +91,17 @@ fn decide<'a>(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Patched<'a>>, String> {
     let request = Request::decode(payload)?;
+    if let Some((old, new)) = workload::changed_pod(&request).map_err(text)? {
+        decide_change(&request, old, new, warnings)?;
+        return Ok(None);
+    }
     let template = match PodTemplate::find(&request).map_err(text)? {
         Some(template) if template.may_ask() && !template.is_left_alone() => template,
         _ => return Ok(None),
     };
-    let settings = request.settings.map_or("", |settings| settings.text());
-    let settings = Settings::parse(settings.as_bytes())
-        .map_err(|problems| format!("the settings of the policy are not valid: {problems}"))?;
-    let is_ignored = |ignored: &settings::DnsLabel| ignored.as_str() == request.namespace;
-    if settings.ignored_namespaces.iter().any(is_ignored) {
+    let Some(settings) = settings_for(&request)? else {
         return Ok(None);
-    }
+    };
 
     let prefix = settings.annotations.prefix.as_str();
     let Some(annotations) = Annotations::read(&template.annotations, prefix).map_err(text)? else {
@@ -144,7 +139,7 @@ fn decide<'a>(
     let intent = Intent::read(subject, &settings, warnings).map_err(text)?;
     let surroundings = Surroundings {
         is_template: template.workload.is_some(),
-        has_default_container: template.annotations.get(DEFAULT_CONTAINER).is_some(),
+        annotations: &template.annotations,
     };
     let injection =
         Injection::plan(&intent, &pod, &settings, surroundings, warnings).map_err(text)?;
@@ -155,6 +150,36 @@ fn decide<'a>(
         return Ok(None);
     }
     Patched::new(template.object, patch).map(Some).map_err(text)
+}
+
+/// Whether a pod that is there already may become another.
+fn decide_change(
+    request: &Request<'_>,
+    old: Json<'_>,
+    new: Json<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let old = Pod::read(old).map_err(text)?;
+    if !update::is_injected(&old) {
+        return Ok(());
+    }
+    let Some(settings) = settings_for(request)? else {
+        return Ok(());
+    };
+    let new = Pod::read(new).map_err(text)?;
+    update::refuse_reach(&old, &new, &settings, warnings).map_err(text)
+}
+
+/// The settings, where they do not say that pods of the request's namespace are left alone.
+fn settings_for(request: &Request<'_>) -> Result<Option<Settings>, String> {
+    let settings = request.settings.map_or("", |settings| settings.text());
+    let settings = Settings::parse(settings.as_bytes())
+        .map_err(|problems| format!("the settings of the policy are not valid: {problems}"))?;
+    let is_ignored = |ignored: &settings::DnsLabel| ignored.as_str() == request.namespace;
+    match settings.ignored_namespaces.iter().any(is_ignored) {
+        true => Ok(None),
+        false => Ok(Some(settings)),
+    }
 }
 
 /// Tells of an annotation on a workload that has an effect only on its pods.

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::mem;
 
 use serde::Serialize;
 
@@ -213,30 +214,54 @@ impl<'a> Patched<'a> {
     /// Applies the operations of `patch`.
     pub fn new(object: Json<'a>, patch: Patch) -> Result<Self, NoSuchPath> {
         let mut patched = Patched::Submitted(object);
-        for Operation { path, value } in patch.0 {
-            if patched.set(&path, value).is_none() {
-                return Err(NoSuchPath(path));
-            }
-        }
+        let mut operations = patch.0;
+        patched.apply(&mut operations, 0)?;
         Ok(patched)
     }
 
-    /// Sets the member, or inserts the list item, at `path`; `None` if its parent is not there.
-    fn set(&mut self, path: &Path, value: String) -> Option<()> {
-        let (last, parents) = path.0.split_last()?;
-        let mut target = self;
-        for name in parents {
-            target = target.open().child(name)?;
+    /// Applies operations whose paths have led here with their first `depth` names. Those in a row that go on in the
+    /// same way go on together: to look a member up for each of them would take time that grows with both.
+    fn apply(&mut self, mut operations: &mut [Operation], depth: usize) -> Result<(), NoSuchPath> {
+        self.open();
+        while let Some(first) = operations.first() {
+            let name = &first.path.0[depth];
+            let is_last = |operation: &Operation| operation.path.0.len() == depth + 1;
+            let together = match is_last(first) {
+                true => 1,
+                false => operations
+                    .iter()
+                    .take_while(|other| !is_last(other) && other.path.0[depth] == *name)
+                    .count(),
+            };
+            let (these, others) = operations.split_at_mut(together);
+            let child = match these {
+                [only] if is_last(only) => {
+                    let value = mem::take(&mut only.value);
+                    self.set(&only.path.0[depth], value).map(|()| None)
+                }
+                _ => self.child(&these[0].path.0[depth]).map(Some),
+            };
+            match child {
+                Some(Some(child)) => child.apply(these, depth + 1)?,
+                Some(None) => {}
+                None => return Err(NoSuchPath(these[0].path.clone())),
+            }
+            operations = others;
         }
-        match target.open() {
+        Ok(())
+    }
+
+    /// Sets the member, or inserts the list item, of this name; `None` if there can be none.
+    fn set(&mut self, name: &Cow<'static, str>, value: String) -> Option<()> {
+        match self {
             Patched::Object(members) => {
-                match members.iter_mut().rev().find(|(name, _)| name == last) {
+                match members.iter_mut().rev().find(|(known, _)| known == name) {
                     Some((_, member)) => *member = Patched::Added(value),
-                    None => members.push((last.clone(), Patched::Added(value))),
+                    None => members.push((name.clone(), Patched::Added(value))),
                 }
             }
             Patched::List(items) => {
-                let index = match last.as_ref() {
+                let index = match name.as_ref() {
                     "-" => items.len(),
                     index => index.parse().ok().filter(|index| *index <= items.len())?,
                 };
@@ -248,7 +273,7 @@ impl<'a> Patched<'a> {
     }
 
     /// Takes one level apart, if it is an object or a list that is still whole.
-    fn open(&mut self) -> &mut Self {
+    fn open(&mut self) {
         if let Patched::Submitted(json) = *self {
             if let Ok(items) = json.items() {
                 *self = Patched::List(items.into_iter().map(Patched::Submitted).collect());
@@ -261,7 +286,6 @@ impl<'a> Patched<'a> {
                 );
             }
         }
-        self
     }
 
     fn child(&mut self, step: &str) -> Option<&mut Self> {

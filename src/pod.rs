@@ -9,7 +9,10 @@ use crate::json::{Json, Members, Text, required};
 pub struct Pod<'a> {
     pub containers: Vec<Container<'a>>,
     pub init_containers: Vec<Container<'a>>,
+    pub ephemeral_containers: Vec<Container<'a>>,
     pub volumes: Vec<Volume<'a>>,
+    /// The user of the containers that name none of their own.
+    pub run_as_user: Option<i64>,
     pub restart_policy: RestartPolicy,
     /// Seconds between TERM and KILL when the pod is deleted; 30 where the pod does not say.
     pub termination_grace_period_seconds: i64,
@@ -43,6 +46,16 @@ pub enum List {
 #[derive(Debug)]
 pub struct Container<'a> {
     pub name: Text<'a>,
+    /// The whole container as submitted.
+    pub json: Json<'a>,
+    /// The user that it runs as, if it says.
+    pub run_as_user: Option<i64>,
+    /// The volumes that it has as block devices.
+    pub volume_devices: Vec<Text<'a>>,
+    /// The containers whose resources its environment variables have as values.
+    pub resource_fields: Vec<Text<'a>>,
+    /// The container whose processes an ephemeral container sees.
+    pub target_container: Option<Text<'a>>,
     /// The container's own policy, which counts before the pod's.
     pub restart_policy: Option<RestartPolicy>,
     /// Whether it has rules by which some exit codes start it again, whatever its policy.
@@ -65,12 +78,13 @@ pub enum PostStart {
     Other,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct VolumeMount<'a> {
     pub name: Text<'a>,
     pub mount_path: Text<'a>,
     pub sub_path: Option<Text<'a>>,
     pub sub_path_expr: Option<Text<'a>>,
+    pub is_read_only: bool,
 }
 
 impl<'a> VolumeMount<'a> {
@@ -80,6 +94,7 @@ impl<'a> VolumeMount<'a> {
             mount_path: required(members.string("mountPath")?, "mountPath")?,
             sub_path: members.string("subPath")?,
             sub_path_expr: members.string("subPathExpr")?,
+            is_read_only: members.boolean("readOnly")? == Some(true),
         })
     }
 
@@ -107,24 +122,117 @@ pub fn are_nested(left: &str, right: &str) -> bool {
         .all(|(left, right)| left == right)
 }
 
+/// What is left of an absolute path below a directory, with plain slashes; `None` if it is not below it.
+pub fn below(path: &str, directory: &str) -> Option<String> {
+    let mut rest = segments(path);
+    let is_below = segments(directory).all(|segment| rest.next() == Some(segment));
+    let rest: Vec<_> = rest.collect();
+    (is_below && !rest.is_empty()).then(|| rest.join("/"))
+}
+
+/// The names in a path, of which container runtimes resolve `.` and `..` by its text alone.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/')
-        .filter(|segment| !segment.is_empty() && *segment != ".")
+    let mut segments = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    segments.into_iter()
 }
 
 #[derive(Debug)]
 pub struct Volume<'a> {
     pub name: Text<'a>,
-    pub source: VolumeSource,
+    /// The whole volume as submitted.
+    pub json: Json<'a>,
+    pub source: VolumeSource<'a>,
+    /// The containers whose resources its files have as content.
+    pub resource_fields: Vec<Text<'a>>,
 }
 
 #[derive(Debug, Eq, PartialEq)]
-pub enum VolumeSource {
+pub enum VolumeSource<'a> {
     EmptyDir {
         in_memory: bool,
     },
+    Secret(Files<'a>),
+    Projected(Vec<Projection<'a>>),
     /// Any other, by its name in the manifest: `configMap`, `hostPath`, ...
     Other(String),
+}
+
+/// A source of a projected volume that can hold a token.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Projection<'a> {
+    ServiceAccountToken { path: Text<'a>, has_audience: bool },
+    Secret(Files<'a>),
+}
+
+/// Which files there are of a Secret: those of its keys that are chosen, or one for each key.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Files<'a>(Option<Vec<Text<'a>>>);
+
+impl<'a> Files<'a> {
+    fn read(secret: &Members<'a>) -> Result<Self, String> {
+        let items = secret.given("items").map(Json::items).transpose()?;
+        let paths = items.filter(|items| !items.is_empty()).map(|items| {
+            let path = |item: Json<'a>| required(item.object()?.string("path")?, "path");
+            items.into_iter().map(path).collect()
+        });
+        Ok(Files(paths.transpose()?))
+    }
+
+    fn may_have(&self, path: &str) -> bool {
+        match &self.0 {
+            Some(paths) => paths.iter().any(|known| same_path(known, path)),
+            // Its keys cannot be seen from here, and nobody but the kubelet writes them.
+            None => true,
+        }
+    }
+}
+
+impl VolumeSource<'_> {
+    /// What it is called in a manifest.
+    pub fn kind(&self) -> &str {
+        match self {
+            VolumeSource::EmptyDir { .. } => "emptyDir",
+            VolumeSource::Secret(_) => "secret",
+            VolumeSource::Projected(_) => "projected",
+            VolumeSource::Other(kind) => kind,
+        }
+    }
+
+    /// Whether the kubelet can put a token into the file at `path` in the volume, and nobody else can.
+    pub fn can_hold_token(&self, path: &str) -> bool {
+        match self {
+            VolumeSource::Secret(files) => files.may_have(path),
+            VolumeSource::Projected(sources) => sources.iter().any(|source| match source {
+                Projection::ServiceAccountToken { path: known, .. } => same_path(known, path),
+                Projection::Secret(files) => files.may_have(path),
+            }),
+            VolumeSource::EmptyDir { .. } | VolumeSource::Other(_) => false,
+        }
+    }
+
+    /// Whether the file at `path` in the volume is a token of the pod's service account, and for whom: `true` for
+    /// the API server alone, `false` for an audience that the volume names.
+    pub fn own_token(&self, path: &str) -> Option<bool> {
+        let VolumeSource::Projected(sources) = self else {
+            return None;
+        };
+        sources.iter().find_map(|source| match source {
+            Projection::ServiceAccountToken {
+                path: known,
+                has_audience,
+            } if same_path(known, path) => Some(!has_audience),
+            _ => None,
+        })
+    }
 }
 
 /// A pod that is no pod: what is wrong, and where. The value that stands there is not told.
@@ -181,6 +289,13 @@ impl<'a> Pod<'a> {
         Ok(Pod {
             containers,
             init_containers: read_list(&members, "initContainers", "spec", Container::read)?,
+            ephemeral_containers: read_list(
+                &members,
+                "ephemeralContainers",
+                "spec",
+                Container::read,
+            )?,
+            run_as_user: at("spec.securityContext", run_as_user(&members))?,
             volumes: read_list(&members, "volumes", "spec", Volume::read)?,
             restart_policy: RestartPolicy::read(&members, "spec")?.unwrap_or(RestartPolicy::Always),
             termination_grace_period_seconds: grace.unwrap_or(30),
@@ -203,9 +318,33 @@ impl<'a> Pod<'a> {
             .unwrap_or("default")
     }
 
-    /// All init containers and containers.
+    /// All init containers, containers and ephemeral containers.
     pub fn all_containers(&self) -> impl Iterator<Item = &Container<'a>> {
-        self.init_containers.iter().chain(&self.containers)
+        self.init_containers
+            .iter()
+            .chain(&self.containers)
+            .chain(&self.ephemeral_containers)
+    }
+
+    /// The volume of this name.
+    pub fn volume(&self, name: &str) -> Option<&Volume<'a>> {
+        self.volumes.iter().find(|volume| &*volume.name == name)
+    }
+}
+
+/// The user in the security context of a pod or a container.
+fn run_as_user(members: &Members<'_>) -> Result<Option<i64>, String> {
+    match members.given("securityContext") {
+        Some(context) => context.object()?.integer("runAsUser"),
+        None => Ok(None),
+    }
+}
+
+/// The container that a field of a container's resources is of, if the object at `source` is such a field.
+fn resource_field<'a>(source: &Members<'a>) -> Result<Option<Text<'a>>, String> {
+    match source.given("resourceFieldRef") {
+        Some(field) => field.object()?.string("containerName"),
+        None => Ok(None),
     }
 }
 
@@ -214,7 +353,7 @@ fn read_list<'a, T>(
     members: &Members<'a>,
     name: &str,
     path: &str,
-    read_item: impl Fn(Json<'a>, &str) -> Result<T, Malformed>,
+    mut read_item: impl FnMut(Json<'a>, &str) -> Result<T, Malformed>,
 ) -> Result<Vec<T>, Malformed> {
     let Some(list) = members.given(name) else {
         return Ok(Vec::new());
@@ -269,6 +408,26 @@ impl<'a> Container<'a> {
                     .string("name")
                     .and_then(|name| required(name, "name")),
             )?,
+            json,
+            run_as_user: at(&format!("{path}.securityContext"), run_as_user(&members))?,
+            volume_devices: read_list(&members, "volumeDevices", path, |device, path| {
+                let name = device.object().and_then(|device| device.string("name"));
+                at(path, name.and_then(|name| required(name, "name")))
+            })?,
+            resource_fields: read_list(&members, "env", path, |variable, path| {
+                let source = variable
+                    .object()
+                    .map(|variable| variable.given("valueFrom"));
+                let field = source.and_then(|source| match source {
+                    Some(source) => resource_field(&source.object()?),
+                    None => Ok(None),
+                });
+                at(path, field)
+            })?
+            .into_iter()
+            .flatten()
+            .collect(),
+            target_container: at(path, members.string("targetContainerName"))?,
             restart_policy: RestartPolicy::read(&members, path)?,
             has_restart_rules: at(path, rules.transpose())?.is_some_and(|rules| !rules.is_empty()),
             volume_mounts: read_list(&members, "volumeMounts", path, |mount, path| {
@@ -323,21 +482,85 @@ impl<'a> Volume<'a> {
     fn read(json: Json<'a>, path: &str) -> Result<Self, Malformed> {
         let members = at(path, json.members())?;
         let name = at(path, required(members.get("name"), "name"))?;
-        Ok(Volume {
-            name: at(&format!("{path}.name"), name.string())?,
-            source: match kind_of(&members, "emptyDir") {
-                // The API server makes a volume without a source an emptyDir.
-                None => VolumeSource::EmptyDir { in_memory: false },
-                Some(("emptyDir", empty_dir)) => {
-                    let medium = empty_dir.object().and_then(|it| it.string("medium"));
-                    let medium = at(&format!("{path}.emptyDir"), medium)?;
-                    VolumeSource::EmptyDir {
-                        in_memory: medium.is_some_and(|medium| &*medium == "Memory"),
-                    }
+        let name = at(&format!("{path}.name"), name.string())?;
+        // The API server makes a volume without a source an emptyDir.
+        let Some((kind, source)) = kind_of(&members, "emptyDir") else {
+            return Ok(Volume {
+                name,
+                json,
+                source: VolumeSource::EmptyDir { in_memory: false },
+                resource_fields: Vec::new(),
+            });
+        };
+        let path = format!("{path}.{kind}");
+        let mut resource_fields = Vec::new();
+        let source = match kind {
+            "emptyDir" => {
+                let medium = source.object().and_then(|it| it.string("medium"));
+                VolumeSource::EmptyDir {
+                    in_memory: at(&path, medium)?.is_some_and(|medium| &*medium == "Memory"),
                 }
-                Some((kind, _)) => VolumeSource::Other(kind.to_owned()),
-            },
+            }
+            "secret" => {
+                let files = source.object().and_then(|secret| Files::read(&secret));
+                VolumeSource::Secret(at(&path, files)?)
+            }
+            "downwardAPI" => {
+                let fields = source.object().and_then(|source| downward_fields(&source));
+                resource_fields = at(&path, fields)?;
+                VolumeSource::Other(kind.to_owned())
+            }
+            "projected" => {
+                let members = at(&path, source.object())?;
+                let sources = read_list(&members, "sources", &path, |source, path| {
+                    let source = at(path, source.object())?;
+                    if let Some(api) = source.given("downwardAPI") {
+                        let fields = api.object().and_then(|api| downward_fields(&api));
+                        resource_fields.extend(at(path, fields)?);
+                    }
+                    at(path, Projection::read(&source))
+                })?;
+                VolumeSource::Projected(sources.into_iter().flatten().collect())
+            }
+            kind => VolumeSource::Other(kind.to_owned()),
+        };
+        Ok(Volume {
+            name,
+            json,
+            source,
+            resource_fields,
         })
+    }
+}
+
+/// The containers whose resources the items of a `downwardAPI` have.
+fn downward_fields<'a>(source: &Members<'a>) -> Result<Vec<Text<'a>>, String> {
+    let items = source.given("items").map(Json::items).transpose()?;
+    let fields = items.unwrap_or_default().into_iter().map(|item| {
+        let item = item.object()?;
+        resource_field(&item)
+    });
+    Ok(fields
+        .collect::<Result<Vec<_>, String>>()?
+        .into_iter()
+        .flatten()
+        .collect())
+}
+
+impl<'a> Projection<'a> {
+    fn read(source: &Members<'a>) -> Result<Option<Self>, String> {
+        if let Some(token) = source.given("serviceAccountToken") {
+            let token = token.object()?;
+            let audience = token.string("audience")?;
+            return Ok(Some(Projection::ServiceAccountToken {
+                path: required(token.string("path")?, "path")?,
+                has_audience: audience.is_some_and(|audience| !audience.is_empty()),
+            }));
+        }
+        match source.given("secret") {
+            Some(secret) => Ok(Some(Projection::Secret(Files::read(&secret.object()?)?))),
+            None => Ok(None),
+        }
     }
 }
 
@@ -408,6 +631,7 @@ mod tests {
     #[test]
     fn paths_are_compared_by_their_segments() {
         assert!(same_path("/a//b/", "/a/./b"));
+        assert!(same_path("/../a/x/../b", "/a/b"));
         assert!(!same_path("/a/b", "/a/bc"));
         assert!(!same_path("/a/b", "/a"));
         for (left, right) in [

@@ -154,10 +154,11 @@ mod sidecar {
     }
 
     #[test]
-    fn consul_template_asks_for_everything_again_when_there_is_another_token() {
+    fn consul_template_is_started_again_when_there_is_another_token() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.program_does("trap 'note asks again' HUP; run_until_told_to_stop 12");
+            container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
+            container.program_does(r#"note "reads $(cat)"; run_until_told_to_stop 12"#);
             let mut sidecar = run(&container, CONSUL_TEMPLATE, "0");
             container.wait_for_log("consul-template: started");
             for same_or_none in ["", "hvs.token", "hvs.token\n"] {
@@ -165,20 +166,21 @@ mod sidecar {
                 wait_for_another_poll(&container);
                 wait_for_another_poll(&container);
             }
-            assert_eq!(container.times_logged("consul-template: asks again"), 0);
+            assert_eq!(container.times_logged("consul-template: started"), 1);
 
-            for times in 0..2 {
+            for times in 1..3 {
                 container.write(TOKEN, format!("hvs.another-{times}"));
-                container.wait_for_log_again("consul-template: asks again", times);
+                container.wait_for_log_again("consul-template: started", times);
                 wait_for_another_poll(&container);
                 wait_for_another_poll(&container);
             }
-            assert_eq!(container.times_logged("consul-template: asks again"), 2);
+            assert_eq!(container.times_logged("consul-template: told to stop"), 2);
 
             sidecar.send("TERM");
             sidecar.ends_with(0);
             sidecar.output_when_all_has_ended();
-            assert_eq!(container.times_logged("consul-template: started"), 1);
+            assert_eq!(container.times_logged("consul-template: started"), 3);
+            assert_eq!(container.times_logged("consul-template: reads {}"), 3);
         });
     }
 
@@ -216,27 +218,35 @@ mod sidecar {
     }
 
     #[test]
-    fn configuration_is_written_byte_for_byte_for_its_owner_only() {
+    fn configuration_is_read_byte_for_byte_and_is_no_file() {
         under_each_shell(|shell| {
-            for (role, variable, file) in [
-                (AGENT, "TVSI_AGENT_CONFIG", "home/agent.json"),
-                (AGENT_INIT, "TVSI_AGENT_CONFIG", "home/agent.json"),
-                (
-                    CONSUL_TEMPLATE,
-                    "TVSI_CONSUL_TEMPLATE_CONFIG",
-                    "home/consul-template.json",
-                ),
+            for (role, variable) in [
+                (AGENT, "TVSI_AGENT_CONFIG"),
+                (AGENT_INIT, "TVSI_AGENT_CONFIG"),
+                (CONSUL_TEMPLATE, "TVSI_CONSUL_TEMPLATE_CONFIG"),
             ] {
                 let mut container = container_with_token(shell);
                 let configuration = awkward_configuration();
                 container.set(variable, configuration.clone());
+                container.program_does(
+                    r#"cat /dev/stdin >"$TVSI_TEST_DIR/read"; ls -A "$TVSI_TEST_DIR/home" >"$TVSI_TEST_DIR/files""#,
+                );
                 run(&container, role, "0").ends_with(0);
 
-                let written = container.read(file);
-                assert!(written == configuration, "{role}: {written:.300?}...");
-                let metadata = fs::metadata(container.path(file)).expect("it was read");
-                assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{role}");
+                let read = container.read("read");
+                assert!(read == configuration, "{role}: {read:.300?}...");
+                assert_eq!(container.read("files").trim(), ".vault-token", "{role}");
             }
+        });
+    }
+
+    #[test]
+    fn a_program_that_reads_no_configuration_ends_all_the_same() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.set("TVSI_AGENT_CONFIG", awkward_configuration());
+            container.program_does("exit 7");
+            run(&container, AGENT, "0").ends_with(7);
         });
     }
 
@@ -267,42 +277,49 @@ mod sidecar {
     }
 
     #[test]
-    fn home_is_made_where_it_is_missing() {
+    fn the_directory_of_the_token_is_made_where_it_is_missing() {
         under_each_shell(|shell| {
-            for (role, file) in [
-                (AGENT, "agent.json"),
-                (AGENT_INIT, "agent.json"),
-                (CONSUL_TEMPLATE, "consul-template.json"),
-            ] {
-                let mut container = container_with_token(shell);
-                container.set("TVSI_AGENT_CONFIG", "{}");
-                container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
-                container.set("HOME", container.path("missing/two levels"));
-                run(&container, role, "0").ends_with(0);
-                let file = format!("missing/two levels/{file}");
-                assert_eq!(container.read(&file), "{}", "{role}");
+            for role in [AGENT, AGENT_INIT] {
+                let container = container_with_token(shell);
+                let token = container.path("missing/two levels/.vault-token");
+                let program = ["vault", "agent"];
+                let arguments = [&[role, "0", "", &token], program.as_slice()].concat();
+                container.run("sidecar.sh", &arguments).ends_with(0);
+                let metadata = fs::metadata(container.path("missing/two levels"));
+                let mode = metadata.expect("it is there").permissions().mode();
+                assert_eq!(mode & 0o777, 0o700, "{role}");
                 assert!(container.has("arguments"), "{role} did not start");
             }
         });
     }
 
     #[test]
-    fn program_does_not_start_without_its_configuration() {
+    fn the_agent_does_not_start_without_a_directory_for_its_token() {
         under_each_shell(|shell| {
-            for role in [AGENT, AGENT_INIT, CONSUL_TEMPLATE] {
-                for home in ["log/below a file", "occupied"] {
-                    let mut container = container_with_token(shell);
-                    for file in ["agent.json", "consul-template.json"] {
-                        let directory = container.path(&format!("occupied/{file}"));
-                        fs::create_dir_all(directory).expect("a directory can be made");
-                    }
-                    container.set("HOME", container.path(home));
-                    let status = run(&container, role, "0").status();
-                    assert!(!status.success(), "{role}: {status}");
-                    assert!(container.log_of_programs().is_empty(), "{role} started");
-                    assert!(!container.has("arguments"), "{role} started");
-                }
+            for role in [AGENT, AGENT_INIT] {
+                let container = container_with_token(shell);
+                let token = container.path("log/below a file/.vault-token");
+                let program = ["vault", "agent"];
+                let arguments = [&[role, "0", "", &token], program.as_slice()].concat();
+                let status = container.run("sidecar.sh", &arguments).status();
+                assert!(!status.success(), "{role}: {status}");
+                assert!(!container.has("arguments"), "{role} started");
             }
+        });
+    }
+
+    /// The home of a program can name programs that it runs: what the renderer can write must not be one.
+    #[test]
+    fn the_token_is_revoked_without_a_home() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.set("HOME", "/nonexistent");
+            container.program_does("run_until_told_to_stop 0");
+            let mut agent = run(&container, AGENT, "0");
+            container.wait_for_log("vault: started");
+            agent.send("TERM");
+            agent.ends_with(0);
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
         });
     }
 

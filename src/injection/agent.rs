@@ -3,14 +3,12 @@
 use super::container::{env, native, read_only, running_script, writable};
 use super::service_account::{self, TokenMounts};
 use super::{Context, Refusal, configuration, connection, names, scripts, templates, volumes};
-use crate::annotations::Key;
 use crate::config::agent::{
     ApiProxy, AutoAuth, Cache, Config, Listener, Method, MethodConfig, Proxy, Retry, Sink,
     SinkConfig, Template, TemplateConfig, Vault,
 };
 use crate::intent::{AppRole, Engine, Intent, Login, Sidecars};
 use crate::kubernetes::{Container, SecretVolumeSource, Volume, VolumeMount};
-use crate::pod;
 use crate::settings::{Seconds, Settings};
 
 /// The environment variable with the agent's configuration.
@@ -43,9 +41,7 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
             name: names::VAULT_AGENT,
             role: "agent",
             grace,
-            home: names::SHARED_DIRECTORY,
             token_file: names::TOKEN_FILE,
-            config_file: names::AGENT_CONFIG_FILE,
             renders,
             runs_once: false,
         },
@@ -72,9 +68,7 @@ pub fn init_container(
             name: names::VAULT_AGENT_INIT,
             role: "agent-init",
             grace: 0,
-            home: names::INIT_DIRECTORY,
             token_file: names::INIT_TOKEN_FILE,
-            config_file: names::INIT_CONFIG_FILE,
             renders: true,
             runs_once: true,
         },
@@ -87,9 +81,7 @@ struct Agent {
     /// The first argument of the script.
     role: &'static str,
     grace: i64,
-    home: &'static str,
     token_file: &'static str,
-    config_file: &'static str,
     renders: bool,
     runs_once: bool,
 }
@@ -109,27 +101,10 @@ fn agent(
     if !agent.runs_once && intent.needs_babysitter() {
         mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
     }
-    let (mut variables, tls_mount) = connection(intent, context, agent.home);
+    let (mut variables, tls_mount) = connection(intent, context);
     mounts.extend(tls_mount);
-    let own = mounts.len();
-    let (method, login_mounts) = login(intent, context);
+    let (method, login_mounts) = login(intent, context)?;
     mounts.extend(login_mounts);
-    // A token's directory may be any, but neither one where the policy has something of its own, nor one around it or in it:
-    // a container cannot start with a mount inside one that is read-only.
-    let (before, login_mounts) = mounts.split_at(own);
-    if let [token, after @ ..] = login_mounts
-        && let Some(taken) = before
-            .iter()
-            .chain(after)
-            .find(|mount| pod::are_nested(&mount.mount_path, &token.mount_path))
-    {
-        return Err(Refusal::TokenDirectoryTaken {
-            annotation: settings.annotations.name(Key::SaToken),
-            directory: token.mount_path.clone(),
-            taken: taken.mount_path.clone(),
-            container: agent.name,
-        });
-    }
 
     let files = match &intent.secrets {
         Some(secrets) if agent.renders => secrets.files.as_slice(),
@@ -187,7 +162,7 @@ fn agent(
         "vault",
         "agent",
         "-config",
-        agent.config_file,
+        names::CONFIG_FILE,
     ];
     let program = context.program(&settings.agent.program, &intent.agent, "agent")?;
     let mut container =
@@ -200,12 +175,15 @@ fn agent(
 }
 
 /// How the agent logs in, and what it has to mount for it.
-fn login<'a>(intent: &'a Intent, context: &mut Context<'_, '_>) -> (Method<'a>, Vec<VolumeMount>) {
+fn login<'a>(
+    intent: &'a Intent,
+    context: &mut Context<'_, '_>,
+) -> Result<(Method<'a>, Vec<VolumeMount>), Refusal> {
     let settings = context.settings;
     let approle = &settings.vault.approle;
     let (kind, path, config, mounts) = match &intent.login {
         Login::Kubernetes { role, token } => {
-            let TokenMounts { mounts, path } = service_account::for_login(token, context);
+            let TokenMounts { mounts, path } = service_account::for_login(token, context)?;
             let config = MethodConfig::Kubernetes {
                 role,
                 token_path: path,
@@ -246,7 +224,7 @@ fn login<'a>(intent: &'a Intent, context: &mut Context<'_, '_>) -> (Method<'a>, 
         exit_on_err: false,
         config: [config],
     };
-    (method, mounts)
+    Ok((method, mounts))
 }
 
 /// The keys of the Secret that annotation `approle-secret` names.

@@ -7,9 +7,9 @@ use super::{ContainerChange, Context, MOST_ADDED, Refusal, environment, hook, na
 use crate::annotations::Key;
 use crate::intent::{Intent, SecretFile};
 use crate::kubernetes::VolumeMount;
-use crate::pod::{Container, List, Pod, same_path};
+use crate::pod::{Container, List, Pod, are_nested};
 use crate::settings::Settings;
-use crate::sorted::Sorted;
+use crate::sorted::{Sorted, listed};
 
 /// The containers of the application: all but the proxies of service meshes. There is at least one.
 pub fn containers<'c, 'p>(
@@ -70,9 +70,6 @@ fn named<'c, 'p>(
         .map(|container| &*container.name)
         .collect();
     if let Some(position) = names.iter().position(|name| !known.contains(name)) {
-        let known = containers
-            .iter()
-            .map(|container| container.name.to_string());
         return Err(Refusal::NoSuchContainer {
             annotation: settings.annotations.name(key),
             position: position + 1,
@@ -80,7 +77,7 @@ fn named<'c, 'p>(
                 Key::JobContainers => "pod",
                 _ => "application",
             },
-            known: known.collect(),
+            known: listed(containers.iter().map(|container| &*container.name)),
         });
     }
     let names: Sorted<'_> = names.iter().map(String::as_str).collect();
@@ -172,7 +169,7 @@ fn of_application(
     let mut command = Vec::new();
     if intent.fills_environment() {
         refuse_taken(container, names::ENV_DIRECTORY, names::ENV_VOLUME)?;
-        if same_path(directory, names::ENV_DIRECTORY) {
+        if are_nested(directory, names::ENV_DIRECTORY) {
             return Err(Refusal::MountPathOfShell {
                 chosen_by: match intent.mount_path {
                     Some(_) => {

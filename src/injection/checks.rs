@@ -3,7 +3,7 @@
 use super::{Refusal, names};
 use crate::annotations::Key;
 use crate::intent::{Intent, Sidecars};
-use crate::pod::{Pod, RestartPolicy, VolumeSource};
+use crate::pod::{Container, Pod, RestartPolicy, VolumeSource};
 use crate::settings::Settings;
 
 /// Refuses pods in which what the policy adds has no place.
@@ -11,25 +11,15 @@ pub fn refuse_clashes(intent: &Intent, pod: &Pod<'_>, settings: &Settings) -> Re
     if pod.is_windows {
         return Err(Refusal::Windows);
     }
-    for container in pod.all_containers() {
-        if names::CONTAINERS.contains(&&*container.name) {
-            return Err(Refusal::ContainerNameTaken {
-                container: container.name.to_string(),
-            });
-        }
-    }
-    for volume in &pod.volumes {
-        if names::VOLUMES.contains(&&*volume.name) {
-            return Err(Refusal::VolumeNameTaken {
-                volume: volume.name.to_string(),
-            });
-        }
-    }
     if uses_secrets_volume(intent)
-        && let Some(VolumeSource::Other(kind)) = secrets_volume(pod)
+        && let Some(source) = secrets_volume(pod)
+        && !matches!(source, VolumeSource::EmptyDir { .. })
     {
-        return Err(Refusal::SecretsVolumeKind { kind: kind.clone() });
+        return Err(Refusal::SecretsVolumeKind {
+            kind: source.kind().to_owned(),
+        });
     }
+    refuse_open_directories(intent, pod, settings)?;
     if intent.is_job && pod.restart_policy == RestartPolicy::Always {
         return Err(Refusal::JobRestartsAlways {
             annotation: settings.annotations.name(Key::Mode),
@@ -50,6 +40,48 @@ pub fn refuse_clashes(intent: &Intent, pod: &Pod<'_>, settings: &Settings) -> Re
         });
     }
     Ok(())
+}
+
+/// Refuses a destination in a directory where something else than what renders it can write to the volume: it could
+/// put a link in the place of that directory, and the file would be written wherever the link leads to. A file right
+/// in the volume replaces whatever is there.
+fn refuse_open_directories(
+    intent: &Intent,
+    pod: &Pod<'_>,
+    settings: &Settings,
+) -> Result<(), Refusal> {
+    let mut files = intent.secrets.iter().flat_map(|secrets| &secrets.files);
+    let Some(position) = files.position(|file| file.destination.contains('/')) else {
+        return Ok(());
+    };
+    let is_open = |container: &&Container<'_>| {
+        let mut mounts = container.volume_mounts.iter();
+        mounts.any(|mount| &*mount.name == names::SECRETS_VOLUME && !mount.is_read_only)
+    };
+    let (writer, remedy) = if let Some(container) = pod.all_containers().find(is_open) {
+        (
+            format!("container {}", container.name.0),
+            "have it mount volume secrets with readOnly: true, or use a destination without a directory",
+        )
+    } else if intent.reads_ids_from_files() {
+        (
+            "the init container that writes the ids of approle".to_owned(),
+            "use annotation approle-secret, or a destination without a directory",
+        )
+    } else if !settings.secrets.read_only {
+        (
+            "the application, for which the setting secrets.readOnly is false,".to_owned(),
+            "use a destination without a directory",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::DestinationInOpenDirectory {
+        annotation: settings.annotations.name(Key::SecretsDestination),
+        position: position + 1,
+        writer,
+        remedy,
+    })
 }
 
 fn refuse_exposed_proxy(port: u16, pod: &Pod<'_>, settings: &Settings) -> Result<(), Refusal> {
@@ -73,10 +105,8 @@ fn refuse_exposed_proxy(port: u16, pod: &Pod<'_>, settings: &Settings) -> Result
 }
 
 /// The pod's own volume for secrets, if it brings one.
-pub fn secrets_volume<'c>(pod: &'c Pod<'_>) -> Option<&'c VolumeSource> {
-    pod.volumes
-        .iter()
-        .find(|volume| &*volume.name == names::SECRETS_VOLUME)
+pub fn secrets_volume<'c, 'p>(pod: &'c Pod<'p>) -> Option<&'c VolumeSource<'p>> {
+    pod.volume(names::SECRETS_VOLUME)
         .map(|volume| &volume.source)
 }
 

@@ -20,7 +20,7 @@ pub fn sidecar(
 ) -> Result<Container, Refusal> {
     let settings = context.settings;
     let mut mounts = vec![
-        writable(names::SHARED_VOLUME, names::SHARED_DIRECTORY),
+        read_only(names::SHARED_VOLUME, names::SHARED_DIRECTORY),
         writable(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY),
         service_account::none(&mut context.volumes),
     ];
@@ -34,7 +34,7 @@ pub fn sidecar(
         names::TOKEN_FILE,
         "consul-template",
         "-config",
-        names::CONSUL_TEMPLATE_CONFIG_FILE,
+        names::CONFIG_FILE,
     ];
     let program = context.program(
         &settings.consul_template.program,
@@ -48,7 +48,7 @@ pub fn sidecar(
         scripts::SIDECAR,
         &arguments,
     );
-    let (mut variables, tls_mount) = connection(intent, context, names::SHARED_DIRECTORY);
+    let (mut variables, tls_mount) = connection(intent, context);
     mounts.extend(tls_mount);
     let config = configuration(settings, CONFIG_VARIABLE, &config(settings, files))?;
     variables.push(env(CONFIG_VARIABLE, &config));

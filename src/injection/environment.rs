@@ -51,7 +51,11 @@ pub fn command(
     ];
     let mut command: Vec<String> = shell.into_iter().map(literal).collect();
     let denied = settings.env_shell.denied_names.iter();
-    command.extend(denied.map(|name| literal(name.as_str())));
+    let denied: Vec<_> = denied.map(|name| name.as_str()).collect();
+    if !denied.is_empty() {
+        // In one argument: a list of its own would hide the rest of the pod.
+        command.push(literal(&denied.join(" ")));
+    }
     command.push("--".to_owned());
     let files = files.iter();
     command.extend(files.map(|file| literal(&format!("{directory}/{}", file.destination))));

@@ -9,17 +9,21 @@ mod environment;
 mod hook;
 mod job_babysitter;
 pub mod names;
+mod processes;
 mod refusal;
+mod reserved;
 pub mod scripts;
 mod service_account;
 mod templates;
 mod tls;
+pub mod update;
 mod volumes;
 
 use serde::Serialize;
 
 use crate::annotations::Key;
 use crate::intent::{Engine, Intent, Overrides, Sidecars};
+use crate::json::Members;
 use crate::kubernetes::{Container, EnvVar, Volume, VolumeMount};
 use crate::pod::{self, List, Pod};
 use crate::settings::{Amounts, Program, Resources, Settings};
@@ -29,7 +33,7 @@ pub use refusal::{MOST_ADDED, Refusal};
 use volumes::Volumes;
 
 /// The annotation by which `kubectl logs` and `exec` choose a container, if it is not the first one.
-pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// What the policy adds to a pod.
 #[derive(Debug, Default)]
@@ -66,18 +70,18 @@ pub struct ContainerChange {
 
 /// What is known of a pod beside its spec.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings {
+pub struct Surroundings<'a> {
     /// Whether it is a template still, which the API server has not given its service account's token.
     pub is_template: bool,
-    /// Whether an annotation names the container for `kubectl logs` and `exec`.
-    pub has_default_container: bool,
+    /// All annotations of the pod.
+    pub annotations: &'a Members<'a>,
 }
 
 /// What the builders of the containers share.
 struct Context<'c, 'p> {
     pod: &'c Pod<'p>,
     settings: &'c Settings,
-    surroundings: Surroundings,
+    surroundings: Surroundings<'c>,
     /// The pod's own containers, without the proxies of service meshes.
     applications: Vec<&'c pod::Container<'p>>,
     /// Those of them that get the secrets.
@@ -94,10 +98,12 @@ impl Injection {
         intent: &Intent,
         pod: &Pod<'_>,
         settings: &Settings,
-        surroundings: Surroundings,
+        surroundings: Surroundings<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Self, Refusal> {
+        reserved::refuse_uses(pod, surroundings.annotations)?;
         checks::refuse_clashes(intent, pod, settings)?;
+        processes::check(intent, pod, settings, warnings)?;
         checks::warn_of_weak_spots(intent, pod, settings, warnings);
         let applications = application::containers(pod, settings)?;
         let of_the_job = application::of_the_job(intent, pod, &applications, settings)?;
@@ -159,7 +165,7 @@ impl Injection {
         } else if intent.waits_in_hook() {
             // The kubelet starts no container before the hook of the one before it has ended.
             injection.first_containers = sidecars;
-            if !surroundings.has_default_container
+            if surroundings.annotations.get(DEFAULT_CONTAINER).is_none()
                 && let Some(first) = context.applications.first()
             {
                 let first = (DEFAULT_CONTAINER.to_owned(), first.name.to_string());
@@ -270,14 +276,16 @@ fn merged(amounts: Option<Amounts>, overrides: &Amounts) -> Option<Amounts> {
     })
 }
 
-/// How agent, Consul Template and the revocation reach Vault, and where the token is: below `home`.
+/// How agent, Consul Template and the revocation reach Vault.
 fn connection(
     intent: &Intent,
     context: &mut Context<'_, '_>,
-    home: &str,
 ) -> (Vec<EnvVar>, Option<VolumeMount>) {
     let vault = &context.settings.vault;
-    let mut variables = vec![env("HOME", home), env("VAULT_ADDR", vault.address.as_str())];
+    let mut variables = vec![
+        env("HOME", names::HOME),
+        env("VAULT_ADDR", vault.address.as_str()),
+    ];
     if let Some(namespace) = intent.vault_namespace.as_ref().or(vault.namespace.as_ref()) {
         variables.push(env("VAULT_NAMESPACE", namespace));
     }

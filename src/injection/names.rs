@@ -12,17 +12,19 @@ pub const SECRETS_VOLUME: &str = "secrets";
 /// Where the sidecars have them, and the application too by default.
 pub const SECRETS_DIRECTORY: &str = "/opt/talend/secrets";
 
-/// Token and configuration, for agent and Consul Template alone.
+/// The Vault token: the agent writes it, and Consul Template reads it.
 pub const SHARED_VOLUME: &str = "tvsi-shared";
 pub const SHARED_DIRECTORY: &str = "/opt/talend/tvsi";
 pub const TOKEN_FILE: &str = "/opt/talend/tvsi/.vault-token";
-pub const AGENT_CONFIG_FILE: &str = "/opt/talend/tvsi/agent.json";
-pub const CONSUL_TEMPLATE_CONFIG_FILE: &str = "/opt/talend/tvsi/consul-template.json";
-
-/// The init agent's own: it can run again beside the sidecars, and must not touch their token.
-pub const INIT_DIRECTORY: &str = "/opt/talend/tvsi/init";
+/// The init agent's own token: it can run again beside the sidecars, and must not touch theirs.
 pub const INIT_TOKEN_FILE: &str = "/opt/talend/tvsi/init/.vault-token";
-pub const INIT_CONFIG_FILE: &str = "/opt/talend/tvsi/init/agent.json";
+
+/// Where the programs read their configuration: the script writes it there from the environment, and it is never a
+/// file that something could change.
+pub const CONFIG_FILE: &str = "/dev/stdin";
+/// The home of the programs. It does not exist: what is in a home, such as the `.vault` that names a token helper, is
+/// loaded and run.
+pub const HOME: &str = "/nonexistent";
 
 /// The shell that puts secrets into the environment.
 pub const ENV_VOLUME: &str = "tvsi-env";
@@ -44,12 +46,16 @@ pub const JOB_SIGNAL_FILE: &str = "/opt/talend/tvsi-job/done";
 
 /// A service account token of our own, to log in to Vault with.
 pub const LOGIN_TOKEN_VOLUME: &str = "tvsi-login-token";
+/// Where the agent has the token that it logs in with, if that is not where Kubernetes mounts the pod's.
+pub const LOGIN_TOKEN_DIRECTORY: &str = "/opt/talend/tvsi-login-token";
 /// A service account token of our own, to ask the API server with.
 pub const API_TOKEN_VOLUME: &str = "tvsi-api-token";
 /// An empty volume in the place of a service account token that a container does not need.
 pub const NO_TOKEN_VOLUME: &str = "tvsi-no-token";
 /// Where Kubernetes mounts the service account's token in every container that has nothing there.
 pub const SERVICE_ACCOUNT_DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// The token there.
+pub const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// Every container that the policy may add.
 pub const CONTAINERS: [&str; 6] = [

@@ -24,6 +24,26 @@ pub enum Refusal {
     VolumeNameTaken {
         volume: String,
     },
+    /// A volume of the policy's, mounted by a container that is not.
+    VolumeUsed {
+        container: String,
+        volume: String,
+    },
+    /// A container of the policy's, in a field of something that is not.
+    SidecarReferred {
+        /// The container or volume, with that word.
+        by: String,
+        sidecar: String,
+    },
+    AnnotationOfSidecar {
+        annotation: String,
+    },
+    /// A container of an injected pod is to become another.
+    SidecarChanged {
+        container: String,
+    },
+    /// The volumes of the policy's are to become others.
+    VolumesChanged,
     SecretsVolumeKind {
         kind: String,
     },
@@ -41,11 +61,28 @@ pub enum Refusal {
         container: String,
         path: String,
     },
-    TokenDirectoryTaken {
+    /// The file of annotation `sa-token` is in a volume that cannot hold a token.
+    NotATokenVolume {
         annotation: String,
-        container: &'static str,
-        directory: String,
-        taken: String,
+        path: String,
+        volume: String,
+        kind: String,
+    },
+    /// A field that does what a locked annotation does.
+    FieldLocked {
+        field: &'static str,
+        locked: &'static str,
+    },
+    ProcessesShared {
+        reasons: String,
+    },
+    /// A file in a directory that something else than what renders it could replace by a link.
+    DestinationInOpenDirectory {
+        annotation: String,
+        position: usize,
+        /// Who else can write to the volume.
+        writer: String,
+        remedy: &'static str,
     },
     NoApplicationContainer,
     NoSuchContainer {
@@ -53,7 +90,8 @@ pub enum Refusal {
         position: usize,
         /// Of what it is none: `application` or `pod`.
         of: &'static str,
-        known: Vec<String>,
+        /// Those that there are, in one text.
+        known: String,
     },
     NoCommand {
         annotation: String,
@@ -117,6 +155,25 @@ impl fmt::Display for Refusal {
                 formatter,
                 "volume {volume} is in the pod already, and the policy adds one of that name; rename it"
             ),
+            Refusal::VolumeUsed { container, volume } => write!(
+                formatter,
+                "container {container} mounts volume {volume}, which is for the policy's own containers; remove the mount"
+            ),
+            Refusal::SidecarReferred { by, sidecar } => write!(
+                formatter,
+                "{by} refers to container {sidecar}, which is the policy's own; remove the reference"
+            ),
+            Refusal::AnnotationOfSidecar { annotation } => write!(
+                formatter,
+                "annotation {annotation} is about a container of the policy's own; remove it"
+            ),
+            Refusal::SidecarChanged { container } => write!(
+                formatter,
+                "container {container} is the policy's own and cannot be changed in a pod that has been injected; change the settings or annotations, and create the pod anew"
+            ),
+            Refusal::VolumesChanged => formatter.write_str(
+                "spec.volumes: those of the policy's own cannot be changed in a pod that has been injected",
+            ),
             Refusal::SecretsVolumeKind { kind } => write!(
                 formatter,
                 "volume secrets is of kind {kind}; the secrets need an emptyDir: make it one with medium Memory, or rename it"
@@ -139,14 +196,31 @@ impl fmt::Display for Refusal {
                 formatter,
                 "container {container} mounts a subPath of volume secrets at {path}, where the policy mounts the whole volume; mount it elsewhere, or without subPath"
             ),
-            Refusal::TokenDirectoryTaken {
+            Refusal::NotATokenVolume {
                 annotation,
-                container,
-                directory,
-                taken,
+                path,
+                volume,
+                kind,
             } => write!(
                 formatter,
-                "annotation {annotation}: the directory of the token file, {directory}, is in the way of {taken}, which the policy mounts in container {container}; mount the token elsewhere"
+                "annotation {annotation}: {path} is a file of volume {volume}, of kind {kind}, which holds no such token; expected a projected volume with a serviceAccountToken, or a Secret"
+            ),
+            Refusal::FieldLocked { field, locked } => write!(
+                formatter,
+                "{field} is true, which does what annotation {locked} does, and that is locked by the setting restrictions.lockedAnnotations; remove it"
+            ),
+            Refusal::ProcessesShared { reasons } => write!(
+                formatter,
+                "{reasons}: other processes could reach the sidecars' and read the Vault token, and the setting restrictions.sharedProcesses is refuse; run the application as another user and without shared processes"
+            ),
+            Refusal::DestinationInOpenDirectory {
+                annotation,
+                position,
+                writer,
+                remedy,
+            } => write!(
+                formatter,
+                "annotation {annotation}: item {position} is in a directory, which {writer} could replace by a link to another place; {remedy}"
             ),
             Refusal::NoApplicationContainer => formatter.write_str(
                 "spec.containers: every container is one of those that the setting jobs.ignoredContainers leaves out; there is none to inject secrets into",
@@ -158,8 +232,7 @@ impl fmt::Display for Refusal {
                 known,
             } => write!(
                 formatter,
-                "annotation {annotation}: item {position} is no container of the {of}; it has {}",
-                known.join(", ")
+                "annotation {annotation}: item {position} is no container of the {of}; it has {known}"
             ),
             Refusal::NoCommand {
                 annotation,

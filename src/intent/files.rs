@@ -1,10 +1,10 @@
 //! The files with secrets: their destinations, templates and commands, which go together by their order.
 
 use super::reader::Reader;
-use super::value::{Given, is_relative_path};
+use super::value::{Given, is_relative_path, not_plain};
 use super::{AppRole, Delivery, Login, Refusal, SecretFile, restricted, template};
 use crate::annotations::Key;
-use crate::sorted::Sorted;
+use crate::settings::Work;
 
 /// The most files that a pod can ask for.
 const MOST_FILES: usize = 256;
@@ -14,6 +14,10 @@ const LONGEST_DESTINATION: usize = 1024;
 
 /// The most bytes of a template.
 const LONGEST_TEMPLATE: usize = 96 * 1024;
+
+/// The most bytes of all templates together: several times what the configuration can have, so that nobody looks at
+/// each of them in vain for as long as somebody wishes.
+const MOST_OF_TEMPLATES: usize = 512 * 1024;
 
 /// Reads the files, at least one.
 pub fn read(
@@ -95,7 +99,7 @@ fn destinations(reader: &Reader<'_>, login: &Login) -> Result<Vec<String>, Refus
         ],
         _ => Vec::new(),
     };
-    let all: Sorted<'_> = destinations.iter().copied().collect();
+    let relations = relations(&destinations);
     for (position, destination) in destinations.iter().copied().enumerate() {
         if !is_relative_path(destination) {
             return refuse(
@@ -111,16 +115,18 @@ fn destinations(reader: &Reader<'_>, login: &Login) -> Result<Vec<String>, Refus
                 "is too long: at most 1024 bytes are possible, and 255 between slashes",
             );
         }
-        if destinations[..position].contains(&destination) {
-            return refuse(position, "is there already");
-        }
-        if directories(destination).any(|directory| all.contains(directory)) {
-            return refuse(position, "is below another destination, which is a file");
+        match relations[position] {
+            Relation::None => {}
+            Relation::Same => return refuse(position, "is there already"),
+            Relation::Below => {
+                return refuse(position, "is below another destination, which is a file");
+            }
         }
         if login_files.contains(&destination) {
             return refuse(position, "is a file that the login with approle reads");
         }
-        if directories(destination).any(|directory| login_files.contains(&directory)) {
+        let first = destination.split('/').next().unwrap_or_default();
+        if login_files.contains(&first) {
             return refuse(
                 position,
                 "is below a file that the login with approle reads",
@@ -130,9 +136,41 @@ fn destinations(reader: &Reader<'_>, login: &Login) -> Result<Vec<String>, Refus
     Ok(destinations.into_iter().map(str::to_owned).collect())
 }
 
-/// The directories that a relative path goes through: `a` and `a/b` for `a/b/c`.
-fn directories(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(end, _)| &path[..end])
+/// What a path is to those before it in a list, or to those that are a directory of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Relation {
+    None,
+    Same,
+    Below,
+}
+
+/// What each path is to the others.
+///
+/// In the order of their names, all that is in a directory comes right behind it: each path need only be compared
+/// with the one before it, or with what that is in.
+fn relations(paths: &[&str]) -> Vec<Relation> {
+    // A slash comes before all that a name can have.
+    let bytes = |index: usize| {
+        let bytes = paths[index].bytes();
+        bytes.map(|byte| if byte == b'/' { 0 } else { byte })
+    };
+    let mut order: Vec<_> = (0..paths.len()).collect();
+    order.sort_by(|left, right| bytes(*left).cmp(bytes(*right)));
+    let mut relations = vec![Relation::None; paths.len()];
+    let mut before: Option<&str> = None;
+    for index in order {
+        let path = paths[index];
+        let rest = before.and_then(|before| path.strip_prefix(before));
+        relations[index] = match rest {
+            Some("") => Relation::Same,
+            Some(rest) if rest.starts_with('/') => Relation::Below,
+            _ => {
+                before = Some(path);
+                Relation::None
+            }
+        };
+    }
+    relations
 }
 
 /// The paths in Vault, one for each of `count` files.
@@ -147,31 +185,43 @@ fn paths(reader: &Reader<'_>, count: usize) -> Result<Vec<String>, Refusal> {
             reader.label(&settings.application_label, Key::SecretsPath)?,
             reader.label(&settings.service_label, Key::SecretsPath)?
         );
-        allow_path(reader, &path, || {
+        let source = || {
             format!(
                 "labels {} and {}",
                 settings.application_label.as_str(),
                 settings.service_label.as_str()
             )
-        })?;
+        };
+        allow_paths(reader, &[&path], source)?;
         return Ok(vec![path]);
     };
     let paths = given.list()?;
     if paths.len() != count {
         return Err(count_mismatch(reader, Key::SecretsPath, paths.len(), count));
     }
-    for path in &paths {
-        allow_path(reader, path, || format!("annotation {}", given.name))?;
-    }
+    allow_paths(reader, &paths, || format!("annotation {}", given.name))?;
     Ok(paths.into_iter().map(str::to_owned).collect())
 }
 
-fn allow_path(
+/// Refuses paths that are not plain or not allowed.
+fn allow_paths(
     reader: &Reader<'_>,
-    path: &str,
-    source: impl FnOnce() -> String,
+    paths: &[&str],
+    source: impl Fn() -> String,
 ) -> Result<(), Refusal> {
-    restricted::allow_path(path, source, &reader.settings.restrictions, reader.identity)
+    let mut work = Work::default();
+    for (index, path) in paths.iter().enumerate() {
+        if let Some(problem) = not_plain(path) {
+            return Err(Refusal::PathNotPlain {
+                source: source(),
+                position: index + 1,
+                problem,
+            });
+        }
+        let restrictions = &reader.settings.restrictions;
+        restricted::allow_path(path, &source, restrictions, reader.identity, &mut work)?;
+    }
+    Ok(())
 }
 
 /// The pod's own templates: separated by lines `---`, or as the reference's releases did it, where only
@@ -209,6 +259,14 @@ fn own_templates(
         .into_iter()
         .map(template::without_heredoc_escapes)
         .collect();
+    let bytes = templates.iter().map(String::len).sum();
+    if bytes > MOST_OF_TEMPLATES {
+        return Err(Refusal::TemplatesTooLong {
+            annotation: given.name.clone(),
+            bytes,
+            limit: MOST_OF_TEMPLATES,
+        });
+    }
     let denied = &reader.settings.restrictions.denied_template_functions;
     let is_denied = |function: &str| denied.iter().any(|denied| denied.matches(function));
     for (position, template) in (1..).zip(&templates) {
@@ -288,5 +346,26 @@ fn count_mismatch(reader: &Reader<'_>, key: Key, count: usize, destinations: usi
         other,
         other_count,
         remedy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_same_or_below_another_is_found_in_any_order() {
+        let paths = [
+            "b", "a/b/c", "a-b/c", "a/b", "a.b", "a/b/d", "a/bc", "b/c/d/e", "a/b", "a.b",
+        ];
+        let names = "-B---B-BSS".chars();
+        let expected: Vec<_> = names
+            .map(|name| match name {
+                'B' => Relation::Below,
+                'S' => Relation::Same,
+                _ => Relation::None,
+            })
+            .collect();
+        assert_eq!(relations(&paths), expected);
     }
 }

@@ -5,7 +5,7 @@ use super::value::Given;
 use super::{AppRole, Delivery, Login, Overrides, Refusal, Token, restricted};
 use crate::annotations::{Annotations, Key};
 use crate::json::Members;
-use crate::settings::{self, Amounts, Checked, Directory, Identity, Image, Settings};
+use crate::settings::{self, Amounts, Checked, Directory, Identity, Image, Settings, Work};
 
 /// The most bytes of a single name or path. What a container gets as a variable, an argument or a mount path
 /// of its own has to fit what Linux takes, which for a path is 4,096 with what comes behind it.
@@ -137,6 +137,7 @@ impl<'a> Reader<'a> {
             self.settings.restrictions.allowed_roles.as_deref(),
             "restrictions.allowedRoles",
             self.identity,
+            &mut Work::default(),
         )?;
         Ok(role)
     }
@@ -152,6 +153,7 @@ impl<'a> Reader<'a> {
             self.settings.restrictions.allowed_images.as_deref(),
             "restrictions.allowedImages",
             self.identity,
+            &mut Work::default(),
         )?;
         Ok(Some(image))
     }

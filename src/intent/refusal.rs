@@ -81,6 +81,8 @@ pub enum Refusal {
     /// An annotation that pods may not use.
     Locked {
         annotation: String,
+        /// The annotation that the setting names, which is the same one or does the same.
+        locked: &'static str,
     },
     /// A value of none of the patterns of a rule of the administrator's.
     Restricted {
@@ -88,16 +90,30 @@ pub enum Refusal {
         source: String,
         value: String,
         rule: &'static str,
-        allowed: Vec<String>,
+        /// The patterns, in one text.
+        allowed: String,
     },
-    /// A path of which its text does not tell where it leads.
-    IncomparablePath {
+    /// More to compare with the patterns of a rule than can be in time.
+    TooMuchToCompare {
         source: String,
         rule: &'static str,
+    },
+    /// A path that Vault, or what asks Vault, would read as another one.
+    PathNotPlain {
+        source: String,
+        /// Of the list, from 1.
+        position: usize,
+        problem: &'static str,
     },
     TemplatesRefused {
         annotation: String,
         rule: &'static str,
+    },
+    /// All of them together.
+    TemplatesTooLong {
+        annotation: String,
+        bytes: usize,
+        limit: usize,
     },
     TemplateTooLong {
         annotation: String,
@@ -232,10 +248,19 @@ impl fmt::Display for Refusal {
                 formatter,
                 "annotation {annotation} cannot be used with mode job: the hook would fail the job; let the job wait for its files itself"
             ),
-            Refusal::Locked { annotation } => write!(
-                formatter,
-                "annotation {annotation} is locked by the setting restrictions.lockedAnnotations; remove it"
-            ),
+            Refusal::Locked { annotation, locked } => {
+                write!(
+                    formatter,
+                    "annotation {annotation} is locked by the setting restrictions.lockedAnnotations"
+                )?;
+                match annotation.rsplit_once('/') {
+                    Some((_, name)) if name == *locked => write!(formatter, "; remove it"),
+                    _ => write!(
+                        formatter,
+                        ", which names {locked}, and it does the same; remove it"
+                    ),
+                }
+            }
             Refusal::Restricted {
                 source,
                 value,
@@ -253,16 +278,32 @@ impl fmt::Display for Refusal {
                 )?;
                 match allowed.is_empty() {
                     true => write!(formatter, "none"),
-                    false => write!(formatter, "{}", allowed.join(", ")),
+                    false => write!(formatter, "{allowed}"),
                 }
             }
-            Refusal::IncomparablePath { source, rule } => write!(
+            Refusal::TooMuchToCompare { source, rule } => write!(
                 formatter,
-                "{source}: a path with %, #, \\ or :, or with .. that leads out of it, cannot be held against the setting {rule}; write it plainly"
+                "{source}: too much to compare with the patterns of the setting {rule}; ask for fewer or shorter values"
+            ),
+            Refusal::PathNotPlain {
+                source,
+                position,
+                problem,
+            } => write!(
+                formatter,
+                "{source}: item {position} {problem}; expected a plain path such as secret/team/app"
             ),
             Refusal::TemplatesRefused { annotation, rule } => write!(
                 formatter,
                 "annotation {annotation} is not allowed by the setting {rule}; use secrets-path"
+            ),
+            Refusal::TemplatesTooLong {
+                annotation,
+                bytes,
+                limit,
+            } => write!(
+                formatter,
+                "annotation {annotation}: the templates have {bytes} bytes together, and at most {limit} are possible"
             ),
             Refusal::TemplateTooLong {
                 annotation,

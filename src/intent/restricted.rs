@@ -1,21 +1,40 @@
 //! Whether the administrator's restrictions allow what a pod asks for.
 
-use super::Refusal;
-use crate::annotations::Annotations;
-use crate::settings::{Identity, Pattern, Restrictions};
+use std::borrow::Cow;
 
-/// Refuses the annotations that pods may not use.
+use super::Refusal;
+use crate::annotations::{Annotations, Key};
+use crate::settings::{Identity, LockableKey, Pattern, Restrictions, TooMuchWork, Work};
+use crate::sorted::listed;
+
+/// Refuses the annotations that pods may not use, and the other annotations that do the same.
 pub fn refuse_locked(
     annotations: &Annotations<'_>,
     restrictions: &Restrictions,
 ) -> Result<(), Refusal> {
-    let mut locked = restrictions.locked_annotations.iter();
-    match locked.find(|locked| annotations.get(locked.0).is_some()) {
-        Some(locked) => Err(Refusal::Locked {
-            annotation: annotations.name(locked.0),
-        }),
-        None => Ok(()),
+    let is_given = |key| annotations.get(key).is_some();
+    let is_of_job = |mode: &str| {
+        let mut modes = mode.split(',');
+        modes.any(|mode| mode.trim().eq_ignore_ascii_case("job"))
+    };
+    for LockableKey(locked) in &restrictions.locked_annotations {
+        let used = match locked {
+            key if is_given(*key) => Some(*key),
+            // `workload: job` is the same as mode `job`.
+            Key::Mode => Some(Key::Workload).filter(|key| is_given(*key)),
+            Key::Workload => {
+                Some(Key::Mode).filter(|key| annotations.get(*key).is_some_and(is_of_job))
+            }
+            _ => None,
+        };
+        if let Some(used) = used {
+            return Err(Refusal::Locked {
+                annotation: annotations.name(used),
+                locked: locked.name(),
+            });
+        }
     }
+    Ok(())
 }
 
 /// Refuses `value`, which comes from `source`, if it is of none of the patterns of `rule`.
@@ -25,67 +44,65 @@ pub fn allow(
     patterns: Option<&[Pattern]>,
     rule: &'static str,
     identity: Identity<'_>,
+    work: &mut Work,
 ) -> Result<(), Refusal> {
-    let is_allowed = |patterns: &[Pattern]| {
-        let mut patterns = patterns.iter();
-        patterns.any(|pattern| pattern.matches(value, identity))
+    let Some(patterns) = patterns else {
+        return Ok(());
     };
-    match patterns {
-        Some(patterns) if !is_allowed(patterns) => Err(Refusal::Restricted {
-            source: source(),
-            value: value.to_owned(),
-            rule,
-            allowed: patterns
-                .iter()
-                .map(|pattern| pattern.as_str().to_owned())
-                .collect(),
-        }),
-        _ => Ok(()),
+    for pattern in patterns {
+        match pattern.matches(value, identity, work) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(TooMuchWork) => {
+                return Err(Refusal::TooMuchToCompare {
+                    source: source(),
+                    rule,
+                });
+            }
+        }
     }
+    Err(Refusal::Restricted {
+        source: source(),
+        value: value.to_owned(),
+        rule,
+        allowed: listed(patterns.iter().map(Pattern::as_str)),
+    })
 }
 
-/// Refuses a path of Vault's that is not allowed, however it is written.
+/// What KV version 2 has behind its mount. In a pattern such as `kv/{namespace}/**`, a namespace with one of these
+/// names would be let into every other one's secrets.
+const OF_KV: [&str; 7] = [
+    "config", "data", "delete", "destroy", "metadata", "subkeys", "undelete",
+];
+
+/// Refuses a plain path of Vault's that is not allowed.
 pub fn allow_path(
     path: &str,
     source: impl FnOnce() -> String,
     restrictions: &Restrictions,
     identity: Identity<'_>,
+    work: &mut Work,
 ) -> Result<(), Refusal> {
     let Some(patterns) = &restrictions.allowed_vault_paths else {
         return Ok(());
     };
+    let patterns: Vec<_> = patterns
+        .iter()
+        .filter(|pattern| !pattern.depends_on(&OF_KV, identity))
+        .cloned()
+        .collect();
     let rule = "restrictions.allowedVaultPaths";
-    match normalized(path) {
-        Some(path) => allow(&path, source, Some(patterns), rule, identity),
-        None => Err(Refusal::IncomparablePath {
-            source: source(),
-            rule,
-        }),
-    }
+    let path = without_data(path);
+    allow(&path, source, Some(&patterns), rule, identity, work)
 }
 
-/// The path that Vault is asked for in the end, as patterns are written: without query, empty, `.` and `..`
-/// segments, and without the `data` that KV version 2 has behind its mount. `None` for one that cannot be
-/// told from its text alone: both programs read a path as a URL, with schemes, escapes and fragments.
-fn normalized(path: &str) -> Option<String> {
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    if path.contains(['%', '#', '\\', ':']) {
-        return None;
+/// The path as patterns are written: without the `data` that KV version 2 has behind its mount.
+fn without_data(path: &str) -> Cow<'_, str> {
+    let mut segments = path.splitn(3, '/');
+    match (segments.next(), segments.next(), segments.next()) {
+        (Some(mount), Some("data"), Some(rest)) => Cow::Owned(format!("{mount}/{rest}")),
+        _ => Cow::Borrowed(path),
     }
-    let mut segments = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                segments.pop()?;
-            }
-            segment => segments.push(segment),
-        }
-    }
-    if segments.len() > 2 && segments[1] == "data" {
-        segments.remove(1);
-    }
-    Some(segments.join("/"))
 }
 
 #[cfg(test)]
@@ -93,33 +110,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_has_one_form() {
+    fn a_path_is_compared_without_the_data_of_its_mount() {
         for (path, expected) in [
             ("secret/app", "secret/app"),
-            ("/secret//app/", "secret/app"),
-            ("secret/./team/../app", "secret/app"),
             ("secret/data/app", "secret/app"),
-            ("secret/data/app?version=2", "secret/app"),
+            ("secret/data/data/app", "secret/data/app"),
             ("secret/data", "secret/data"),
             ("secret/app/data/x", "secret/app/data/x"),
             ("secret/metadata/app", "secret/metadata/app"),
         ] {
-            assert_eq!(normalized(path).as_deref(), Some(expected), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_path_that_only_a_url_parser_understands_has_none() {
-        for path in [
-            "secret/%2e%2e/app",
-            "http://host/secret/app",
-            "x:secret/app",
-            "secret/app#x",
-            "secret\\app",
-            "..",
-            "secret/../../app",
-        ] {
-            assert_eq!(normalized(path), None, "{path}");
+            assert_eq!(without_data(path), expected, "{path}");
         }
     }
 }

@@ -8,14 +8,14 @@ mod values;
 use std::cell::RefCell;
 use std::fmt;
 
-pub use pattern::{Identity, Pattern};
+pub use pattern::{Identity, Pattern, TooMuchWork, Work};
 pub use reader::Problem;
 use reader::Section;
-pub use restrictions::Restrictions;
+pub use restrictions::{LockableKey, Restrictions};
 pub use values::{
     AnnotationPrefix, Capability, Checked, DataKey, Directory, DnsLabel, FileName, FilePermissions,
     Image, ImagePullPolicy, LabelKey, LogFormat, LogLevel, MountPath, ObjectName, Quantity,
-    SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url, VariablePattern,
+    SeccompProfileType, Seconds, SharedProcesses, Sidecars, TemplateEngine, Url, VariablePattern,
 };
 
 use crate::annotations::Key;
@@ -230,39 +230,159 @@ impl Program {
     }
 }
 
-/// Variables by which a program is made to load or run something else than it would.
-const DENIED_NAMES: [&str; 31] = [
-    "PATH",
-    "IFS",
-    "LD_*",
-    "DYLD_*",
-    "GLIBC_TUNABLES",
-    "GCONV_PATH",
-    "LOCPATH",
-    "NLSPATH",
-    "MALLOC_*",
-    "HOSTALIASES",
-    "RESOLV_HOST_CONF",
-    "HOME",
-    "SHELL",
-    "ENV",
-    "BASH_ENV",
-    "BASH_FUNC*",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "PROMPT_COMMAND",
-    "PS4",
-    "CDPATH",
-    "GLOBIGNORE",
-    "NODE_OPTIONS",
-    "PYTHON*",
-    "PERL5*",
-    "RUBY*",
-    "GEM_*",
-    "JAVA_TOOL_OPTIONS",
-    "JDK_JAVA_OPTIONS",
-    "_JAVA_OPTIONS",
-    "CLASSPATH",
+/// Variables by which a program is made to load, run or trust something else than it would, and by what: those that
+/// sudo and the C library do not trust either, and those of the languages' runtimes.
+const DENIED_NAMES: &[(&str, &[&str])] = &[
+    (
+        "where programs and the shell's own settings come from",
+        &[
+            "PATH",
+            "IFS",
+            "HOME",
+            "SHELL",
+            "ENV",
+            "BASH_ENV",
+            "BASH_FUNC*",
+            "SHELLOPTS",
+            "BASHOPTS",
+            "PROMPT_COMMAND",
+            "PS4",
+            "CDPATH",
+            "GLOBIGNORE",
+            "FPATH",
+            "NULLCMD",
+            "READNULLCMD",
+            "ZDOTDIR",
+        ],
+    ),
+    (
+        "what the loader and the C library load, and where they write",
+        &[
+            "LD_*",
+            "DYLD_*",
+            "_RLD*",
+            "GLIBC_TUNABLES",
+            "GCONV_PATH",
+            "GETCONF_DIR",
+            "LOCPATH",
+            "PATH_LOCALE",
+            "NLSPATH",
+            "MALLOC_*",
+            "TMPDIR",
+            "TZDIR",
+            "TERMCAP",
+            "TERMINFO",
+            "TERMINFO_DIRS",
+            "TERMPATH",
+            "ASAN_OPTIONS",
+            "UBSAN_OPTIONS",
+            "LSAN_OPTIONS",
+            "TSAN_OPTIONS",
+        ],
+    ),
+    (
+        "how names of hosts are resolved",
+        &[
+            "HOSTALIASES",
+            "LOCALDOMAIN",
+            "NIS_PATH",
+            "RESOLV_HOST_CONF",
+            "RES_OPTIONS",
+        ],
+    ),
+    (
+        "through whom connections go, and who reads them",
+        &[
+            "*_proxy",
+            "*_PROXY",
+            "SSLKEYLOGFILE",
+            "OPENSSL_CONF",
+            "OPENSSL_ENGINES",
+            "OPENSSL_MODULES",
+            "KRB5_CONFIG",
+        ],
+    ),
+    (
+        "modules and options of Node.js",
+        &[
+            "NODE_OPTIONS",
+            "NODE_PATH",
+            "NODE_EXTRA_CA_CERTS",
+            "npm_config_*",
+        ],
+    ),
+    ("modules and options of Python", &["PYTHON*"]),
+    ("modules and options of Perl", &["PERL*"]),
+    (
+        "modules and options of Ruby",
+        &["RUBY*", "GEM_*", "BUNDLE_*"],
+    ),
+    (
+        "agents and classes of Java",
+        &[
+            "JAVA_TOOL_OPTIONS",
+            "JDK_JAVA_OPTIONS",
+            "_JAVA_OPTIONS",
+            "IBM_JAVA_OPTIONS",
+            "OPENJ9_JAVA_OPTIONS",
+            "CLASSPATH",
+        ],
+    ),
+    (
+        "hooks and profilers of .NET",
+        &[
+            "DOTNET_STARTUP_HOOKS",
+            "DOTNET_ADDITIONAL_DEPS",
+            "DOTNET_SHARED_STORE",
+            "CORECLR_*",
+            "COR_ENABLE_PROFILING",
+            "COR_PROFILER*",
+        ],
+    ),
+    (
+        "code and configuration of PHP",
+        &["PHPRC", "PHP_INI_SCAN_DIR"],
+    ),
+    (
+        "code that Lua, Erlang, Elixir, R and Tcl load",
+        &[
+            "LUA_INIT*",
+            "LUA_PATH*",
+            "LUA_CPATH*",
+            "ERL_AFLAGS",
+            "ERL_FLAGS",
+            "ERL_ZFLAGS",
+            "ERL_LIBS",
+            "ELIXIR_ERL_OPTIONS",
+            "R_PROFILE*",
+            "R_ENVIRON*",
+            "R_LIBS*",
+            "TCLLIBPATH",
+        ],
+    ),
+    (
+        "programs that others start: git, pagers, editors, kubectl",
+        &[
+            "GIT_ASKPASS",
+            "GIT_CONFIG*",
+            "GIT_EDITOR",
+            "GIT_EXEC_PATH",
+            "GIT_EXTERNAL_DIFF",
+            "GIT_PAGER",
+            "GIT_PROXY_COMMAND",
+            "GIT_SEQUENCE_EDITOR",
+            "GIT_SSH",
+            "GIT_SSH_COMMAND",
+            "GIT_TEMPLATE_DIR",
+            "EDITOR",
+            "VISUAL",
+            "PAGER",
+            "BROWSER",
+            "LESSOPEN",
+            "LESSCLOSE",
+            "KUBECONFIG",
+        ],
+    ),
 ];
 
 impl Default for Settings {
@@ -320,8 +440,8 @@ impl Default for Settings {
                 program: Program::new("busybox:1.37-musl", ["5m", "8Mi"], ["50m", "32Mi"]),
                 denied_names: DENIED_NAMES
                     .iter()
-                    .copied()
-                    .map(VariablePattern::known)
+                    .flat_map(|(_, names)| *names)
+                    .map(|name| VariablePattern::known(name))
                     .collect(),
             },
             image_pull_secrets: Vec::new(),
@@ -717,6 +837,29 @@ mod tests {
                 "ignoredNamespaces: item 2: expected a name of lower case letters, digits and dashes, found a number",
             ]
         );
+    }
+
+    /// `UPDATE_GOLDEN=1 cargo test the_documentation` writes the table anew.
+    #[test]
+    fn the_documentation_has_every_denied_name_and_why() {
+        const HEAD: &str = "| names | by which |\n| --- | --- |\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/SECURITY.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let rows = DENIED_NAMES.iter().map(|(why, names)| {
+            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("| {} | {why} |\n", names.join(", "))
+        });
+        let (before, rest) = document.split_once(HEAD).unwrap();
+        let (_, after) = rest.split_once("\n\n").unwrap();
+        let expected = format!("{before}{HEAD}{}\n{after}", rows.collect::<String>());
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, expected).unwrap();
+        } else {
+            assert!(
+                document == expected,
+                "{path} is not up to date; run `make golden`"
+            );
+        }
     }
 
     #[test]

@@ -69,44 +69,109 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether it has the pod's namespace or service account in it where that is one of `names`.
+    pub fn depends_on(&self, names: &[&str], identity: Identity<'_>) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Namespace => names.contains(&identity.namespace),
+            Piece::ServiceAccount => names.contains(&identity.service_account),
+            _ => false,
+        })
+    }
+
     /// Whether all of `text` is of this pattern, for a pod of that identity.
-    pub fn matches(&self, text: &str, identity: Identity<'_>) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// If that takes more than what is left of `work`.
+    pub fn matches(
+        &self,
+        text: &str,
+        identity: Identity<'_>,
+        work: &mut Work,
+    ) -> Result<bool, TooMuchWork> {
         let names = [identity.namespace, identity.service_account];
         if text.len() > LONGEST_TEXT || names.iter().any(|name| name.len() > LONGEST_NAME) {
-            return false;
+            return Ok(false);
         }
-        let mut pieces = Vec::with_capacity(self.pieces.len());
-        for piece in &self.pieces {
+        // Most patterns begin with what most texts do not, and that is found out in one step.
+        let mut rest = text;
+        let mut pieces = self.pieces.iter();
+        let pieces = loop {
+            let behind = pieces.as_slice();
+            let start = match pieces.next() {
+                None => return Ok(rest.is_empty()),
+                Some(Piece::Letter(letter)) => rest.strip_prefix(*letter),
+                Some(Piece::Namespace) => rest.strip_prefix(identity.namespace),
+                Some(Piece::ServiceAccount) => rest.strip_prefix(identity.service_account),
+                Some(Piece::WithinSegment | Piece::Anything) => break behind,
+            };
+            work.spend(1)?;
+            match start {
+                Some(start) => rest = start,
+                None => return Ok(false),
+            }
+        };
+        let mut expanded = Vec::with_capacity(pieces.len());
+        for piece in pieces {
             match piece {
-                Piece::Namespace => pieces.extend(letters(identity.namespace)),
-                Piece::ServiceAccount => pieces.extend(letters(identity.service_account)),
-                piece => pieces.push(*piece),
+                Piece::Namespace => expanded.extend(letters(identity.namespace)),
+                Piece::ServiceAccount => expanded.extend(letters(identity.service_account)),
+                piece => expanded.push(*piece),
             }
         }
-        // The places in the pattern at which the text read so far may end: no text takes longer for being
-        // chosen to.
-        let mut places = vec![false; pieces.len() + 1];
-        places[0] = true;
-        skip_stars(&pieces, &mut places);
-        for letter in text.chars() {
-            let mut next = vec![false; places.len()];
-            for (place, piece) in pieces
-                .iter()
-                .enumerate()
-                .filter(|(place, _)| places[*place])
-            {
-                match piece {
-                    Piece::Anything => next[place] = true,
-                    Piece::WithinSegment => next[place] |= letter != '/',
-                    Piece::Letter(wanted) => next[place + 1] |= *wanted == letter,
-                    Piece::Namespace | Piece::ServiceAccount => {}
-                }
-            }
-            skip_stars(&pieces, &mut next);
-            places = next;
+        if expanded == [Piece::Anything] {
+            return Ok(true);
         }
-        places[pieces.len()]
+        work.spend(expanded.len() * (rest.len() + 1))?;
+        Ok(matches_all(&expanded, rest))
     }
+}
+
+/// How much may be compared in one evaluation, in letters of texts times pieces of patterns. Nobody who does not try to
+/// comes near it.
+pub struct Work(usize);
+
+/// More was to be compared than can be in time.
+#[derive(Debug, Eq, PartialEq)]
+pub struct TooMuchWork;
+
+impl Default for Work {
+    fn default() -> Self {
+        Work(8_000_000)
+    }
+}
+
+impl Work {
+    fn spend(&mut self, work: usize) -> Result<(), TooMuchWork> {
+        self.0 = self.0.checked_sub(work).ok_or(TooMuchWork)?;
+        Ok(())
+    }
+}
+
+/// Whether `text` is of the pattern that `pieces` are.
+fn matches_all(pieces: &[Piece], text: &str) -> bool {
+    // The places in the pattern at which the text read so far may end: no text takes longer for being chosen to.
+    let mut places = vec![false; pieces.len() + 1];
+    let mut next = places.clone();
+    places[0] = true;
+    skip_stars(pieces, &mut places);
+    for letter in text.chars() {
+        next.fill(false);
+        for (place, piece) in pieces.iter().enumerate() {
+            if !places[place] {
+                continue;
+            }
+            match piece {
+                Piece::Anything => next[place] = true,
+                Piece::WithinSegment => next[place] |= letter != '/',
+                Piece::Letter(wanted) => next[place + 1] |= *wanted == letter,
+                Piece::Namespace | Piece::ServiceAccount => {}
+            }
+        }
+        skip_stars(pieces, &mut next);
+        std::mem::swap(&mut places, &mut next);
+    }
+    places[pieces.len()]
 }
 
 fn letters(text: &str) -> impl Iterator<Item = Piece> {
@@ -138,7 +203,14 @@ mod tests {
             namespace: "team-a",
             service_account: "orders",
         };
-        Pattern::parse(pattern).unwrap().matches(text, identity)
+        is_of(pattern, text, identity)
+    }
+
+    fn is_of(pattern: &str, text: &str, identity: Identity<'_>) -> bool {
+        let pattern = Pattern::parse(pattern).unwrap();
+        pattern
+            .matches(text, identity, &mut Work::default())
+            .unwrap()
     }
 
     #[test]
@@ -150,7 +222,7 @@ mod tests {
                 namespace: "team-a",
                 service_account: &"a".repeat(length),
             };
-            Pattern::parse("a*").unwrap().matches("a", identity)
+            is_of("a*", "a", identity)
         };
         assert!(of(LONGEST_NAME));
         assert!(!of(LONGEST_NAME + 1));
@@ -196,9 +268,13 @@ mod tests {
             namespace: "**",
             service_account: "*",
         };
-        let pattern = Pattern::parse("a/{namespace}/{serviceAccount}").unwrap();
-        assert!(pattern.matches("a/**/*", identity));
-        assert!(!pattern.matches("a/b/c", identity));
+        for pattern in [
+            "a/{namespace}/{serviceAccount}",
+            "*/{namespace}/{serviceAccount}",
+        ] {
+            assert!(is_of(pattern, "a/**/*", identity));
+            assert!(!is_of(pattern, "a/b/c", identity));
+        }
     }
 
     #[test]
@@ -206,6 +282,36 @@ mod tests {
         let pattern = "**a".repeat(60);
         assert!(!matches(&pattern, &"a".repeat(59)));
         assert!(!matches(&pattern, &format!("{}b", "a".repeat(5000))));
+    }
+
+    #[test]
+    fn what_is_compared_together_is_bounded() {
+        let pattern = Pattern::parse(&"**a".repeat(60)).unwrap();
+        let identity = Identity {
+            namespace: "a",
+            service_account: "a",
+        };
+        let mut work = Work::default();
+        let text = format!("{}b", "a".repeat(1000));
+        let comparisons = (0..1000).map(|_| pattern.matches(&text, identity, &mut work));
+        let answers: Vec<_> = comparisons.collect();
+        assert_eq!(answers[0], Ok(false));
+        assert_eq!(answers[999], Err(TooMuchWork));
+    }
+
+    /// What a namespace can be called must not decide whose name a text is of.
+    #[test]
+    fn a_pattern_tells_whether_it_has_such_a_name_in_it() {
+        let identity = Identity {
+            namespace: "data",
+            service_account: "app",
+        };
+        let depends = |pattern| {
+            let pattern = Pattern::parse(pattern).unwrap();
+            pattern.depends_on(&["data"], identity)
+        };
+        assert!(depends("kv/{namespace}/**"));
+        assert!(!depends("kv/{serviceAccount}/data"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use crate::json::{Json, Members};
-use crate::sorted::Sorted;
+use crate::sorted::First;
 use crate::suggestion;
 
 /// One thing that is wrong in the settings.
@@ -106,13 +106,20 @@ impl<'p, 's> Section<'p, 's> {
 
     /// Whatever has not been asked for is unknown.
     pub fn finish(self) {
-        let unknown: Sorted<'_> = self.fields.iter().map(|(name, _)| &**name).collect();
-        for name in unknown.iter() {
+        let unknown: First<'_> = self.fields.iter().map(|(name, _)| &**name).collect();
+        let (unknown, more) = unknown.into_sorted();
+        for name in unknown {
             let hint = match suggestion::nearest(name, self.known.iter().copied()) {
                 Some(known) => format!("unknown setting; did you mean `{known}`?"),
                 None => format!("unknown setting; known are {}", self.known.join(", ")),
             };
             self.problem(name, hint);
+        }
+        if more > 0 {
+            self.problems.borrow_mut().push(Problem {
+                path: self.path,
+                message: format!("{more} more unknown settings"),
+            });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::pattern::Pattern;
 use super::reader::{FromSetting, Section, expected};
-use super::values::FunctionPattern;
+use super::values::{FunctionPattern, SharedProcesses};
 use crate::annotations::Key;
 use crate::json::Json;
 use crate::suggestion;
@@ -23,6 +23,8 @@ pub struct Restrictions {
     pub locked_annotations: Vec<LockableKey>,
     /// Functions that no template may call.
     pub denied_template_functions: Vec<FunctionPattern>,
+    /// What becomes of pods whose containers may reach the sidecars' processes.
+    pub shared_processes: SharedProcesses,
 }
 
 /// An annotation that can be locked: all but the one that asks for injection, and the one that pods never set.
@@ -37,6 +39,7 @@ impl Default for Restrictions {
             allowed_vault_paths: None,
             allow_templates: None,
             locked_annotations: Vec::new(),
+            shared_processes: SharedProcesses::Warn,
             denied_template_functions: [
                 "plugin",
                 "writeToFile",
@@ -62,6 +65,12 @@ impl Restrictions {
             "deniedTemplateFunctions",
             &mut self.denied_template_functions,
         );
+        section.field("sharedProcesses", &mut self.shared_processes);
+    }
+
+    /// Whether pods may not use this annotation.
+    pub fn is_locked(&self, key: Key) -> bool {
+        self.locked_annotations.contains(&LockableKey(key))
     }
 
     /// The setting by which templates are refused, if they are.

@@ -421,6 +421,11 @@ closed_set!(
 );
 
 closed_set!(
+    /// What becomes of pods whose containers may reach the sidecars' processes.
+    SharedProcesses { Allow = "allow", Warn = "warn", Refuse = "refuse" }
+);
+
+closed_set!(
     /// The kinds of seccomp profile that a container can have.
     SeccompProfileType { RuntimeDefault = "RuntimeDefault", Localhost = "Localhost", Unconfined = "Unconfined" }
 );

@@ -9,11 +9,16 @@
 # SIGNAL  file that says that the job is done; empty where no job is awaited
 # TOKEN   file the agent writes its Vault token to
 #
-# The configuration arrives in TVSI_AGENT_CONFIG or TVSI_CONSUL_TEMPLATE_CONFIG and is written to
-# $HOME, where `vault` also finds the token. Ends with the program's own status, or with 0 when it
-# was told to end. The token file is never removed or emptied: Consul Template would not recover.
-# agent-init fetches secrets once: it revokes its token when the program has ended, and is no success
-# when it was told to end before.
+# The configuration arrives in TVSI_AGENT_CONFIG or TVSI_CONSUL_TEMPLATE_CONFIG, and the program reads
+# it from its standard input: it is never a file, which something could change. Ends with the program's
+# own status, or with 0 when it was told to end. The token file is never removed or emptied: Consul
+# Template would not recover. agent-init fetches secrets once: it revokes its token when the program has
+# ended, and is no success when it was told to end before.
+
+# The first process of a container ignores what it has no trap for: what comes until the traps below can
+# run is kept until then.
+told=
+trap 'told=yes' TERM INT
 
 role=$1 grace=$2 signal=$3 token=$4
 shift 4
@@ -32,14 +37,23 @@ run() {
     wait "$program"
 }
 
-# The same for Consul Template, which it tells when the agent has logged in again: the old token takes its
-# leases with it, and Consul Template would not ask for others before half of their time or more is over.
-run_and_tell() {
-    read -r known <"$token"
+# The same for the program, with its configuration.
+run_program() {
     program=
-    "$@" &
+    printf '%s' "$config" | "$@" &
     program=$!
-    (tell "$program") >/dev/null &
+    wait "$program"
+}
+
+# The same for Consul Template, which is to end when the agent has logged in again: the old token takes its
+# leases with it, and Consul Template would not ask for others before half of their time or more is over.
+run_until_new_token() {
+    read_token
+    known=$current
+    program=
+    printf '%s' "$config" | "$@" &
+    program=$!
+    (await_new_token "$program") >/dev/null &
     teller=$!
     wait "$program"
     set -- $?
@@ -48,18 +62,23 @@ run_and_tell() {
     return "$1"
 }
 
-# Has process $1 ask for everything again whenever there is another token than $known.
-tell() {
+# Ends process $1 when there is another token than $known.
+await_new_token() {
     while sleep 1 && kill -0 "$1" 2>/dev/null; do
-        current=
-        read -r current <"$token"
+        read_token
         case $current in
         '' | "$known") continue ;;
         esac
-        known=$current
         log "$role: there is a new token"
-        kill -HUP "$1"
+        kill -TERM "$1"
+        return
     done
+}
+
+# Reads the token into $current. The file has no line break at its end, at which `read` fails.
+read_token() {
+    current=
+    [ ! -s "$token" ] || read -r current <"$token" || :
 }
 
 # Waits for process $1, which gets $2 seconds before it is killed, and returns its status.
@@ -73,8 +92,9 @@ wait_or_kill() {
 }
 
 revoke() {
-    [ -s "$token" ] || return
-    VAULT_CLIENT_TIMEOUT=4s VAULT_MAX_RETRIES=1 vault token revoke -self >&2 &
+    read_token
+    [ -n "$current" ] || return
+    VAULT_TOKEN=$current VAULT_CLIENT_TIMEOUT=4s VAULT_MAX_RETRIES=1 vault token revoke -self >&2 &
     wait_or_kill $! 5 || log "$role: could not revoke the token; it ends with its TTL"
 }
 
@@ -104,19 +124,19 @@ end() {
 trap 'end "told to stop" "$grace"' TERM INT
 trap 'end "the job is done" 0' USR1
 
-umask 077
-mkdir -p "$HOME" || exit
+[ -z "$told" ] || end "told to stop" "$grace"
+
 case $role in
 agent | agent-init)
-    printf '%s' "$TVSI_AGENT_CONFIG" >"$HOME/agent.json" || exit
+    config=$TVSI_AGENT_CONFIG
     unset TVSI_AGENT_CONFIG
+    (umask 077 && mkdir -p "${token%/*}") || exit
     ;;
 consul-template)
-    printf '%s' "$TVSI_CONSUL_TEMPLATE_CONFIG" >"$HOME/consul-template.json" || exit
+    config=$TVSI_CONSUL_TEMPLATE_CONFIG
     unset TVSI_CONSUL_TEMPLATE_CONFIG
     ;;
 esac
-umask 022
 
 if [ -n "$signal" ]; then
     (until [ -e "$signal" ]; do sleep 1; done && kill -USR1 $$) >/dev/null 2>&1 &
@@ -126,14 +146,18 @@ fi
 if [ "$role" = consul-template ]; then
     # It reads the token file once, at its start: without a token then, it never has one.
     until [ -s "$token" ]; do sleep 1; done
-    # HUP ends it (129) as long as it has not got ready for that.
     while
-        run_and_tell "$@"
+        run_until_new_token "$@"
         status=$?
-        [ "$status" -eq 129 ]
+        read_token
+        # It was told to end (143 before it has got ready for that), and not by TERM sent to it directly.
+        case $status in
+        12 | 143) [ "$current" != "$known" ] ;;
+        *) false ;;
+        esac
     do :; done
 else
-    run "$@"
+    run_program "$@"
     status=$?
 fi
 # Vault may be away for a moment, and a pod that is not restarted would be lost: a login is tried again,
@@ -143,7 +167,7 @@ while [ "$role" = agent-init ] && [ "$status" -ne 0 ] && [ ! -s "$token" ] && [ 
     log "$role: no login; trying again in $pause s"
     run sleep "$pause"
     pause=$((pause * 2))
-    run "$@"
+    run_program "$@"
     status=$?
 done
 # Its end is not to be changed any more by being told to stop.
