@@ -158,7 +158,7 @@ mod sidecar {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
-            container.program_does(r#"note "reads $(cat)"; run_until_told_to_stop 12"#);
+            container.program_does(r#"note "reads $(cat /dev/fd/3)"; run_until_told_to_stop 12"#);
             let mut sidecar = run(&container, CONSUL_TEMPLATE, "0");
             container.wait_for_log("consul-template: started");
             for same_or_none in ["", "hvs.token", "hvs.token\n"] {
@@ -228,9 +228,16 @@ mod sidecar {
                 let mut container = container_with_token(shell);
                 let configuration = awkward_configuration();
                 container.set(variable, configuration.clone());
-                container.program_does(
-                    r#"cat /dev/stdin >"$TVSI_TEST_DIR/read"; ls -A "$TVSI_TEST_DIR/home" >"$TVSI_TEST_DIR/files""#,
-                );
+                // Read twice as Consul Template does, which looks at it and wants a regular file.
+                let source = match role {
+                    CONSUL_TEMPLATE => {
+                        "[ -f /dev/fd/3 ] && cat /dev/fd/3 >/dev/null && cat /dev/fd/3"
+                    }
+                    _ => "cat /dev/stdin",
+                };
+                container.program_does(&format!(
+                    r#"({source}) >"$TVSI_TEST_DIR/read"; ls -A "$TVSI_TEST_DIR/home" >"$TVSI_TEST_DIR/files""#
+                ));
                 run(&container, role, "0").ends_with(0);
 
                 let read = container.read("read");
@@ -290,6 +297,29 @@ mod sidecar {
                 assert_eq!(mode & 0o777, 0o700, "{role}");
                 assert!(container.has("arguments"), "{role} did not start");
             }
+        });
+    }
+
+    #[test]
+    fn consul_template_does_not_start_without_its_configuration() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.set("HOME", container.path("log/below a file"));
+            let status = run(&container, CONSUL_TEMPLATE, "0").status();
+            assert!(!status.success(), "{status}");
+            assert!(!container.has("arguments"), "it started");
+        });
+    }
+
+    /// The program cannot write to what it reads, not even by its descriptor.
+    #[test]
+    fn consul_template_cannot_write_its_configuration() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
+            container.program_does(r#"stat -L -c %a /dev/fd/3 >"$TVSI_TEST_DIR/mode""#);
+            run(&container, CONSUL_TEMPLATE, "0").ends_with(0);
+            assert_eq!(container.read("mode").trim(), "400");
         });
     }
 

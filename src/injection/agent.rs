@@ -101,7 +101,7 @@ fn agent(
     if !agent.runs_once && intent.needs_babysitter() {
         mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
     }
-    let (mut variables, tls_mount) = connection(intent, context);
+    let (mut variables, tls_mount) = connection(intent, context, names::NO_HOME);
     mounts.extend(tls_mount);
     let (method, login_mounts) = login(intent, context)?;
     mounts.extend(login_mounts);
@@ -162,7 +162,7 @@ fn agent(
         "vault",
         "agent",
         "-config",
-        names::CONFIG_FILE,
+        names::AGENT_CONFIG_FILE,
     ];
     let program = context.program(&settings.agent.program, &intent.agent, "agent")?;
     let mut container =

@@ -1,6 +1,7 @@
 //! The Consul Template sidecar: renders the secrets to files and notifies the application.
 
 use super::container::{env, native, read_only, running_script, writable};
+use super::volumes::empty_dir;
 use super::{
     Context, Refusal, configuration, connection, names, scripts, service_account, templates,
 };
@@ -19,7 +20,10 @@ pub fn sidecar(
     context: &mut Context<'_, '_>,
 ) -> Result<Container, Refusal> {
     let settings = context.settings;
+    let limit = Some("1Mi");
+    context.volumes.add(empty_dir(names::CONFIG_VOLUME, limit));
     let mut mounts = vec![
+        writable(names::CONFIG_VOLUME, names::CONFIG_DIRECTORY),
         read_only(names::SHARED_VOLUME, names::SHARED_DIRECTORY),
         writable(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY),
         service_account::none(&mut context.volumes),
@@ -34,7 +38,7 @@ pub fn sidecar(
         names::TOKEN_FILE,
         "consul-template",
         "-config",
-        names::CONFIG_FILE,
+        names::CONSUL_TEMPLATE_CONFIG_FILE,
     ];
     let program = context.program(
         &settings.consul_template.program,
@@ -48,7 +52,7 @@ pub fn sidecar(
         scripts::SIDECAR,
         &arguments,
     );
-    let (mut variables, tls_mount) = connection(intent, context);
+    let (mut variables, tls_mount) = connection(intent, context, names::CONFIG_DIRECTORY);
     mounts.extend(tls_mount);
     let config = configuration(settings, CONFIG_VARIABLE, &config(settings, files))?;
     variables.push(env(CONFIG_VARIABLE, &config));

@@ -280,12 +280,10 @@ fn merged(amounts: Option<Amounts>, overrides: &Amounts) -> Option<Amounts> {
 fn connection(
     intent: &Intent,
     context: &mut Context<'_, '_>,
+    home: &str,
 ) -> (Vec<EnvVar>, Option<VolumeMount>) {
     let vault = &context.settings.vault;
-    let mut variables = vec![
-        env("HOME", names::HOME),
-        env("VAULT_ADDR", vault.address.as_str()),
-    ];
+    let mut variables = vec![env("HOME", home), env("VAULT_ADDR", vault.address.as_str())];
     if let Some(namespace) = intent.vault_namespace.as_ref().or(vault.namespace.as_ref()) {
         variables.push(env("VAULT_NAMESPACE", namespace));
     }

@@ -19,12 +19,17 @@ pub const TOKEN_FILE: &str = "/opt/talend/tvsi/.vault-token";
 /// The init agent's own token: it can run again beside the sidecars, and must not touch theirs.
 pub const INIT_TOKEN_FILE: &str = "/opt/talend/tvsi/init/.vault-token";
 
-/// Where the programs read their configuration: the script writes it there from the environment, and it is never a
-/// file that something could change.
-pub const CONFIG_FILE: &str = "/dev/stdin";
-/// The home of the programs. It does not exist: what is in a home, such as the `.vault` that names a token helper, is
+/// Where the agent reads its configuration: the script writes it there from the environment, and it is never a file
+/// that something could change.
+pub const AGENT_CONFIG_FILE: &str = "/dev/stdin";
+/// Where Consul Template does, which takes no pipe: a file that the script has opened, and that has no name any more.
+pub const CONSUL_TEMPLATE_CONFIG_FILE: &str = "/dev/fd/3";
+/// Where that file has its name for a moment: in a volume of Consul Template's own.
+pub const CONFIG_VOLUME: &str = "tvsi-config";
+pub const CONFIG_DIRECTORY: &str = "/opt/talend/tvsi-config";
+/// The home of the agent. It does not exist: what is in a home, such as the `.vault` that names a token helper, is
 /// loaded and run.
-pub const HOME: &str = "/nonexistent";
+pub const NO_HOME: &str = "/nonexistent";
 
 /// The shell that puts secrets into the environment.
 pub const ENV_VOLUME: &str = "tvsi-env";
@@ -68,8 +73,9 @@ pub const CONTAINERS: [&str; 6] = [
 ];
 
 /// Every volume that the policy may add, but for [`SECRETS_VOLUME`], which a pod may bring.
-pub const VOLUMES: [&str; 8] = [
+pub const VOLUMES: [&str; 9] = [
     SHARED_VOLUME,
+    CONFIG_VOLUME,
     JOB_VOLUME,
     LOGIN_TOKEN_VOLUME,
     API_TOKEN_VOLUME,

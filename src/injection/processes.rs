@@ -94,14 +94,13 @@ fn tell(
         SharedProcesses::Refuse if !found.is_empty() => Err(Refusal::ProcessesShared {
             reasons: found.join(", and "),
         }),
-        SharedProcesses::Warn => {
-            warnings.extend(found.into_iter().map(|reason| {
-                format!(
-                    "{reason}: other processes may reach the sidecars' and read the Vault token (setting restrictions.sharedProcesses)"
-                )
-            }));
+        SharedProcesses::Warn if !found.is_empty() => {
+            warnings.push(format!(
+                "{}: other processes may reach the sidecars' and read the Vault token (setting restrictions.sharedProcesses)",
+                found.join(", and ")
+            ));
             Ok(())
         }
-        SharedProcesses::Refuse | SharedProcesses::Allow => Ok(()),
+        SharedProcesses::Refuse | SharedProcesses::Warn | SharedProcesses::Allow => Ok(()),
     }
 }

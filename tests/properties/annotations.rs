@@ -239,10 +239,10 @@ fn destination() -> impl Strategy<Value = String> {
 fn path() -> impl Strategy<Value = String> {
     select(vec![
         "secret/app/db".to_owned(),
-        "secret/data/app?version=2".to_owned(),
+        "secret/data/app".to_owned(),
         "secret/default/app".to_owned(),
-        format!("secret/{SPICE}"),
-        format!("secret/default/{SPICE}/x"),
+        format!("secret/a{SPICE}"),
+        format!("secret/default/a{SPICE}/x"),
     ])
 }
 
@@ -379,7 +379,12 @@ pub fn fitted(key: Key, hostile: &str) -> String {
         Key::Notify => without(&|letter| letter.is_control() && !"\n\r\t".contains(letter))
             .replace("---", "--"),
         Key::VaultImage => without(&|letter| !letter.is_ascii_graphic()),
-        Key::SecretsPath => without(&|letter| letter.is_control() || letter == ','),
+        // A path that is not plain is refused.
+        Key::SecretsPath => without(&|letter| {
+            !(letter.is_ascii() || letter.is_alphanumeric())
+                || letter.is_control()
+                || ",/?#%".contains(letter)
+        }),
         Key::SecretsDestination => without(&|letter| letter.is_control() || ",/".contains(letter)),
         Key::SecretsMountPath | Key::SaToken => {
             without(&|letter| letter.is_control() || ":/".contains(letter))

@@ -34,7 +34,7 @@ pub fn any_pod() -> BoxedStrategy<Case> {
     let labels = (
         select(vec![
             ("app".to_owned(), "svc".to_owned()),
-            (format!("app{SPICE}"), format!("{SPICE}")),
+            (format!("app{SPICE}"), format!("svc{SPICE}")),
         ]),
         any::<bool>(),
     );
@@ -284,8 +284,8 @@ impl Case {
         };
         let mut pod = self.pod.clone();
         let labels = pod.entry_at(&["metadata", "labels"]);
-        // The role may come from them.
-        *labels = labels.map_texts(&|text| fit(Key::Role, text));
+        // The path may come from them.
+        *labels = labels.map_texts(&|text| fit(Key::SecretsPath, text));
         let annotations = pod.entry_at(&["metadata", "annotations"]);
         for (name, value) in &self.annotations {
             let key = Key::ALL.iter().find(|key| key.below(&self.prefix) == *name);

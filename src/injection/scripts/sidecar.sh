@@ -9,11 +9,12 @@
 # SIGNAL  file that says that the job is done; empty where no job is awaited
 # TOKEN   file the agent writes its Vault token to
 #
-# The configuration arrives in TVSI_AGENT_CONFIG or TVSI_CONSUL_TEMPLATE_CONFIG, and the program reads
-# it from its standard input: it is never a file, which something could change. Ends with the program's
-# own status, or with 0 when it was told to end. The token file is never removed or emptied: Consul
-# Template would not recover. agent-init fetches secrets once: it revokes its token when the program has
-# ended, and is no success when it was told to end before.
+# The configuration arrives in TVSI_AGENT_CONFIG, which the agent reads from its standard input, or in
+# TVSI_CONSUL_TEMPLATE_CONFIG, which Consul Template takes from a file only: it reads it as /dev/fd/3,
+# from a file in $HOME that has no name any more. Neither is where something could change it. Ends with
+# the program's own status, or with 0 when it was told to end. The token file is never removed or
+# emptied: Consul Template would not recover. agent-init fetches secrets once: it revokes its token when
+# the program has ended, and is no success when it was told to end before.
 
 # The first process of a container ignores what it has no trap for: what comes until the traps below can
 # run is kept until then.
@@ -37,8 +38,8 @@ run() {
     wait "$program"
 }
 
-# The same for the program, with its configuration.
-run_program() {
+# The same for the agent, with its configuration.
+run_agent() {
     program=
     printf '%s' "$config" | "$@" &
     program=$!
@@ -51,7 +52,7 @@ run_until_new_token() {
     read_token
     known=$current
     program=
-    printf '%s' "$config" | "$@" &
+    "$@" &
     program=$!
     (await_new_token "$program") >/dev/null &
     teller=$!
@@ -133,8 +134,10 @@ agent | agent-init)
     (umask 077 && mkdir -p "${token%/*}") || exit
     ;;
 consul-template)
-    config=$TVSI_CONSUL_TEMPLATE_CONFIG
+    (umask 377 && printf '%s' "$TVSI_CONSUL_TEMPLATE_CONFIG" >"$HOME/consul-template.json") || exit
     unset TVSI_CONSUL_TEMPLATE_CONFIG
+    exec 3<"$HOME/consul-template.json"
+    rm "$HOME/consul-template.json" || exit
     ;;
 esac
 
@@ -157,7 +160,7 @@ if [ "$role" = consul-template ]; then
         esac
     do :; done
 else
-    run_program "$@"
+    run_agent "$@"
     status=$?
 fi
 # Vault may be away for a moment, and a pod that is not restarted would be lost: a login is tried again,
@@ -167,7 +170,7 @@ while [ "$role" = agent-init ] && [ "$status" -ne 0 ] && [ ! -s "$token" ] && [ 
     log "$role: no login; trying again in $pause s"
     run sleep "$pause"
     pause=$((pause * 2))
-    run_program "$@"
+    run_agent "$@"
     status=$?
 done
 # Its end is not to be changed any more by being told to stop.
