@@ -314,6 +314,62 @@ fn what_asks_for_nothing_never_depends_on_the_policy_server() {
     }
 }
 
+/// What reaches into a sidecar or changes one is sent, and nothing else that becomes of a pod: the finalizers of Jobs'
+/// pods, labels and states of all pods do not depend on the policy server.
+#[test]
+fn changes_of_pods_are_sent_where_they_may_reach_a_sidecar() {
+    let conditions = MatchConditions::of(&kustomized("base"), DEFAULT_PREFIX);
+    let pod = |image: &str, names: &[&str], list: &str| {
+        let container = |name: &&str| json!({"name": name, "image": image});
+        let mut pod = json!({
+            "metadata": {"annotations": {"sidecar.vault.talend.org/inject": "true"}, "finalizers": ["x"]},
+            "spec": {"containers": [{"name": "app", "image": image}]},
+        });
+        let containers: Vec<_> = names.iter().map(container).collect();
+        match list {
+            "containers" => pod["spec"]["containers"]
+                .as_array_mut()
+                .unwrap()
+                .extend(containers),
+            _ => pod["spec"][list] = json!(containers),
+        }
+        pod
+    };
+    let change = |old: &Value, new: &Value| json!({"kind": {"kind": "Pod"}, "operation": "UPDATE", "object": new, "oldObject": old});
+    let with = |pod: &Value, path: &str, value: Value| {
+        let mut pod = pod.clone();
+        *pod.pointer_mut(path).unwrap() = value;
+        pod
+    };
+    for (names, list, has_sidecars) in [
+        (["tvsi-vault-agent"].as_slice(), "containers", true),
+        (&["tvsi-vault-agent-init"], "initContainers", true),
+        (&["other"], "initContainers", false),
+        (&[], "containers", false),
+    ] {
+        let old = pod("a:1", names, list);
+        let new = pod("a:2", names, list);
+        assert_eq!(
+            conditions.are_met_by(&change(&old, &new)),
+            has_sidecars,
+            "{new}"
+        );
+        let mut debugged = old.clone();
+        debugged["spec"]["ephemeralContainers"] = json!([{"name": "debugger"}]);
+        assert_eq!(
+            conditions.are_met_by(&change(&old, &debugged)),
+            has_sidecars
+        );
+        for (path, value) in [
+            ("/metadata/finalizers", json!([])),
+            ("/metadata/annotations", json!({"other": "note"})),
+        ] {
+            let new = with(&old, path, value);
+            assert!(!conditions.are_met_by(&change(&old, &new)), "{new}");
+        }
+    }
+}
+
 /// While the policy server is away, what is running can be scaled, deleted and cared for by its controllers.
 #[test]
 fn what_is_running_never_depends_on_the_policy_server() {

@@ -96,7 +96,9 @@ fn severity_and_resources_are_words_that_are_known() {
         .unwrap()
         .iter()
         .flat_map(|rule| rule["resources"].as_array().unwrap())
-        .map(|resource| resource.as_str().unwrap().trim_end_matches('s').to_owned())
+        .map(|resource| resource.as_str().unwrap())
+        .filter(|resource| !resource.contains('/'))
+        .map(|resource| resource.trim_end_matches('s').to_owned())
         .collect();
     let kinds: BTreeSet<_> = annotation("io.artifacthub.resources")
         .split(", ")
