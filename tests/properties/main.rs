@@ -523,6 +523,7 @@ fn most_pods_are_injected_and_everything_that_can_be_is() {
         "native tvsi-vault-agent",
         "tvsi-api-token",
         "tvsi-approle",
+        "tvsi-config",
         "tvsi-consul-template",
         "tvsi-env",
         "tvsi-env-init",
