@@ -1236,13 +1236,13 @@ assert_hardened() {
 }
 
 @test "restrictions.allowedRoles: from the annotation and from the label" {
-    local settings='{"restrictions": {"allowedRoles": ["{namespace}-{serviceAccount}-*"]}}'
-    pod role=shop-orders-reader
+    local settings='{"restrictions": {"allowedRoles": ["{namespace}_{serviceAccount}_*"]}}'
+    pod role=shop_orders_reader
     run_policy "$settings"
     assert_injected
     pod
     run_policy "$settings"
-    assert_refused "label com.talend.application" restrictions.allowedRoles '{namespace}-{serviceAccount}-*'
+    assert_refused "label com.talend.application" restrictions.allowedRoles '{namespace}_{serviceAccount}_*'
 }
 
 @test "restrictions.allowedVaultPaths: paths however they are written, and templates" {
@@ -1250,10 +1250,14 @@ assert_hardened() {
     pod secrets-path=secret/data/shop/a/b
     run_policy "$settings"
     assert_injected
-    for path in secret/shop/../team/a secret/%73hop/a; do
+    pod secrets-path=secret/team/a
+    run_policy "$settings"
+    assert_refused_for secrets-path restrictions.allowedVaultPaths
+    # Whatever the settings say.
+    for path in secret/shop/../team/a secret/%73hop/a 'secret/shop/a?version=2' ///; do
         pod secrets-path="$path"
-        run_policy "$settings"
-        assert_refused_for secrets-path restrictions.allowedVaultPaths
+        run_policy
+        assert_refused_for secrets-path 'plain path'
     done
     pod secrets-template='{{ with secret "secret/shop/a" }}{{ end }}'
     run_policy "$settings"
@@ -1272,6 +1276,52 @@ assert_hardened() {
     pod notify=true
     run_policy '{"restrictions": {"lockedAnnotations": ["vault-image", "notify"]}}'
     assert_refused_for notify restrictions.lockedAnnotations
+    # What does the same.
+    pod workload=job
+    edit '.object.spec.restartPolicy = "Never"'
+    run_policy '{"restrictions": {"lockedAnnotations": ["mode"]}}'
+    assert_refused_for workload restrictions.lockedAnnotations
+}
+
+@test "restrictions.sharedProcesses" {
+    pod share-process-namespace=true
+    run_policy
+    assert_injected
+    assert_warned restrictions.sharedProcesses
+    run_policy '{"restrictions": {"sharedProcesses": "refuse"}}'
+    assert_refused restrictions.sharedProcesses
+    run_policy '{"restrictions": {"sharedProcesses": "allow"}}'
+    assert_injected
+}
+
+@test "what is the policy's is nobody else's" {
+    pod
+    edit '.object.spec.containers[0].volumeMounts += [{name: "tvsi-shared", mountPath: "/steal"}]'
+    run_policy
+    assert_refused tvsi-shared
+    pod sa-token=/bin/token
+    edit '.object.spec.containers[0].volumeMounts += [{name: "evil", mountPath: "/bin"}]
+        | .object.spec.volumes += [{name: "evil", configMap: {name: "evil"}}]'
+    run_policy
+    assert_refused_for sa-token evil
+    pod secrets-destination=x/consul-template.json
+    edit '.object.spec.containers[0].volumeMounts += [{name: "secrets", mountPath: "/opt/talend/secrets"}]'
+    run_policy
+    assert_refused_for secrets-destination readOnly
+}
+
+@test "a pod that is injected keeps its sidecars" {
+    pod
+    edit '.operation = "UPDATE"
+        | .object.metadata.annotations["sidecar.vault.talend.org/status"] = "injected"
+        | .object.spec.containers += [{name: "tvsi-vault-agent", image: "hashicorp/vault:2.0.4"}]
+        | .oldObject = .object | .object.spec.containers[-1].image = "registry.example.org/evil:1"'
+    run_policy
+    assert_refused tvsi-vault-agent
+    edit '.object = .oldObject | .subResource = "ephemeralcontainers"
+        | .object.spec.ephemeralContainers = [{name: "debugger", targetContainerName: "tvsi-vault-agent"}]'
+    run_policy
+    assert_refused debugger tvsi-vault-agent
 }
 
 @test "restrictions.deniedTemplateFunctions: at admission and when the template runs" {

@@ -58,7 +58,7 @@ vocabulary! {
     Role = "role", "the application label",
         "The Vault role to log in with, for `kubernetes` login only.";
     SaToken = "sa-token", "/var/run/secrets/kubernetes.io/serviceaccount/token",
-        "Path of the service account token as the application's containers mount it.";
+        "Path of the service account token as the application's containers mount it, in a projected volume or a Secret.";
     VaultImage = "vault-image", "setting `agent.image`",
         "Image of Vault Agent for this pod.";
     SecretsPath = "secrets-path", "`secret/<application label>/<service label>`",

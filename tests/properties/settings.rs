@@ -26,7 +26,7 @@ pub fn settings() -> BoxedStrategy<Value> {
         json!({"envShell": {"deniedNames": ["PATH"]}}),
         json!({"ignoredNamespaces": ["default"]}),
         json!({"restrictions": {"allowedImages": ["registry.example.org/**", "openbao:*"]}}),
-        json!({"restrictions": {"allowedRoles": ["app*", "{namespace}-*", "**"]}}),
+        json!({"restrictions": {"allowedRoles": ["app*", "{namespace}_*", "**"]}}),
         json!({"restrictions": {"allowedVaultPaths": ["secret/**"], "allowTemplates": true}}),
         json!({"restrictions": {"allowedVaultPaths": ["secret/{namespace}/**"]}}),
         json!({"restrictions": {"lockedAnnotations": ["vault-image", "notify"]}}),

@@ -10,6 +10,7 @@ mod hook;
 mod jobs;
 mod proxy;
 mod static_secrets;
+mod steering;
 mod support;
 mod tls;
 
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         hook::SCENARIOS,
         jobs::SCENARIOS,
         proxy::SCENARIOS,
+        steering::SCENARIOS,
         static_secrets::SCENARIOS,
         tls::SCENARIOS,
     ]
