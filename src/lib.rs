@@ -35,6 +35,10 @@ pub use suggestion::nearest;
 use workload::PodTemplate;
 pub use workload::template_path;
 
+/// The most bytes of an object that asks for injection: with all that may be added, etcd's limit of 1.5 MiB is not far,
+/// and annotations, of which most texts are, have 256 KiB together.
+const MOST_BYTES: usize = 512 * 1024;
+
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]
 #[unsafe(no_mangle)]
@@ -117,6 +121,12 @@ fn decide<'a>(
         Ask::Yes => {}
     }
 
+    let bytes = template.object.text().len();
+    if bytes > MOST_BYTES {
+        return Err(format!(
+            "the object has {bytes} bytes, and at most {MOST_BYTES} are possible for one that asks for injection"
+        ));
+    }
     let path = template
         .workload
         .as_ref()

@@ -252,9 +252,11 @@ impl Malformed {
 
     /// The same in a pod that is at `parent`.
     pub fn below(mut self, parent: &str) -> Self {
-        if !parent.is_empty() {
-            self.path = format!("{parent}.{}", self.path);
-        }
+        self.path = match (parent, self.path.as_str()) {
+            ("", _) => return self,
+            (_, "") => parent.to_owned(),
+            (_, path) => format!("{parent}.{path}"),
+        };
         self
     }
 }
@@ -273,40 +275,39 @@ fn at<T>(path: &str, value: Result<T, String>) -> Result<T, Malformed> {
 impl<'a> Pod<'a> {
     /// Reads a pod's `spec`. A pod without containers is refused, as by the API server.
     pub fn read(spec: Json<'a>) -> Result<Self, Malformed> {
-        let members = at("spec", spec.object())?;
-        let containers = read_list(&members, "containers", "spec", Container::read)?;
+        Self::read_spec(spec).map_err(|problem| problem.below("spec"))
+    }
+
+    fn read_spec(spec: Json<'a>) -> Result<Self, Malformed> {
+        let members = at("", spec.object())?;
+        let containers = read_list(&members, "containers", Container::read)?;
         if containers.is_empty() {
             return Err(Malformed::new(
-                "spec.containers",
+                "containers",
                 "there is none; a pod has at least one",
             ));
         }
         let operating_system = members.given("os").map_or(Ok(None), |os| {
-            at("spec", os.object().and_then(|os| os.string("name")))
+            at("", os.object().and_then(|os| os.string("name")))
         })?;
-        let boolean = |name| at("spec", members.boolean(name));
-        let grace = at("spec", members.integer("terminationGracePeriodSeconds"))?;
+        let boolean = |name| at("", members.boolean(name));
+        let grace = at("", members.integer("terminationGracePeriodSeconds"))?;
         Ok(Pod {
             containers,
-            init_containers: read_list(&members, "initContainers", "spec", Container::read)?,
-            ephemeral_containers: read_list(
-                &members,
-                "ephemeralContainers",
-                "spec",
-                Container::read,
-            )?,
-            run_as_user: at("spec.securityContext", run_as_user(&members))?,
-            volumes: read_list(&members, "volumes", "spec", Volume::read)?,
-            restart_policy: RestartPolicy::read(&members, "spec")?.unwrap_or(RestartPolicy::Always),
+            init_containers: read_list(&members, "initContainers", Container::read)?,
+            ephemeral_containers: read_list(&members, "ephemeralContainers", Container::read)?,
+            run_as_user: at("securityContext", run_as_user(&members))?,
+            volumes: read_list(&members, "volumes", Volume::read)?,
+            restart_policy: RestartPolicy::read(&members)?.unwrap_or(RestartPolicy::Always),
             termination_grace_period_seconds: grace.unwrap_or(30),
             is_windows: operating_system.is_some_and(|name| &*name == "windows"),
             uses_host_network: boolean("hostNetwork")? == Some(true),
             uses_host_pid: boolean("hostPID")? == Some(true),
             shares_process_namespace: boolean("shareProcessNamespace")?,
-            image_pull_secrets: read_list(&members, "imagePullSecrets", "spec", |it, path| {
-                at(path, it.object().and_then(|it| it.string("name")))
+            image_pull_secrets: read_list(&members, "imagePullSecrets", |it| {
+                at("", it.object().and_then(|it| it.string("name")))
             })?,
-            service_account_name: at("spec", members.string("serviceAccountName"))?,
+            service_account_name: at("", members.string("serviceAccountName"))?,
         })
     }
 
@@ -348,21 +349,21 @@ fn resource_field<'a>(source: &Members<'a>) -> Result<Option<Text<'a>>, String> 
     }
 }
 
-/// The items of the list `name` of an object at `path`; none where there is no such list.
+/// The items of the list `name` of an object; none where there is no such list. What is wrong in an item is told with its
+/// place, which is written only then: the items are many.
 fn read_list<'a, T>(
     members: &Members<'a>,
     name: &str,
-    path: &str,
-    mut read_item: impl FnMut(Json<'a>, &str) -> Result<T, Malformed>,
+    mut read_item: impl FnMut(Json<'a>) -> Result<T, Malformed>,
 ) -> Result<Vec<T>, Malformed> {
     let Some(list) = members.given(name) else {
         return Ok(Vec::new());
     };
-    let path = format!("{path}.{name}");
-    let items = at(&path, list.items())?;
+    let items = at(name, list.items())?;
     let mut read = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        read.push(read_item(item, &format!("{path}[{index}]"))?);
+        let item = read_item(item);
+        read.push(item.map_err(|problem| problem.below(&format!("{name}[{index}]")))?);
     }
     Ok(read)
 }
@@ -382,10 +383,10 @@ fn kind_of<'m, 'a>(members: &'m Members<'a>, expected: &str) -> Option<(&'m str,
 }
 
 impl RestartPolicy {
-    /// The policy of a pod or a container at `path`, if it has one of its own.
-    fn read(members: &Members<'_>, path: &str) -> Result<Option<Self>, Malformed> {
-        let path = format!("{path}.restartPolicy");
-        let policy = at(&path, members.string("restartPolicy"))?;
+    /// The policy of a pod or a container, if it has one of its own.
+    fn read(members: &Members<'_>) -> Result<Option<Self>, Malformed> {
+        let path = "restartPolicy";
+        let policy = at(path, members.string(path))?;
         match policy.as_deref() {
             None => Ok(None),
             Some("Always") => Ok(Some(RestartPolicy::Always)),
@@ -397,24 +398,20 @@ impl RestartPolicy {
 }
 
 impl<'a> Container<'a> {
-    fn read(json: Json<'a>, path: &str) -> Result<Self, Malformed> {
-        let members = at(path, json.object())?;
+    fn read(json: Json<'a>) -> Result<Self, Malformed> {
+        let members = at("", json.object())?;
+        let name = members.string("name");
         let rules = members.given("restartPolicyRules").map(Json::items);
         let lifecycle = members.given("lifecycle");
         Ok(Container {
-            name: at(
-                path,
-                members
-                    .string("name")
-                    .and_then(|name| required(name, "name")),
-            )?,
+            name: at("", name.and_then(|name| required(name, "name")))?,
             json,
-            run_as_user: at(&format!("{path}.securityContext"), run_as_user(&members))?,
-            volume_devices: read_list(&members, "volumeDevices", path, |device, path| {
+            run_as_user: at("securityContext", run_as_user(&members))?,
+            volume_devices: read_list(&members, "volumeDevices", |device| {
                 let name = device.object().and_then(|device| device.string("name"));
-                at(path, name.and_then(|name| required(name, "name")))
+                at("", name.and_then(|name| required(name, "name")))
             })?,
-            resource_fields: read_list(&members, "env", path, |variable, path| {
+            resource_fields: read_list(&members, "env", |variable| {
                 let source = variable
                     .object()
                     .map(|variable| variable.given("valueFrom"));
@@ -422,29 +419,27 @@ impl<'a> Container<'a> {
                     Some(source) => resource_field(&source.object()?),
                     None => Ok(None),
                 });
-                at(path, field)
+                at("", field)
             })?
             .into_iter()
             .flatten()
             .collect(),
-            target_container: at(path, members.string("targetContainerName"))?,
-            restart_policy: RestartPolicy::read(&members, path)?,
-            has_restart_rules: at(path, rules.transpose())?.is_some_and(|rules| !rules.is_empty()),
-            volume_mounts: read_list(&members, "volumeMounts", path, |mount, path| {
-                at(
-                    path,
-                    mount.object().and_then(|mount| VolumeMount::read(&mount)),
-                )
+            target_container: at("", members.string("targetContainerName"))?,
+            restart_policy: RestartPolicy::read(&members)?,
+            has_restart_rules: at("", rules.transpose())?.is_some_and(|rules| !rules.is_empty()),
+            volume_mounts: read_list(&members, "volumeMounts", |mount| {
+                let mount = mount.object().and_then(|mount| VolumeMount::read(&mount));
+                at("", mount)
             })?,
             has_lifecycle: lifecycle.is_some(),
             post_start: match lifecycle {
-                Some(lifecycle) => at(&format!("{path}.lifecycle"), PostStart::read(lifecycle))?,
+                Some(lifecycle) => at("lifecycle", PostStart::read(lifecycle))?,
                 None => PostStart::None,
             },
-            has_command: !read_list(&members, "command", path, |_, _| Ok(()))?.is_empty(),
-            ports: read_list(&members, "ports", path, |port, path| {
+            has_command: !read_list(&members, "command", |_| Ok(()))?.is_empty(),
+            ports: read_list(&members, "ports", |port| {
                 let port = port.object().and_then(|port| port.integer("containerPort"));
-                at(path, port.and_then(|port| required(port, "containerPort")))
+                at("", port.and_then(|port| required(port, "containerPort")))
             })?,
         })
     }
@@ -479,10 +474,10 @@ impl PostStart {
 }
 
 impl<'a> Volume<'a> {
-    fn read(json: Json<'a>, path: &str) -> Result<Self, Malformed> {
-        let members = at(path, json.members())?;
-        let name = at(path, required(members.get("name"), "name"))?;
-        let name = at(&format!("{path}.name"), name.string())?;
+    fn read(json: Json<'a>) -> Result<Self, Malformed> {
+        let members = at("", json.members())?;
+        let name = at("", required(members.get("name"), "name"))?;
+        let name = at("name", name.string())?;
         // The API server makes a volume without a source an emptyDir.
         let Some((kind, source)) = kind_of(&members, "emptyDir") else {
             return Ok(Volume {
@@ -492,34 +487,34 @@ impl<'a> Volume<'a> {
                 resource_fields: Vec::new(),
             });
         };
-        let path = format!("{path}.{kind}");
         let mut resource_fields = Vec::new();
         let source = match kind {
             "emptyDir" => {
                 let medium = source.object().and_then(|it| it.string("medium"));
                 VolumeSource::EmptyDir {
-                    in_memory: at(&path, medium)?.is_some_and(|medium| &*medium == "Memory"),
+                    in_memory: at(kind, medium)?.is_some_and(|medium| &*medium == "Memory"),
                 }
             }
             "secret" => {
                 let files = source.object().and_then(|secret| Files::read(&secret));
-                VolumeSource::Secret(at(&path, files)?)
+                VolumeSource::Secret(at(kind, files)?)
             }
             "downwardAPI" => {
                 let fields = source.object().and_then(|source| downward_fields(&source));
-                resource_fields = at(&path, fields)?;
+                resource_fields = at(kind, fields)?;
                 VolumeSource::Other(kind.to_owned())
             }
             "projected" => {
-                let members = at(&path, source.object())?;
-                let sources = read_list(&members, "sources", &path, |source, path| {
-                    let source = at(path, source.object())?;
+                let members = at(kind, source.object())?;
+                let sources = read_list(&members, "sources", |source| {
+                    let source = at("", source.object())?;
                     if let Some(api) = source.given("downwardAPI") {
                         let fields = api.object().and_then(|api| downward_fields(&api));
-                        resource_fields.extend(at(path, fields)?);
+                        resource_fields.extend(at("downwardAPI", fields)?);
                     }
-                    at(path, Projection::read(&source))
-                })?;
+                    at("", Projection::read(&source))
+                });
+                let sources = sources.map_err(|problem| problem.below(kind))?;
                 VolumeSource::Projected(sources.into_iter().flatten().collect())
             }
             kind => VolumeSource::Other(kind.to_owned()),

@@ -16,10 +16,11 @@ pub fn containers<'c, 'p>(
     pod: &'c Pod<'p>,
     settings: &Settings,
 ) -> Result<Vec<&'c Container<'p>>, Refusal> {
+    let ignored = ignored(settings);
     let containers: Vec<_> = pod
         .containers
         .iter()
-        .filter(|container| !is_ignored(container, settings))
+        .filter(|container| !ignored.contains(&container.name))
         .collect();
     match containers.is_empty() {
         true => Err(Refusal::NoApplicationContainer),
@@ -27,9 +28,10 @@ pub fn containers<'c, 'p>(
     }
 }
 
-fn is_ignored(container: &Container<'_>, settings: &Settings) -> bool {
-    let mut ignored = settings.jobs.ignored_containers.iter();
-    ignored.any(|ignored| ignored.as_str() == &*container.name)
+/// The names of the proxies of service meshes.
+fn ignored(settings: &Settings) -> Sorted<'_> {
+    let ignored = settings.jobs.ignored_containers.iter();
+    ignored.map(|name| name.as_str()).collect()
 }
 
 /// Those of the application's containers that get the secrets.
@@ -107,8 +109,9 @@ pub fn changes(
     }
     let writes = intent.reads_ids_from_files();
     if intent.secrets.is_some() || writes {
+        let ignored = ignored(context.settings);
         for (index, container) in context.pod.init_containers.iter().enumerate() {
-            if is_ignored(container, context.settings) {
+            if ignored.contains(&container.name) {
                 continue;
             }
             changes.add(ContainerChange {
@@ -165,6 +168,10 @@ fn of_application(
         .mount_of(names::SECRETS_VOLUME)
         .map_or(mount_path(intent, settings), |mount| &mount.mount_path)
         .trim_end_matches('/');
+    // Each file's path begins with it.
+    if directory.len().saturating_mul(files.len()) > MOST_ADDED {
+        return Err(Refusal::TooMuch);
+    }
     let mut volume_mounts: Vec<_> = mount.into_iter().collect();
     let mut command = Vec::new();
     if intent.fills_environment() {

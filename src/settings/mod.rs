@@ -22,6 +22,9 @@ use crate::annotations::Key;
 use crate::injection::names;
 use crate::json::Json;
 
+/// The most bytes of settings, which are read anew for each request that asks: many times what anybody needs.
+const MOST_BYTES: usize = 64 * 1024;
+
 /// All settings of the policy. [`Settings::default`] is what `{}` gives.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -495,6 +498,15 @@ impl Settings {
     pub fn parse(text: &[u8]) -> Result<Self, Problems> {
         if text.trim_ascii().is_empty() {
             return Ok(Settings::default());
+        }
+        if text.len() > MOST_BYTES {
+            return Err(Problems(vec![Problem {
+                path: String::new(),
+                message: format!(
+                    "{} bytes, and at most {MOST_BYTES} are possible",
+                    text.len()
+                ),
+            }]));
         }
         let text = std::str::from_utf8(text).ok();
         match text.and_then(|text| Json::parse(text).ok()) {

@@ -137,7 +137,7 @@ pub struct TooMuchWork;
 
 impl Default for Work {
     fn default() -> Self {
-        Work(8_000_000)
+        Work(4_000_000)
     }
 }
 
