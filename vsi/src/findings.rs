@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::printable::Printable;
+
 /// Something that a person should know, or has to mend.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Finding {
     pub(crate) severity: Severity,
-    pub(crate) file: String,
+    pub(crate) file: Printable,
     /// The line in the file.
     pub(crate) line: usize,
     /// The column, where a mistake is of YAML or JSON.
@@ -16,11 +18,11 @@ pub(crate) struct Finding {
     /// Which document of the file it is, from 1.
     pub(crate) document: usize,
     /// `Deployment/orders`; `None` in what cannot be read.
-    pub(crate) object: Option<String>,
+    pub(crate) object: Option<Printable>,
     /// The whole name of the annotation that it is about.
-    pub(crate) annotation: Option<String>,
+    pub(crate) annotation: Option<Printable>,
     /// One line.
-    pub(crate) message: String,
+    pub(crate) message: Printable,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,22 +38,22 @@ impl Finding {
     pub(crate) fn place(&self) -> String {
         let mut place = format!("document {}", self.document);
         for part in [&self.object, &self.annotation].into_iter().flatten() {
-            place.push_str(", ");
-            place.push_str(part);
+            place.push_str(&format!(", {part}"));
         }
         place
     }
 }
 
 /// What people call an object: its kind, and its name as far as it has one yet.
-pub(crate) fn name_of(object: &Value) -> String {
+pub(crate) fn name_of(object: &Value) -> Printable {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
     let kind = text("/kind").unwrap_or("object");
-    match (text("/metadata/name"), text("/metadata/generateName")) {
+    let name = match (text("/metadata/name"), text("/metadata/generateName")) {
         (Some(name), _) => format!("{kind}/{name}"),
         (None, Some(prefix)) => format!("{kind}/{prefix}*"),
         (None, None) => kind.to_owned(),
-    }
+    };
+    Printable::from(name)
 }
 
 /// The first annotation that a message of the policy names: one that is there, or one below the prefix.
@@ -105,7 +107,7 @@ mod tests {
             (json!({"kind": "Pod"}), "Pod"),
             (json!({}), "object"),
         ] {
-            assert_eq!(name_of(&object), expected);
+            assert_eq!(name_of(&object).to_string(), expected);
         }
     }
 

@@ -14,7 +14,7 @@ use policy_host::{ExecutionMode, Metadata, Policy, PolicyType, Request};
 use serde_json::Value;
 use url::Url;
 
-use crate::embedded;
+use crate::{embedded, printable::Printable};
 
 /// The policy as kwctl takes it.
 #[derive(Args)]
@@ -34,7 +34,7 @@ pub(crate) struct PolicyFile {
 
 /// A policy, and where it is.
 struct Module {
-    name: String,
+    name: Printable,
     bytes: Cow<'static, [u8]>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct EvaluationArguments {
 /// A compiled policy and what is known of it from outside.
 pub(crate) struct LoadedPolicy {
     /// Where it is, as people gave it.
-    pub(crate) name: String,
+    pub(crate) name: Printable,
     pub(crate) policy: Policy,
     metadata: Option<Metadata>,
     pub(crate) size: usize,
@@ -91,14 +91,14 @@ impl Module {
     fn read(location: Option<&str>) -> anyhow::Result<Self> {
         let Some(location) = location else {
             return Ok(Self {
-                name: "in vsi".to_owned(),
+                name: Printable::from("in vsi"),
                 bytes: Cow::Borrowed(embedded::MODULE),
             });
         };
         let bytes = fs::read(path_of(location)?)
             .with_context(|| format!("cannot read the policy {location}"))?;
         Ok(Self {
-            name: location.to_owned(),
+            name: Printable::from(location),
             bytes: Cow::Owned(bytes),
         })
     }
@@ -164,15 +164,15 @@ impl LoadedPolicy {
             text
         } else {
             fs::read_to_string(path)
-                .with_context(|| format!("cannot read the request {}", path.display()))?
+                .with_context(|| format!("cannot read the request {}", Printable::from(path)))?
         };
         let document: Value = serde_json::from_str(&text)
-            .with_context(|| format!("the request {} is not valid JSON", path.display()))?;
+            .with_context(|| format!("the request {} is not valid JSON", Printable::from(path)))?;
         if raw {
             return Ok(Request::Raw(document));
         }
         Request::from_json(&document)
-            .with_context(|| format!("the request {} cannot be used", path.display()))
+            .with_context(|| format!("the request {} cannot be used", Printable::from(path)))
     }
 
     /// Ends with an error unless the policy takes the settings.
@@ -193,10 +193,14 @@ impl SettingsArguments {
     pub(crate) fn read(&self) -> anyhow::Result<Value> {
         match (&self.settings_path, &self.settings_json) {
             (Some(path), _) => {
-                let text = fs::read_to_string(path)
-                    .with_context(|| format!("cannot read the settings {}", path.display()))?;
+                let text = fs::read_to_string(path).with_context(|| {
+                    format!("cannot read the settings {}", Printable::from(path))
+                })?;
                 yaml_serde::from_str(&text).with_context(|| {
-                    format!("the settings {} are not valid YAML or JSON", path.display())
+                    format!(
+                        "the settings {} are not valid YAML or JSON",
+                        Printable::from(path)
+                    )
                 })
             }
             (None, Some(json)) => {

@@ -7,17 +7,18 @@ mod embedded;
 mod findings;
 mod inputs;
 mod manifests;
+mod printable;
 mod reference;
 mod report;
 mod review;
 mod settings_file;
 mod sources;
 
-use std::{env, io, path::Path, process::ExitCode};
+use std::{env, ffi::OsString, io, path::Path, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-use crate::commands::Command;
+use crate::{commands::Command, printable::Printable};
 
 /// See, check and do what the Vault sidecar policy does to pods, without a cluster
 ///
@@ -51,7 +52,8 @@ fn main() -> ExitCode {
         // A reader that has seen enough, such as `head`, is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("vsi: error: {error:#}");
+            let message = Printable::from(format!("{error:#}"));
+            anstream::eprintln!("vsi: error: {message}");
             command.failure()
         }
     }
@@ -60,12 +62,21 @@ fn main() -> ExitCode {
 /// Reads the command line; under the name `kubectl-vsi` it is a plugin, which people call by another name.
 fn parse() -> Arguments {
     let mut command = Arguments::command();
-    let program = env::args_os().next().unwrap_or_default();
-    let name = Path::new(&program).file_stem();
+    let arguments: Vec<_> = env::args_os().collect();
+    let program = arguments.first().map(Path::new);
+    let name = program.and_then(Path::file_stem);
     if name.is_some_and(|name| name == "kubectl-vsi") {
         command = command.bin_name("kubectl vsi");
     }
-    let matches = command.get_matches();
+    let parsed = command.clone().try_get_matches_from(&arguments);
+    let matches = parsed.unwrap_or_else(|error| {
+        // clap tells what is wrong with arguments as they are: it gets them as they can be shown.
+        let shown = arguments
+            .iter()
+            .map(|argument| OsString::from(Printable::from(argument).to_string()));
+        let told = command.try_get_matches_from(shown).err();
+        told.unwrap_or(error).exit()
+    });
     Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 

@@ -9,6 +9,7 @@ use crate::{
     admission::{Cluster, Verdict, template_of},
     findings::{Finding, Severity, annotation_in, message_without, name_of},
     manifests::{self, Document, Node},
+    printable::Printable,
     sources::Source,
 };
 
@@ -52,7 +53,7 @@ pub(crate) struct ReviewedDocument<'s> {
     pub(crate) source: &'s Source,
     pub(crate) document: Document<'s>,
     /// The objects' names, as far as they are pods or workloads.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Vec<Printable>,
     /// `None` where nothing changes.
     pub(crate) injected: Option<Value>,
 }
@@ -143,7 +144,7 @@ struct Visit<'v, 's, 'c> {
     node: &'v Node,
     cluster: &'v Cluster<'c>,
     prefix: &'v str,
-    names: &'v mut Vec<String>,
+    names: &'v mut Vec<Printable>,
 }
 
 impl Visit<'_, '_, '_> {
@@ -216,7 +217,7 @@ impl Visit<'_, '_, '_> {
         severity: Severity,
         message: &str,
         object: &Value,
-        name: &str,
+        name: &Printable,
         path: &[String],
     ) {
         let places = places_of_annotations(object);
@@ -236,9 +237,9 @@ impl Visit<'_, '_, '_> {
             line: self.node.line_of(&path),
             column: None,
             document: self.document,
-            object: Some(name.to_owned()),
-            message: message_without(message, annotation.as_deref()),
-            annotation,
+            object: Some(name.clone()),
+            message: Printable::from(message_without(message, annotation.as_deref())),
+            annotation: annotation.map(Printable::from),
         });
     }
 }

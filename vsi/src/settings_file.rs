@@ -7,6 +7,7 @@ use vault_sidecar_injector::Key;
 
 use crate::{
     manifests::{self, Mistake, Node},
+    printable::Printable,
     reference::annotations,
 };
 
@@ -14,9 +15,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Given {
     /// The file as people know it.
-    pub(crate) file: String,
+    pub(crate) file: Printable,
     /// The policy that they are of, if the file does not have the settings alone.
-    pub(crate) policy: Option<String>,
+    pub(crate) policy: Option<Printable>,
     pub(crate) settings: Value,
     /// Why the policy that they are of would not work.
     pub(crate) doubts: Vec<Doubt>,
@@ -31,7 +32,7 @@ pub(crate) enum Doubt {
     /// It may not change anything.
     NeverMutates,
     /// Its conditions are about another inject annotation than this, which is that of its settings.
-    NeverAsked(String),
+    NeverAsked(Printable),
 }
 
 impl fmt::Display for Doubt {
@@ -61,25 +62,25 @@ impl Given {
 #[derive(Debug)]
 pub(crate) enum Unusable {
     Unreadable {
-        file: String,
+        file: Printable,
         source: io::Error,
     },
     Malformed {
-        file: String,
+        file: Printable,
         mistake: Mistake,
     },
     /// What the file has in place of settings or a policy: `a Deployment (apps/v1)`.
     AnotherObject {
-        file: String,
-        object: String,
+        file: Printable,
+        object: Printable,
     },
     NoPolicyAmong {
-        file: String,
+        file: Printable,
         documents: usize,
     },
     SeveralPolicies {
-        file: String,
-        policies: Vec<String>,
+        file: Printable,
+        policies: Vec<Printable>,
     },
 }
 
@@ -111,7 +112,11 @@ impl fmt::Display for Unusable {
             Self::SeveralPolicies { file, policies } => write!(
                 formatter,
                 "{file} has several policies, and the settings of one are needed: {}",
-                policies.join(", ")
+                policies
+                    .iter()
+                    .map(Printable::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
         }
     }
@@ -122,8 +127,8 @@ const GROUP: &str = "policies.kubewarden.io";
 /// The settings in a file: its own, or those of each policy in it. `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<Given>, Unusable> {
     let (file, text) = match path == Path::new("-") {
-        true => ("stdin".to_owned(), io::read_to_string(io::stdin())),
-        false => (path.display().to_string(), fs::read_to_string(path)),
+        true => (Printable::from("stdin"), io::read_to_string(io::stdin())),
+        false => (Printable::from(path), fs::read_to_string(path)),
     };
     match text {
         Ok(text) => find(file, &text),
@@ -138,12 +143,12 @@ pub(crate) fn read_only(path: &Path) -> Result<Given, Unusable> {
         return Ok(all.swap_remove(0));
     }
     Err(Unusable::SeveralPolicies {
-        file: path.display().to_string(),
+        file: Printable::from(path),
         policies: all.into_iter().filter_map(|given| given.policy).collect(),
     })
 }
 
-fn find(file: String, text: &str) -> Result<Vec<Given>, Unusable> {
+fn find(file: Printable, text: &str) -> Result<Vec<Given>, Unusable> {
     let mut documents = Vec::new();
     for document in manifests::documents(text) {
         match document.content {
@@ -167,7 +172,7 @@ fn find(file: String, text: &str) -> Result<Vec<Given>, Unusable> {
     if let (Some(api_version), Some(kind)) =
         (member(&settings, "apiVersion"), member(&settings, "kind"))
     {
-        let object = format!("a {kind} ({api_version})");
+        let object = Printable::from(format!("a {kind} ({api_version})"));
         return Err(Unusable::AnotherObject { file, object });
     }
     Ok(vec![Given {
@@ -182,7 +187,7 @@ fn find(file: String, text: &str) -> Result<Vec<Given>, Unusable> {
 
 /// Adds the policies that an object at `path` of a document is, or has in its list.
 fn find_policies(
-    file: &str,
+    file: &Printable,
     document: &Node,
     object: &Value,
     path: &[String],
@@ -200,7 +205,7 @@ fn find_policies(
     };
     let spec = &object["spec"];
     policies.push(Given {
-        file: file.to_owned(),
+        file: file.clone(),
         policy: Some(policy),
         settings: spec["settings"].clone(),
         doubts: doubts(spec),
@@ -227,7 +232,7 @@ fn doubts(spec: &Value) -> Vec<Doubt> {
         .collect();
     let is_about = |text: &str| expressions.iter().any(|it| it.contains(text));
     if is_complete && is_about("/inject'") && !is_about(&inject) {
-        doubts.push(Doubt::NeverAsked(inject));
+        doubts.push(Doubt::NeverAsked(inject.into()));
     }
     doubts
 }
@@ -237,7 +242,7 @@ fn member<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
 }
 
 /// What people call a policy; `None` for other objects.
-fn name_of_policy(object: &Value) -> Option<String> {
+fn name_of_policy(object: &Value) -> Option<Printable> {
     let (group, _) = member(object, "apiVersion")?.split_once('/')?;
     let kind = member(object, "kind")?;
     if group != GROUP || !["ClusterAdmissionPolicy", "AdmissionPolicy"].contains(&kind) {
@@ -245,20 +250,20 @@ fn name_of_policy(object: &Value) -> Option<String> {
     }
     let metadata = &object["metadata"];
     let name = member(metadata, "name").unwrap_or("without a name");
-    Some(match member(metadata, "namespace") {
+    Some(Printable::from(match member(metadata, "namespace") {
         Some(namespace) => format!("{kind} {namespace}/{name}"),
         None => format!("{kind} {name}"),
-    })
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    type Found = (Option<String>, Value, Vec<Doubt>);
+    type Found = (Option<Printable>, Value, Vec<Doubt>);
 
     fn found(text: &str) -> Result<Vec<Found>, String> {
-        let all = find("settings.yaml".to_owned(), text).map_err(|error| error.to_string())?;
+        let all = find("settings.yaml".into(), text).map_err(|error| error.to_string())?;
         let found = all
             .into_iter()
             .map(|given| (given.policy, given.settings, given.doubts));
@@ -313,12 +318,12 @@ items:
     fn the_settings_of_every_policy_are_taken() {
         let expected = [
             (
-                Some("ClusterAdmissionPolicy all".to_owned()),
+                Some("ClusterAdmissionPolicy all".into()),
                 json!({"sidecars": "native"}),
                 Vec::new(),
             ),
             (
-                Some("AdmissionPolicy shop/own".to_owned()),
+                Some("AdmissionPolicy shop/own".into()),
                 json!({"vault": {"address": "http://vault"}}),
                 vec![Doubt::NeverMutates],
             ),
@@ -336,7 +341,7 @@ items:
             json!({"module": "m", "mutating": true, "matchConditions": condition,
                 "settings": {"annotations": {"prefix": prefix}}})
         };
-        let other = Doubt::NeverAsked("vault.example.org/inject".to_owned());
+        let other = Doubt::NeverAsked("vault.example.org/inject".into());
         for (spec, expected) in [
             (json!({"settings": {}}), vec![]),
             (json!({"mutating": false}), vec![Doubt::NeverMutates]),
@@ -360,7 +365,7 @@ items:
 
     #[test]
     fn a_setting_has_a_line() {
-        let all = find("policies.yaml".to_owned(), POLICIES).unwrap();
+        let all = find("policies.yaml".into(), POLICIES).unwrap();
         assert_eq!(all[0].line_of("sidecars"), 4);
         assert_eq!(all[1].line_of("vault.address"), 20);
         assert_eq!(all[1].line_of("vault.namespace"), 19);

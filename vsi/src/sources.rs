@@ -8,6 +8,8 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
+use crate::printable::Printable;
+
 /// The files that kubectl takes from a directory.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -25,7 +27,7 @@ pub(crate) struct SourceArguments {
 /// One file with manifests.
 pub(crate) struct Source {
     /// As people know it: the path as given.
-    pub(crate) name: String,
+    pub(crate) name: Printable,
     pub(crate) text: String,
 }
 
@@ -38,7 +40,7 @@ impl SourceArguments {
                 let text = io::read_to_string(io::stdin())
                     .context("cannot read manifests from standard input")?;
                 sources.push(Source {
-                    name: "stdin".to_owned(),
+                    name: Printable::from("stdin"),
                     text,
                 });
             } else if path.is_dir() {
@@ -47,7 +49,7 @@ impl SourceArguments {
                 if paths.is_empty() {
                     bail!(
                         "the directory {} has no file that ends in .yaml, .yml or .json",
-                        path.display()
+                        Printable::from(path)
                     );
                 }
                 for path in paths {
@@ -61,7 +63,7 @@ impl SourceArguments {
     }
 
     fn list(&self, directory: &Path, paths: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-        let in_directory = || format!("cannot read the directory {}", directory.display());
+        let in_directory = || format!("cannot read the directory {}", Printable::from(directory));
         let mut entries = fs::read_dir(directory)
             .with_context(in_directory)?
             .map(|entry| Ok(entry?.path()))
@@ -88,9 +90,9 @@ fn is_manifest(path: &Path) -> bool {
 
 fn read(path: &Path) -> anyhow::Result<Source> {
     let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the manifests {}", path.display()))?;
+        .with_context(|| format!("cannot read the manifests {}", Printable::from(path)))?;
     Ok(Source {
-        name: path.display().to_string(),
+        name: Printable::from(path),
         text,
     })
 }

@@ -7,6 +7,8 @@ use clap::Args;
 use policy_host::{ExecutionMode, Policy, PolicyType, ProtocolVersion, annotate};
 use serde::{Deserialize, Serialize};
 
+use crate::printable::Printable;
+
 /// The annotation that holds how the policy is used.
 const USAGE: &str = "io.kubewarden.policy.usage";
 
@@ -91,22 +93,26 @@ fn yes() -> bool {
 }
 
 pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let module = fs::read(&arguments.wasm_path)
-        .with_context(|| format!("cannot read the policy {}", arguments.wasm_path.display()))?;
-    let metadata = arguments.metadata_path.display();
+    let module = fs::read(&arguments.wasm_path).with_context(|| {
+        format!(
+            "cannot read the policy {}",
+            Printable::from(&arguments.wasm_path)
+        )
+    })?;
+    let metadata = Printable::from(&arguments.metadata_path);
     let text = fs::read_to_string(&arguments.metadata_path)
         .with_context(|| format!("cannot read the metadata {metadata}"))?;
     let mut document: Document = yaml_serde::from_str(&text)
         .with_context(|| format!("the metadata {metadata} is not that of a policy"))?;
     if let Some(path) = &arguments.usage_path {
         let usage = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the usage {}", path.display()))?;
+            .with_context(|| format!("cannot read the usage {}", Printable::from(path)))?;
         document.annotations.insert(USAGE.to_owned(), usage);
     }
     document.protocol_version = Some(Policy::from_bytes(&module)?.protocol_version()?);
 
     let annotated = annotate(&module, &document)?;
     fs::write(&arguments.output_path, annotated)
-        .with_context(|| format!("cannot write {}", arguments.output_path.display()))?;
+        .with_context(|| format!("cannot write {}", Printable::from(&arguments.output_path)))?;
     Ok(ExitCode::SUCCESS)
 }

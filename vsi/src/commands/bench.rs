@@ -13,7 +13,10 @@ use clap::Args;
 use policy_host::{AdmissionResponse, Policy, payload};
 use serde::Serialize;
 
-use crate::inputs::{PolicyArgument, SettingsArguments};
+use crate::{
+    inputs::{PolicyArgument, SettingsArguments},
+    printable::{self, Printable},
+};
 
 /// Measure how long the policy takes for each request
 ///
@@ -53,7 +56,7 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    policy: String,
+    policy: Printable,
     module_bytes: usize,
     compile: f64,
     iterations: usize,
@@ -63,7 +66,7 @@ struct Report {
 
 #[derive(Serialize)]
 struct Row {
-    request: String,
+    request: Printable,
     outcome: &'static str,
     instantiate: Summary,
     validate: Summary,
@@ -78,7 +81,7 @@ struct Summary {
 }
 
 struct Subject {
-    name: String,
+    name: Printable,
     outcome: &'static str,
     payload: Vec<u8>,
     instantiate: Vec<Duration>,
@@ -95,7 +98,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for path in &arguments.request_path {
         let request = loaded.read_request(path, false)?;
         subjects.push(Subject {
-            name: path.display().to_string(),
+            name: Printable::from(path),
             outcome: outcome(&loaded.policy.validate_request(&request, &settings)?),
             payload: payload(&request, &settings)?,
             instantiate: Vec::new(),
@@ -126,7 +129,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let mut output = io::stdout().lock();
     if arguments.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
+        writeln!(output, "{}", printable::json(&report)?)?;
     } else {
         write_table(&mut output, &report)?;
     }
@@ -207,7 +210,7 @@ fn write_table(output: &mut impl Write, report: &Report) -> io::Result<()> {
     let width = report
         .requests
         .iter()
-        .map(|row| row.request.chars().count())
+        .map(|row| row.request.to_string().chars().count())
         .chain(["request".len()])
         .max()
         .unwrap_or_default();
@@ -217,7 +220,7 @@ fn write_table(output: &mut impl Write, report: &Report) -> io::Result<()> {
         "request", "outcome", "part", "minimum", "median", "p95"
     )?;
     for row in &report.requests {
-        let mut labels = (row.request.as_str(), row.outcome);
+        let mut labels = (row.request.to_string(), row.outcome);
         for (part, summary) in [
             ("instantiate", &row.instantiate),
             ("validate", &row.validate),
@@ -228,7 +231,7 @@ fn write_table(output: &mut impl Write, report: &Report) -> io::Result<()> {
                 "{:width$}  {:8}  {part:11}  {:>9.1}  {:>9.1}  {:>9.1}",
                 labels.0, labels.1, summary.minimum, summary.median, summary.p95
             )?;
-            labels = ("", "");
+            labels = (String::new(), "");
         }
     }
     Ok(())

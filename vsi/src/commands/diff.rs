@@ -1,12 +1,21 @@
 //! `vsi diff`: shows what a policy does to an object, for people.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use policy_host::{AdmissionResponse, diff};
+use serde_json::Value;
 
-use crate::{findings::name_of, inputs::EvaluationArguments};
+use crate::{
+    findings::name_of,
+    inputs::EvaluationArguments,
+    manifests::Node,
+    printable::{self, Printable},
+};
 
 /// Show what the policy does to the request's object
 ///
@@ -49,7 +58,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     loaded.check_settings(&settings)?;
     let response = loaded.policy.validate_request(&request, &settings)?;
     for warning in response.warnings.iter().flatten() {
-        anstream::eprintln!("vsi: warning: {warning}");
+        anstream::eprintln!("vsi: warning: {}", Printable::from(warning));
     }
     if !response.allowed {
         anstream::eprintln!("vsi: rejected{}", reason(&response));
@@ -60,7 +69,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if response.patch.is_none() {
         anstream::eprintln!("vsi: accepted; the policy changes nothing");
     }
-    let mut output = anstream::stdout().lock();
+    let mut output = io::stdout();
     match arguments.output {
         Format::Diff => {
             let name = name_of(submitted);
@@ -68,15 +77,17 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 &*format!("{name} as submitted"),
                 &*format!("{name} as admitted"),
             );
-            if let Some(text) = diff::coloured(submitted, &admitted, names)? {
-                output.write_all(text.as_bytes())?;
+            if *submitted != admitted {
+                let [before, after] = [submitted, &admitted].map(|it| printable::lines(&yaml(it)));
+                let text = diff::coloured_text(&before, &after, names);
+                anstream::stdout().lock().write_all(text.as_bytes())?;
             }
         }
         Format::Patch => {
             let patch = response.json_patch()?.unwrap_or_default();
-            writeln!(output, "{}", serde_json::to_string_pretty(&patch)?)?;
+            writeln!(output, "{}", printable::json(&patch)?)?;
         }
-        Format::Yaml => output.write_all(yaml_serde::to_string(&admitted)?.as_bytes())?,
+        Format::Yaml => output.write_all(yaml(&admitted).as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -90,7 +101,11 @@ fn reason(response: &AdmissionResponse) -> String {
         .map(|code| format!(" (code {code})"))
         .unwrap_or_default();
     let message = status.message.as_deref().unwrap_or("no message");
-    format!("{code}: {message}")
+    format!("{code}: {}", Printable::from(message))
+}
+
+fn yaml(object: &Value) -> String {
+    Node::from_value(object).to_yaml()
 }
 
 #[cfg(test)]

@@ -13,9 +13,12 @@ use serde_json::Value;
 use terminal_size::terminal_size;
 use vault_sidecar_injector::{Key, nearest};
 
-use crate::reference::{
-    annotations,
-    settings::{self, Entry},
+use crate::{
+    printable::{self, Printable},
+    reference::{
+        annotations,
+        settings::{self, Entry},
+    },
 };
 
 const NAME: Style = Style::new().bold();
@@ -77,7 +80,7 @@ struct Selection {
 /// A name that is neither an annotation's nor a setting's.
 #[derive(Debug, PartialEq)]
 struct UnknownName {
-    name: String,
+    name: Printable,
     suggestions: Vec<String>,
 }
 
@@ -236,7 +239,7 @@ impl Selection {
             annotations: annotations.collect(),
             settings: settings.collect(),
         };
-        Ok(format!("{}\n", serde_json::to_string_pretty(&reference)?))
+        Ok(format!("{}\n", printable::json(&reference)?))
     }
 }
 
@@ -365,7 +368,7 @@ fn length(text: &str) -> usize {
 impl UnknownName {
     fn new(name: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: Printable::from(name),
             suggestions: suggestions(name),
         }
     }

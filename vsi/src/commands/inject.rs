@@ -1,6 +1,10 @@
 //! `vsi inject`: manifests with the sidecars that a cluster would add.
 
-use std::{fmt::Write as _, io::Write as _, process::ExitCode};
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{Args, ValueEnum};
 use policy_host::diff;
@@ -9,6 +13,7 @@ use serde_json::Value;
 use crate::{
     commands::review::ReviewArguments,
     manifests::Node,
+    printable::{self, Printable},
     report,
     review::{Review, ReviewedDocument},
 };
@@ -65,13 +70,18 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Format::Yaml => yaml(&review),
         Format::Json => json(&review)?,
         Format::Patch => patches(&review)?,
-        Format::Diff => differences(&review),
+        Format::Diff => {
+            let text = differences(&review);
+            anstream::stdout().lock().write_all(text.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
-    anstream::stdout().lock().write_all(text.as_bytes())?;
+    io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Documents that do not change stay as they stand in their file; of the others, what stands above them does.
+/// Documents that do not change stay as they stand in their file, unless they are JSON that would be no YAML; of the
+/// others, what stands above them does.
 fn yaml(review: &Review<'_>) -> String {
     let mut output = String::new();
     for reviewed in &review.documents {
@@ -81,7 +91,10 @@ fn yaml(review: &Review<'_>) -> String {
                 let content = node.updated(injected).to_yaml();
                 format!("{}{content}", document.head())
             }
-            None => document.text.to_owned(),
+            None => match &document.content {
+                Ok(Some(node)) if !document.is_yaml() => node.to_yaml(),
+                _ => document.text.to_owned(),
+            },
         };
         if !output.is_empty() {
             if !output.ends_with('\n') {
@@ -102,7 +115,7 @@ fn json(review: &Review<'_>) -> anyhow::Result<String> {
         let Some(value) = reviewed.injected.clone().or_else(|| submitted(reviewed)) else {
             continue;
         };
-        writeln!(output, "{}", serde_json::to_string_pretty(&value)?)?;
+        writeln!(output, "{}", printable::json(&value)?)?;
     }
     Ok(output)
 }
@@ -115,7 +128,7 @@ fn patches(review: &Review<'_>) -> anyhow::Result<String> {
         };
         let after = reviewed.injected.as_ref().unwrap_or(&submitted);
         let patch = json_patch::diff(&submitted, after);
-        writeln!(output, "{}", serde_json::to_string_pretty(&patch)?)?;
+        writeln!(output, "{}", printable::json(&patch)?)?;
     }
     Ok(output)
 }
@@ -126,9 +139,11 @@ fn differences(review: &Review<'_>) -> String {
         let Some((node, injected)) = node_and_injected(reviewed) else {
             continue;
         };
-        let name = format!("{} ({})", reviewed.source.name, reviewed.names.join(", "));
+        let names: Vec<_> = reviewed.names.iter().map(Printable::to_string).collect();
+        let name = format!("{} ({})", reviewed.source.name, names.join(", "));
         let names = (name.as_str(), &*format!("{name}, injected"));
-        let (before, after) = (node.to_yaml(), node.updated(injected).to_yaml());
+        let [before, after] =
+            [node, &node.updated(injected)].map(|it| printable::lines(&it.to_yaml()));
         output.push_str(&diff::coloured_text(&before, &after, names));
     }
     output

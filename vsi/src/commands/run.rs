@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use crate::inputs::EvaluationArguments;
+use crate::{inputs::EvaluationArguments, printable};
 
 /// Evaluate one request and print the AdmissionResponse as one line of JSON
 ///
@@ -54,6 +54,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     loaded.check_settings(&settings)?;
     let response = loaded.policy.validate_request(&request, &settings)?;
-    writeln!(io::stdout(), "{}", serde_json::to_string(&response)?)?;
+    let answer = printable::in_json(&serde_json::to_string(&response)?);
+    writeln!(io::stdout(), "{answer}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ use vault_sidecar_injector::settings_problems;
 
 use crate::{
     inputs::PolicyFile,
+    printable::{self, Printable},
     reference::effective::Effective,
     settings_file::{self, Given, Unusable},
 };
@@ -116,19 +117,14 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         };
         for given in &all {
+            let name = given.policy.iter().map(|policy| format!(" {policy}:"));
+            let name = name.collect::<String>();
             for doubt in &given.doubts {
-                let policy = given.policy.as_deref().unwrap_or_default();
-                anstream::eprintln!("vsi: warning: {}: {policy}: {doubt}", given.file);
+                anstream::eprintln!("vsi: warning: {}:{name} {doubt}", given.file);
             }
             let problems = problems(&policy, &given.settings)?;
             if problems.is_empty() {
-                let policy = given.policy.iter().map(|policy| format!(" {policy}:"));
-                writeln!(
-                    output,
-                    "{}:{} valid",
-                    given.file,
-                    policy.collect::<String>()
-                )?;
+                writeln!(output, "{}:{name} valid", given.file)?;
             } else {
                 code = ExitCode::FAILURE;
             }
@@ -167,7 +163,7 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
     let effective = Effective::new(&settings);
     let text = match arguments.output {
         Format::Yaml => effective.yaml(arguments.documented),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&effective)?),
+        Format::Json => format!("{}\n", printable::json(&effective)?),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -190,10 +186,10 @@ struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            "" => formatter.write_str(&self.message),
-            path => write!(formatter, "{path}: {}", self.message),
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", Printable::from(&self.path))?;
         }
+        Printable::from(&self.message).fmt(formatter)
     }
 }
 

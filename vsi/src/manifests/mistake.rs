@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::printable::Printable;
+
 /// Something in a file that cannot be read.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mistake {
@@ -9,7 +11,7 @@ pub(crate) struct Mistake {
     pub(crate) line: usize,
     /// The character of the line, from 1.
     pub(crate) column: usize,
-    pub(crate) message: String,
+    pub(crate) message: Printable,
     kind: Kind,
 }
 
@@ -45,7 +47,7 @@ impl Mistake {
         Self {
             line: position.line,
             column: position.column,
-            message: message.into(),
+            message: Printable::from(message.into()),
             kind: Kind::Other,
         }
     }

@@ -39,6 +39,12 @@ impl<'a> Document<'a> {
         &self.text[..length]
     }
 
+    /// Whether its text can stand among YAML: JSON can have characters in it that YAML has not.
+    pub(crate) fn is_yaml(&self) -> bool {
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(self.text);
+        !text.contains(read::is_refused)
+    }
+
     /// Whether nothing but what belongs to a document's head stands before a line `---`.
     pub(crate) fn begins_with_separator(&self) -> bool {
         let text = self.text.strip_prefix('\u{feff}').unwrap_or(self.text);

@@ -27,6 +27,12 @@ pub(super) struct Read {
     pub(super) content: Result<Option<Node>, Mistake>,
 }
 
+/// Whether a character can only stand in YAML as an escape.
+pub(super) fn is_refused(character: char) -> bool {
+    character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{85}')
+        || matches!(character, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
 /// Reads the text of one document, which begins on `first_line` of its file.
 pub(super) fn document(text: &str, first_line: usize) -> Read {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -108,10 +114,6 @@ impl<'a> Source<'a> {
 
     /// libyaml does not say where it found a character that it refuses.
     fn check_characters(&self) -> Result<(), Mistake> {
-        let is_refused = |character: char| {
-            character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{85}')
-                || matches!(character, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-        };
         match self
             .text
             .char_indices()

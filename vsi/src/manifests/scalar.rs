@@ -6,6 +6,8 @@
 
 use serde_json::{Number, Value};
 
+use crate::printable;
+
 /// How a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
@@ -219,10 +221,10 @@ pub(super) fn string_style(text: &str) -> Style {
     }
 }
 
-/// Whether libyaml's emitter can be trusted with the text in any style. It breaks lines at these
-/// characters, as YAML 1.1 does and YAML 1.2 does not.
+/// Whether the text needs escapes, and so double quotes. A terminal would act on such characters, and at some of
+/// them libyaml's emitter breaks lines, as YAML 1.1 does and YAML 1.2 does not.
 pub(super) fn must_be_escaped(text: &str) -> bool {
-    text.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'])
+    !text.chars().all(printable::is_data)
 }
 
 /// Says which texts are certainly strings, and not which ones are not: readers differ too much.

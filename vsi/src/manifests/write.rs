@@ -9,6 +9,7 @@ use super::{
     node::{Content, Node},
     scalar::{Style, must_be_escaped},
 };
+use crate::printable;
 
 /// Where a scalar stands, as far as it limits how it can be written.
 #[derive(Clone, Copy, PartialEq)]
@@ -24,7 +25,9 @@ impl Node {
         let mut text = Vec::new();
         self.emit_document(&mut text)
             .expect("a tree has its events in order, and memory takes everything that is written");
-        String::from_utf8(text).expect("the emitter was told to write UTF-8")
+        let text = String::from_utf8(text).expect("the emitter was told to write UTF-8");
+        // In double quotes the emitter escapes what is none of YAML's characters, and a few others.
+        printable::in_yaml(&text)
     }
 
     fn emit_document(&self, text: &mut Vec<u8>) -> Result<()> {

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use super::settings::{self, Entry};
+use crate::printable;
 
 /// The sections that `null` unsets. To the policy any other that is `null` is one in which nothing is given.
 const OPTIONAL_SECTIONS: [&str; 6] = [
@@ -53,7 +54,8 @@ impl Effective {
     pub(crate) fn yaml(&self, is_documented: bool) -> String {
         let mut text = String::new();
         self.write(0, is_documented, &mut text);
-        text
+        // What is not plain is in double quotes, as in JSON.
+        printable::in_yaml(&text)
     }
 
     fn write(&self, depth: usize, is_documented: bool, text: &mut String) {

@@ -14,11 +14,11 @@ pub(super) fn write(output: &mut impl Write, finding: &Finding) -> io::Result<()
     writeln!(
         output,
         "::{command} file={},line={}{},title={}::{}",
-        property(&finding.file),
+        property(&finding.file.to_string()),
         finding.line,
         column.unwrap_or_default(),
         property(&finding.place()),
-        data(&finding.message)
+        data(&finding.message.to_string())
     )
 }
 
@@ -36,6 +36,23 @@ fn property(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::example;
+
+    #[test]
+    fn a_finding_is_a_line_whatever_is_in_it() {
+        let finding = Finding {
+            file: "a\n::b%".into(),
+            object: Some("Pod/a\r,::b".into()),
+            annotation: None,
+            message: "##[c]\n::d\u{1b}".into(),
+            ..example()
+        };
+        let mut output = Vec::new();
+        write(&mut output, &finding).unwrap();
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            "::error file=a\\n%3A%3Ab%25,line=12,title=document 2%2C Pod/a\\r%2C%3A%3Ab::\\u{23}#[c]\\n::d\\u{1b}\n"
+        );
+    }
 
     #[test]
     fn what_means_something_in_a_command_is_escaped() {

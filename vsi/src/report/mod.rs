@@ -40,12 +40,12 @@ impl Format {
 fn example() -> Finding {
     Finding {
         severity: crate::findings::Severity::Error,
-        file: "apps/shop, old.yaml".to_owned(),
+        file: "apps/shop, old.yaml".into(),
         line: 12,
         column: None,
         document: 2,
-        object: Some("Deployment/orders".to_owned()),
-        annotation: Some("sidecar.vault.talend.org/mode".to_owned()),
-        message: "100% wrong: `x`".to_owned(),
+        object: Some("Deployment/orders".into()),
+        annotation: Some("sidecar.vault.talend.org/mode".into()),
+        message: "100% wrong: `x`".into(),
     }
 }

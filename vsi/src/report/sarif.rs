@@ -1,8 +1,11 @@
 //! Findings as a SARIF 2.1.0 log: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
 
-use std::io::{self, Write};
+use std::{
+    ffi::OsStr,
+    io::{self, Write},
+};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 
 use crate::findings::{Finding, Severity};
@@ -54,7 +57,7 @@ fn result(finding: &Finding) -> Value {
     if let Some(column) = finding.column {
         region["startColumn"] = json!(column);
     }
-    let uri = utf8_percent_encode(&finding.file, ESCAPED).to_string();
+    let uri = uri(finding.file.raw());
     json!({
         "ruleId": rule,
         "ruleIndex": RULES.iter().position(|(id, _)| *id == rule),
@@ -64,8 +67,20 @@ fn result(finding: &Finding) -> Value {
     })
 }
 
+/// The reference to a file, whose name can have any bytes.
+fn uri(path: &OsStr) -> String {
+    let uri = percent_encode(path.as_encoded_bytes(), ESCAPED).to_string();
+    match uri.trim_start_matches('/') {
+        // Behind two slashes the name of a host is expected.
+        path if uri.starts_with("//") => format!("/{path}"),
+        _ => uri,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
     use crate::report::example;
 
@@ -91,6 +106,19 @@ mod tests {
             })
         );
         assert_eq!(run["tool"]["driver"]["rules"][1]["id"], "refused");
+    }
+
+    #[test]
+    fn a_file_has_a_uri_whatever_its_name_is() {
+        for (path, expected) in [
+            (&b"a b%#?:,.yaml"[..], "a%20b%25%23%3F%3A%2C.yaml"),
+            (b"../\n\x1b\x7f\xe9", "../%0A%1B%7F%E9"),
+            ("é\u{202e}".as_bytes(), "%C3%A9%E2%80%AE"),
+            (b"/tmp//a", "/tmp//a"),
+            (b"//tmp/a", "/tmp/a"),
+        ] {
+            assert_eq!(uri(OsStr::from_bytes(path)), expected);
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ mod tests {
             column: Some(3),
             object: None,
             annotation: None,
-            message: "a tab cannot indent".to_owned(),
+            message: "a tab cannot indent".into(),
             ..example()
         };
         assert_eq!(

@@ -10,6 +10,7 @@ mod guests;
 mod inject;
 mod injected;
 mod plugin;
+mod printable;
 mod settings;
 mod stream;
 mod support;
