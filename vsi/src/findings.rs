@@ -62,6 +62,16 @@ pub(crate) fn annotation_in(
     present: &BTreeSet<&str>,
     prefix: &str,
 ) -> Option<String> {
+    // A name with letters that no name should have is told by where it stands, in the warning that it is unknown.
+    let behind = message.strip_prefix("annotation ").unwrap_or_default();
+    let is_first = |name: &&str| {
+        let rest = behind.strip_prefix(*name);
+        rest.is_some_and(|rest| rest.starts_with([' ', ':']))
+    };
+    let first = present.iter().copied().filter(is_first);
+    if let Some(longest) = first.max_by_key(|name| name.len()) {
+        return Some(longest.to_owned());
+    }
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
     message
         .split(|letter| !is_of_name(letter))
@@ -77,12 +87,12 @@ pub(crate) fn annotation_in(
 
 /// A message in one line, without the annotation that is told beside it.
 pub(crate) fn message_without(message: &str, annotation: Option<&str>) -> String {
-    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let rest = annotation.and_then(|name| {
         let rest = message.strip_prefix("annotation ")?.strip_prefix(name)?;
         rest.strip_prefix(": ").or(rest.strip_prefix(' '))
     });
-    rest.unwrap_or(&message).to_owned()
+    let words = rest.unwrap_or(message).split_whitespace();
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -113,7 +123,8 @@ mod tests {
 
     #[test]
     fn the_annotation_is_found_in_the_message() {
-        let present = BTreeSet::from(["example.org/team"]);
+        let odd = "sidecar.vault.talend.org/mode\n::error::x: y";
+        let present = BTreeSet::from(["example.org/team", "sidecar.vault.talend.org/mode", odd]);
         for (message, expected) in [
             (
                 "annotation sidecar.vault.talend.org/mode: unknown mode",
@@ -127,6 +138,7 @@ mod tests {
                 "annotation example.org/team: expected a string",
                 Some("example.org/team"),
             ),
+            (&format!("annotation {odd} is unknown"), Some(odd)),
             ("image example.org/other is not allowed", None),
             ("annotations are below sidecar.vault.talend.org/", None),
         ] {

@@ -219,6 +219,18 @@ fn letters_of_all_languages_stay_as_they_are() {
 }
 
 #[test]
+fn an_annotation_is_told_by_its_whole_name() {
+    let name = "sidecar.vault.talend.org/mode\n::error::b c";
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "annotations": {name: "d"}}});
+    let directory = Directory::with("app.json", pod.to_string());
+    let [text, _] = shown(check(&directory, "text", &["app.json".as_ref()]));
+    let place =
+        r"app.json:1: warning: document 1, Pod/a, sidecar.vault.talend.org/mode\n::error::b c";
+    let message = "has no effect without sidecar.vault.talend.org/inject";
+    assert_eq!(text, format!("{place}: {message}\n"));
+}
+
+#[test]
 fn files_can_have_any_name() {
     let names = [
         (&b"a b%#?.yaml"[..], "a b%#?.yaml", "a%20b%25%23%3F.yaml"),
