@@ -3,11 +3,14 @@
 
 use std::borrow::Cow;
 
-use crate::json::{self, Json, Members, NotJson, Reader};
+use crate::json::{self, Json, NotJson, Reader};
 use crate::patch::Patched;
 
 /// The status code of every rejection: the manifest is understood, and cannot be carried out.
 const UNPROCESSABLE: &str = "422";
+
+/// The most bytes of a name of Kubernetes' in JSON: 253 letters, however they are written.
+const LONGEST_NAME: usize = 2048;
 
 /// What is read of a Kubernetes admission request, still in its JSON text.
 #[derive(Debug)]
@@ -20,8 +23,6 @@ pub struct Request<'a> {
     /// The namespace of the request, which decides where the object ends up.
     pub namespace: Cow<'a, str>,
     pub object: Option<Json<'a>>,
-    /// The object's members, which are found on the way through the payload.
-    pub members: Members<'a>,
     /// The object as it was before an update.
     pub old_object: Option<Json<'a>>,
     pub settings: Option<Json<'a>>,
@@ -43,18 +44,13 @@ impl<'a> Request<'a> {
         let (mut kind, mut operation) = (None, None);
         let (mut namespace, mut settings) = (Json::NULL, None);
         let (mut object, mut old_object) = (None, None);
-        let mut members = Members::default();
         let mut reader = Reader::new(payload);
-        reader.object(|reader, name| {
-            match &*name {
-                "request" => reader.object(|reader, name| {
-                    if name == "object" {
-                        let read = reader.value_and_members()?;
-                        (object, members) = (given(read.0), read.1);
-                        return Ok(());
-                    }
+        reader.object_as_written(|reader, name| {
+            match name {
+                "request" => reader.object_as_written(|reader, name| {
                     let value = reader.value()?;
-                    match &*name {
+                    match name {
+                        "object" => object = given(value),
                         "kind" => kind = Some(value),
                         "operation" => operation = Some(value),
                         "namespace" => namespace = value,
@@ -71,10 +67,11 @@ impl<'a> Request<'a> {
             Ok(())
         })?;
         reader.end()?;
+        let kind = kind.filter(|kind| kind.text().len() <= 4 * LONGEST_NAME);
         let kind = kind.ok_or(NotJson)?.object().map_err(|_| NotJson)?;
         let text = |value: Json<'a>| match value.is_null() {
             true => Ok(Cow::Borrowed("")),
-            false => value.string().map(|text| text.0).map_err(|_| NotJson),
+            false => short_text(value),
         };
         Ok(Request {
             group: text(kind.get("group").unwrap_or(Json::NULL))?,
@@ -82,7 +79,6 @@ impl<'a> Request<'a> {
             operation: required_text(operation)?,
             namespace: text(namespace)?,
             object,
-            members,
             old_object,
             settings,
         })
@@ -94,8 +90,15 @@ fn given(value: Json<'_>) -> Option<Json<'_>> {
 }
 
 fn required_text(value: Option<Json<'_>>) -> Result<Cow<'_, str>, NotJson> {
-    let text = value.ok_or(NotJson)?.string();
-    text.map(|text| text.0).map_err(|_| NotJson)
+    short_text(value.ok_or(NotJson)?)
+}
+
+/// A name. A longer text is none, and to read its escapes would take long.
+fn short_text(value: Json<'_>) -> Result<Cow<'_, str>, NotJson> {
+    match value.text().len() {
+        0..=LONGEST_NAME => value.string().map(|text| text.0).map_err(|_| NotJson),
+        _ => Err(NotJson),
+    }
 }
 
 /// What the policy answers.

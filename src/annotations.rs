@@ -122,20 +122,38 @@ pub struct Annotations<'a> {
     more_unknown: usize,
 }
 
-/// An annotation that is no string, which Kubernetes does not allow.
+/// The most bytes of an annotation's name behind the slash.
+const LONGEST_NAME: usize = 63;
+
+/// The most bytes of one of the policy's annotations: what it becomes has to fit an environment variable.
+pub const LONGEST: usize = 128_000;
+
+/// An annotation that is not looked into.
 #[derive(Debug, Eq, PartialEq)]
-pub struct NotAString {
-    pub annotation: String,
-    pub found: String,
+pub enum Unreadable {
+    /// Kubernetes does not allow it.
+    NotAString {
+        annotation: String,
+        found: String,
+    },
+    TooLong {
+        annotation: String,
+        bytes: usize,
+    },
 }
 
-impl fmt::Display for NotAString {
+impl fmt::Display for Unreadable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "annotation {}: {}; put the value in quotes",
-            self.annotation, self.found
-        )
+        match self {
+            Unreadable::NotAString { annotation, found } => write!(
+                formatter,
+                "annotation {annotation}: {found}; put the value in quotes"
+            ),
+            Unreadable::TooLong { annotation, bytes } => write!(
+                formatter,
+                "annotation {annotation} has {bytes} bytes, and at most {LONGEST} are possible"
+            ),
+        }
     }
 }
 
@@ -143,7 +161,7 @@ impl<'a> Annotations<'a> {
     /// Reads the annotations whose key is `PREFIX/NAME`; `None` where no [`Key::Inject`] is among them.
     ///
     /// All annotations of the pod must be strings, as Kubernetes wants it.
-    pub fn read(members: &Members<'a>, prefix: &'a str) -> Result<Option<Self>, NotAString> {
+    pub fn read(members: &Members<'a>, prefix: &'a str) -> Result<Option<Self>, Unreadable> {
         let mut annotations = Annotations {
             prefix,
             values: [const { None }; Key::ALL.len()],
@@ -156,7 +174,7 @@ impl<'a> Annotations<'a> {
         }
         let mut unknown = First::default();
         for (name, value) in members.iter() {
-            let text = value.string().map_err(|found| NotAString {
+            let text = value.string().map_err(|found| Unreadable::NotAString {
                 annotation: name.to_string(),
                 found,
             })?;
@@ -167,7 +185,15 @@ impl<'a> Annotations<'a> {
                 continue;
             };
             match Key::ALL.iter().find(|key| key.name() == short) {
+                Some(_) if text.len() > LONGEST => {
+                    return Err(Unreadable::TooLong {
+                        annotation: name.to_string(),
+                        bytes: text.len(),
+                    });
+                }
                 Some(key) => annotations.values[*key as usize] = Some(text.0),
+                // Kubernetes takes no longer ones.
+                None if short.len() > LONGEST_NAME => unknown.add_unnamed(),
                 None => unknown.add(short),
             }
         }

@@ -219,6 +219,22 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The same with names as they are written. Those that the host writes have no escapes.
+    pub fn object_as_written(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &'a str) -> Result<(), NotJson>,
+    ) -> Result<(), NotJson> {
+        self.sequence(b'{', b'}', |reader| {
+            reader.skip_space();
+            let start = reader.position + 1;
+            reader.skip_string()?;
+            let name = &reader.text[start..reader.position - 1];
+            reader.skip_space();
+            reader.take(b':')?;
+            read(reader, name)
+        })
+    }
+
     /// Calls `read` for each item of the list that comes next, to read it.
     pub fn list(
         &mut self,
@@ -391,21 +407,28 @@ fn code_unit(bytes: &[u8], position: usize) -> Result<u32, NotJson> {
 
 /// A string's text with its escapes in full.
 fn unescaped(text: &str) -> Result<String, NotJson> {
+    let bytes = text.as_bytes();
     let mut whole = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('\\') {
-        whole.push_str(&rest[..start]);
-        let bytes = rest.as_bytes();
-        let (character, length) = match bytes.get(start + 1).ok_or(NotJson)? {
+    let mut position = 0;
+    loop {
+        let start = position;
+        while bytes.get(position).is_some_and(|byte| *byte != b'\\') {
+            position += 1;
+        }
+        whole.push_str(&text[start..position]);
+        if position == bytes.len() {
+            return Ok(whole);
+        }
+        let (character, length) = match bytes.get(position + 1).ok_or(NotJson)? {
             b'b' => ('\u{8}', 2),
             b'f' => ('\u{c}', 2),
             b'n' => ('\n', 2),
             b'r' => ('\r', 2),
             b't' => ('\t', 2),
-            b'u' => match code_unit(bytes, start)? {
+            b'u' => match code_unit(bytes, position)? {
                 // Half of a character beyond 16 bits, of which the other half comes next.
-                high @ 0xd800..0xdc00 if bytes.get(start + 6..start + 8) == Some(br"\u") => {
-                    let low = code_unit(bytes, start + 6)?;
+                high @ 0xd800..0xdc00 if bytes.get(position + 6..position + 8) == Some(br"\u") => {
+                    let low = code_unit(bytes, position + 6)?;
                     let low = low.checked_sub(0xdc00).filter(|low| *low < 0x400);
                     let number = 0x1_0000 + ((high - 0xd800) << 10) + low.ok_or(NotJson)?;
                     (char::from_u32(number).ok_or(NotJson)?, 12)
@@ -416,10 +439,8 @@ fn unescaped(text: &str) -> Result<String, NotJson> {
             _ => return Err(NotJson),
         };
         whole.push(character);
-        rest = rest.get(start + length..).ok_or(NotJson)?;
+        position += length;
     }
-    whole.push_str(rest);
-    Ok(whole)
 }
 
 /// Appends a string in JSON.

@@ -23,7 +23,7 @@ use std::fmt::Display;
 use admission::{Answer, Request};
 use annotations::Annotations;
 pub use annotations::Key;
-use injection::{Injection, Surroundings, update};
+use injection::{Injection, MOST_ADDED, Surroundings, update};
 use intent::{Ask, Intent, Subject};
 use json::Json;
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
@@ -32,12 +32,8 @@ use patch::Patched;
 use pod::Pod;
 use settings::{Identity, Settings};
 pub use suggestion::nearest;
-use workload::PodTemplate;
 pub use workload::template_path;
-
-/// The most bytes of an object that asks for injection: with all that may be added, etcd's limit of 1.5 MiB is not far,
-/// and annotations, of which most texts are, have 256 KiB together.
-const MOST_BYTES: usize = 512 * 1024;
+use workload::{MOST_BYTES, PodTemplate};
 
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]
@@ -99,6 +95,9 @@ fn decide<'a>(
         decide_change(&request, old, new, warnings)?;
         return Ok(None);
     }
+    if PodTemplate::is_in(&request) && is_too_large(&request)? {
+        return Ok(None);
+    }
     let template = match PodTemplate::find(&request).map_err(text)? {
         Some(template) if template.may_ask() && !template.is_left_alone() => template,
         _ => return Ok(None),
@@ -121,12 +120,6 @@ fn decide<'a>(
         Ask::Yes => {}
     }
 
-    let bytes = template.object.text().len();
-    if bytes > MOST_BYTES {
-        return Err(format!(
-            "the object has {bytes} bytes, and at most {MOST_BYTES} are possible for one that asks for injection"
-        ));
-    }
     let path = template
         .workload
         .as_ref()
@@ -162,6 +155,26 @@ fn decide<'a>(
     Patched::new(template.object, patch).map(Some).map_err(text)
 }
 
+/// Whether an object is larger than what is looked into, and asks for nothing: one that may ask is refused. That is told
+/// from its text, because to look into it would take too long.
+fn is_too_large(request: &Request<'_>) -> Result<bool, String> {
+    let text = request.object.map_or("", Json::text);
+    if text.len() <= MOST_BYTES {
+        return Ok(false);
+    }
+    let Some(settings) = settings_for(request)? else {
+        return Ok(true);
+    };
+    let inject = settings.annotations.name(Key::Inject);
+    match text.contains(&format!("\"{inject}\"")) {
+        true => Err(format!(
+            "the object has {} bytes, and at most {MOST_BYTES} are possible with annotation {inject}",
+            text.len()
+        )),
+        false => Ok(true),
+    }
+}
+
 /// Whether a pod that is there already may become another.
 fn decide_change(
     request: &Request<'_>,
@@ -169,6 +182,13 @@ fn decide_change(
     new: Json<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
+    // An injected pod has at most what it had and what was added.
+    if old.text().len().max(new.text().len()) > MOST_BYTES + MOST_ADDED {
+        return match old.text().contains("\"tvsi-") {
+            true => Err("spec: a pod that has been injected cannot become so large".to_owned()),
+            false => Ok(()),
+        };
+    }
     let old = Pod::read(old).map_err(text)?;
     if !update::is_injected(&old) {
         return Ok(());

@@ -46,6 +46,11 @@ impl<'a> First<'a> {
         }
     }
 
+    /// Counts a name that is not to be told.
+    pub fn add_unnamed(&mut self) {
+        self.more += 1;
+    }
+
     /// The names in their order, and the number of the others.
     pub fn into_sorted(self) -> (Vec<&'a str>, usize) {
         (self.names.into_sorted_vec(), self.more)

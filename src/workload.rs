@@ -6,6 +6,10 @@ use crate::admission::Request;
 use crate::json::{Json, Members};
 use crate::pod::Malformed;
 
+/// The most bytes of an object that asks for injection: as much as all annotations of an object can have. What is in it
+/// is read several times, and whoever submits it chooses how much of it there is.
+pub const MOST_BYTES: usize = 256 * 1024;
+
 /// A pod as submitted, or a pod template, of which only the annotations have been read.
 #[derive(Debug)]
 pub struct PodTemplate<'a> {
@@ -72,6 +76,10 @@ pub fn changed_pod<'a>(request: &Request<'a>) -> Result<Option<(Json<'a>, Json<'
     Ok(Some((old, new.ok_or_else(missing)?)))
 }
 
+fn is_checked(request: &Request<'_>, is_pod: bool) -> bool {
+    request.operation == "CREATE" || (request.operation == "UPDATE" && !is_pod)
+}
+
 /// The parts of an object or a template that are read.
 struct Shape<'a> {
     metadata: Members<'a>,
@@ -97,6 +105,12 @@ impl<'a> Shape<'a> {
 }
 
 impl<'a> PodTemplate<'a> {
+    /// Whether a request is one that [`find`](Self::find) looks into.
+    pub fn is_in(request: &Request<'_>) -> bool {
+        let entry = entry(&request.group, &request.kind);
+        entry.is_some_and(|(_, _, path)| is_checked(request, path.is_empty()))
+    }
+
     /// Finds the pod in the object of a request that creates one, or that creates or changes a workload;
     /// `None` for all other requests.
     pub fn find(request: &Request<'a>) -> Result<Option<Self>, Malformed> {
@@ -104,20 +118,18 @@ impl<'a> PodTemplate<'a> {
             return Ok(None);
         };
         let is_pod = path.is_empty();
-        let is_checked =
-            request.operation == "CREATE" || (request.operation == "UPDATE" && !is_pod);
-        if !is_checked {
+        if !is_checked(request, is_pod) {
             return Ok(None);
         }
         let Some(object) = request.object else {
             return Err(Malformed::new("object", "missing"));
         };
-        if request.members.0.is_empty() {
-            // It is an object with nothing in it, or none.
-            let checked = object.object().map(|_| None);
-            return checked.map_err(|problem| Malformed::new("metadata", problem));
+        let members = object.object();
+        let members = members.map_err(|problem| Malformed::new("metadata", problem))?;
+        if members.0.is_empty() {
+            return Ok(None);
         }
-        let shape = Shape::read(&request.members, "")?;
+        let shape = Shape::read(&members, "")?;
         let owner_references = shape.metadata.given("ownerReferences");
         if is_pod {
             return Ok(Some(PodTemplate {
@@ -139,7 +151,11 @@ impl<'a> PodTemplate<'a> {
             is_being_deleted: shape.metadata.given("deletionTimestamp").is_some(),
             template,
             old_template: match &*request.operation {
-                "UPDATE" => request.old_object.and_then(|old| at(old, path)),
+                // One that is so much larger is another one.
+                "UPDATE" => request
+                    .old_object
+                    .filter(|old| old.text().len() <= 2 * MOST_BYTES)
+                    .and_then(|old| at(old, path)),
                 _ => None,
             },
         };

@@ -128,6 +128,9 @@ pub fn changes(
     Ok(changes.all)
 }
 
+/// About what stands around the name and the path of a mount: `{"name":"","mountPath":"","readOnly":true}`.
+const AROUND_MOUNT: usize = 42;
+
 /// Changes that are together no larger than a pod can become. The many containers of a large request would
 /// have each its own copy of the scripts and destinations.
 #[derive(Default)]
@@ -144,7 +147,7 @@ impl Changes {
             .iter()
             .chain(change.post_start.iter().flatten());
         self.bytes += mounts
-            .map(|mount| mount.name.len() + mount.mount_path.len())
+            .map(|mount| mount.name.len() + mount.mount_path.len() + AROUND_MOUNT)
             .chain(words.map(String::len))
             .sum::<usize>();
         if self.bytes > MOST_ADDED {

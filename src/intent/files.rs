@@ -1,10 +1,12 @@
 //! The files with secrets: their destinations, templates and commands, which go together by their order.
 
+use std::cell::{Cell, RefCell};
+
 use super::reader::Reader;
 use super::value::{Given, is_relative_path, not_plain};
 use super::{AppRole, Delivery, Login, Refusal, SecretFile, restricted, template};
 use crate::annotations::Key;
-use crate::settings::Work;
+use crate::settings::{TooMuchWork, Work};
 
 /// The most files that a pod can ask for.
 const MOST_FILES: usize = 256;
@@ -14,10 +16,6 @@ const LONGEST_DESTINATION: usize = 1024;
 
 /// The most bytes of a template.
 const LONGEST_TEMPLATE: usize = 96 * 1024;
-
-/// The most bytes of all templates together: several times what the configuration can have, so that nobody looks at
-/// each of them in vain for as long as somebody wishes.
-const MOST_OF_TEMPLATES: usize = 512 * 1024;
 
 /// Reads the files, at least one.
 pub fn read(
@@ -259,16 +257,28 @@ fn own_templates(
         .into_iter()
         .map(template::without_heredoc_escapes)
         .collect();
-    let bytes = templates.iter().map(String::len).sum();
-    if bytes > MOST_OF_TEMPLATES {
-        return Err(Refusal::TemplatesTooLong {
-            annotation: given.name.clone(),
-            bytes,
-            limit: MOST_OF_TEMPLATES,
-        });
-    }
-    let denied = &reader.settings.restrictions.denied_template_functions;
-    let is_denied = |function: &str| denied.iter().any(|denied| denied.matches(function));
+    let denied = reader
+        .settings
+        .restrictions
+        .denied_template_functions
+        .iter();
+    // Most are plain names, and a template can have very many calls.
+    let (patterns, names): (Vec<_>, Vec<_>) = denied.partition(|denied| denied.is_pattern());
+    let names: Vec<_> = names.into_iter().map(|name| name.as_str()).collect();
+    let (work, is_too_much) = (RefCell::new(Work::default()), Cell::new(false));
+    let is_denied = |function: &str| {
+        if names.contains(&function) {
+            return true;
+        }
+        let letters = patterns.len() * (function.len() + 1);
+        match work.borrow_mut().spend(letters) {
+            Ok(()) => patterns.iter().any(|pattern| pattern.matches(function)),
+            Err(TooMuchWork) => {
+                is_too_much.set(true);
+                true
+            }
+        }
+    };
     for (position, template) in (1..).zip(&templates) {
         if template.len() > LONGEST_TEMPLATE {
             return Err(Refusal::TemplateTooLong {
@@ -278,10 +288,16 @@ fn own_templates(
                 limit: LONGEST_TEMPLATE,
             });
         }
-        template::check(template, is_denied).map_err(|problem| Refusal::Template {
-            annotation: given.name.clone(),
-            position,
-            problem,
+        template::check(template, is_denied).map_err(|problem| match is_too_much.get() {
+            true => Refusal::TooMuchToCompare {
+                source: format!("annotation {}", given.name),
+                rule: "restrictions.deniedTemplateFunctions",
+            },
+            false => Refusal::Template {
+                annotation: given.name.clone(),
+                position,
+                problem,
+            },
         })?;
     }
     Ok(templates)

@@ -109,12 +109,6 @@ pub enum Refusal {
         annotation: String,
         rule: &'static str,
     },
-    /// All of them together.
-    TemplatesTooLong {
-        annotation: String,
-        bytes: usize,
-        limit: usize,
-    },
     TemplateTooLong {
         annotation: String,
         position: usize,
@@ -296,14 +290,6 @@ impl fmt::Display for Refusal {
             Refusal::TemplatesRefused { annotation, rule } => write!(
                 formatter,
                 "annotation {annotation} is not allowed by the setting {rule}; use secrets-path"
-            ),
-            Refusal::TemplatesTooLong {
-                annotation,
-                bytes,
-                limit,
-            } => write!(
-                formatter,
-                "annotation {annotation}: the templates have {bytes} bytes together, and at most {limit} are possible"
             ),
             Refusal::TemplateTooLong {
                 annotation,

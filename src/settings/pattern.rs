@@ -137,12 +137,17 @@ pub struct TooMuchWork;
 
 impl Default for Work {
     fn default() -> Self {
-        Work(4_000_000)
+        Work(2_000_000)
     }
 }
 
 impl Work {
-    fn spend(&mut self, work: usize) -> Result<(), TooMuchWork> {
+    /// Takes away from it what a comparison needs.
+    ///
+    /// # Errors
+    ///
+    /// If that is more than is left.
+    pub fn spend(&mut self, work: usize) -> Result<(), TooMuchWork> {
         self.0 = self.0.checked_sub(work).ok_or(TooMuchWork)?;
         Ok(())
     }

@@ -218,24 +218,37 @@ checked_string!(
 );
 
 impl FunctionPattern {
+    /// Whether it stands for more than one name.
+    pub fn is_pattern(&self) -> bool {
+        self.0.contains('*')
+    }
+
     /// Whether it is the name, or one of the names, of this function.
     pub fn matches(&self, function: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = function.strip_prefix(first) else {
-            return false;
-        };
-        let mut last = None;
-        for part in parts {
-            // What comes last has to end the name, and whatever comes before it may come early.
-            if let Some(part) = last.replace(part) {
-                match rest.find(part) {
-                    Some(start) => rest = &rest[start + part.len()..],
-                    None => return false,
+        let (pattern, name) = (self.0.as_bytes(), function.as_bytes());
+        let (mut place, mut letter) = (0, 0);
+        // Behind the last star, and the letter from which on the name is to be like what is there.
+        let mut again = None;
+        while letter < name.len() {
+            match pattern.get(place) {
+                Some(b'*') => {
+                    place += 1;
+                    again = Some((place, letter));
                 }
+                Some(wanted) if *wanted == name[letter] => {
+                    place += 1;
+                    letter += 1;
+                }
+                _ => match &mut again {
+                    Some((behind, from)) => {
+                        *from += 1;
+                        (place, letter) = (*behind, *from);
+                    }
+                    None => return false,
+                },
             }
         }
-        last.map_or(rest.is_empty(), |last| rest.ends_with(last))
+        pattern[place..].iter().all(|rest| *rest == b'*')
     }
 }
 

@@ -42,7 +42,7 @@ fn long(cases: &mut Vec<Case>) {
         for (letters, letter) in [
             ("backslashes", r"\\"),
             ("quotes", "\\\""),
-            ("letters of four bytes", "😀"),
+            ("letters of three bytes", "世"),
         ] {
             cases.push(case(
                 format!("{}: {letters}", key.name()),
@@ -56,7 +56,7 @@ fn long(cases: &mut Vec<Case>) {
     }
     cases.push(case(
         "secrets-path: slashes",
-        Rejected("the configuration in"),
+        Rejected("expected a plain path"),
         |bytes| {
             let pod = Pod::asking().annotated("secrets-path", repeated(bytes, "a/"));
             pod.payload()
