@@ -338,6 +338,26 @@ mod sidecar {
         });
     }
 
+    /// A fork of the shell that is still to become the program has the shell's traps: it can lose the first TERM.
+    #[test]
+    fn a_program_that_has_lost_the_first_term_is_told_again() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.hold_sleeps_of(&format!("1 {PATIENCE}"));
+            container.program_does(
+                r#"trap 'note loses it; trap "exit 0" TERM' TERM; note started; stay"#,
+            );
+            let program = ["vault", "agent"];
+            let mut sidecar = run_program(&container, AGENT, "0", "", &program);
+            container.wait_for_log("vault: started");
+            sidecar.send("TERM");
+            container.wait_for_log("vault: loses it");
+            container.let_one_sleeper_go("1");
+            sidecar.ends_with(0);
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+        });
+    }
+
     /// The home of a program can name programs that it runs: what the renderer can write must not be one.
     #[test]
     fn the_token_is_revoked_without_a_home() {
@@ -690,6 +710,7 @@ mod sidecar {
     fn agent_init_tries_a_login_again_that_has_failed() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
+            container.hold_sleeps_of(PATIENCE);
             container.program_does(
                 "note tries; [ -e failed ] || { >failed; exit 7; }; printf hvs.token >\"$HOME/.vault-token\"; exit 0",
             );
@@ -722,7 +743,7 @@ mod sidecar {
     fn agent_init_told_to_stop_between_two_logins_ends_at_once() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
-            container.hold_sleeps_of("1");
+            container.hold_sleeps_of(&format!("1 {PATIENCE}"));
             container.program_does("note tries; exit 7");
             let mut init = run(&container, AGENT_INIT, "0");
             container.wait_for_log("sleep 1");

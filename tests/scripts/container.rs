@@ -52,7 +52,7 @@ impl Shell {
     }
 
     fn command(self) -> Command {
-        // What begins with HUP ignored, as under nohup, and so all that it starts, could not be told by it.
+        // A shell that begins with a signal ignored, as in the background of another or under nohup, cannot trap it.
         let mut command = Command::new(find_program("env").expect("env is on PATH"));
         let mut words = self.name().split(' ');
         let shell = words.next().and_then(find_program).unwrap_or_else(|| {
@@ -62,7 +62,10 @@ impl Shell {
                 self.package()
             )
         });
-        command.arg("--default-signal=HUP").arg(shell).args(words);
+        command
+            .arg("--default-signal=HUP,INT,TERM")
+            .arg(shell)
+            .args(words);
         command
     }
 }

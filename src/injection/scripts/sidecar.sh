@@ -115,7 +115,11 @@ end() {
     [ -n "$program" ] || [ "$!" = "$watcher" ] || program=$!
     if [ -n "$program" ]; then
         kill -TERM "$program" 2>/dev/null
+        # What is still to become the program has the traps of this shell for a moment, and loses it.
+        (sleep 1 && kill -TERM "$program") >/dev/null 2>&1 &
+        set -- $!
         wait_or_kill "$program" 5
+        kill -KILL "$1" 2>/dev/null
     fi
     [ "$role" = consul-template ] || revoke
     [ "$role" != agent-init ] || exit 143
