@@ -74,6 +74,35 @@ pub fn settings_problems(payload: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// What in settings that are valid does not do what it seems to: where it is, and why.
+pub fn settings_warnings(payload: &[u8]) -> Vec<(&'static str, String)> {
+    let Ok(settings) = Settings::parse(payload) else {
+        return Vec::new();
+    };
+    let restrictions = &settings.restrictions;
+    let lists = [
+        ("restrictions.allowedImages", &restrictions.allowed_images),
+        ("restrictions.allowedRoles", &restrictions.allowed_roles),
+        (
+            "restrictions.allowedVaultPaths",
+            &restrictions.allowed_vault_paths,
+        ),
+    ];
+    let warning = |pattern: &settings::Pattern| {
+        format!(
+            "pattern {} may let one namespace or service account take what is another's; put a letter that no such name has between them, such as _ or /",
+            pattern.as_str()
+        )
+    };
+    lists
+        .into_iter()
+        .flat_map(|(path, patterns)| {
+            let patterns = patterns.iter().flatten().filter(|it| it.joins_names());
+            patterns.map(move |pattern| (path, warning(pattern)))
+        })
+        .collect()
+}
+
 /// The decision, a pure function of the payload.
 fn review(payload: &[u8]) -> Answer<'_> {
     let mut warnings = Vec::new();
@@ -185,7 +214,10 @@ fn decide_change(
     // An injected pod has at most what it had and what was added.
     if old.text().len().max(new.text().len()) > MOST_BYTES + MOST_ADDED {
         return match old.text().contains("\"tvsi-") {
-            true => Err("spec: a pod that has been injected cannot become so large".to_owned()),
+            true => Err(format!(
+                "spec: an injected pod can have at most {} bytes",
+                MOST_BYTES + MOST_ADDED
+            )),
             false => Ok(()),
         };
     }

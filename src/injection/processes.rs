@@ -30,17 +30,22 @@ pub fn check(
         }
     }
     let mut found = Vec::new();
+    let mut shared = |by: &str| {
+        found.push(format!(
+            "{by} is true, with which other containers can read the Vault token from the sidecars' processes"
+        ));
+    };
     if pod.uses_host_pid {
-        found.push("spec.hostPID is true".to_owned());
+        shared("spec.hostPID");
     }
     if intent.shares_process_namespace {
-        let annotation = settings.annotations.name(Key::ShareProcessNamespace);
-        found.push(format!("annotation {annotation} is true"));
+        let name = settings.annotations.name(Key::ShareProcessNamespace);
+        shared(&format!("annotation {name}"));
     } else if shares {
-        found.push("spec.shareProcessNamespace is true".to_owned());
+        shared("spec.shareProcessNamespace");
     }
     found.extend(same_user(pod, pod.all_containers(), settings));
-    tell(found, settings, warnings)
+    report(found, settings, warnings)
 }
 
 /// The same for the ephemeral containers that are added to a pod, which has been injected.
@@ -51,14 +56,19 @@ pub fn check_ephemeral<'c, 'p: 'c>(
     warnings: &mut Vec<String>,
 ) -> Result<(), Refusal> {
     let mut found = Vec::new();
-    if pod.uses_host_pid || pod.shares_process_namespace == Some(true) {
+    let field = match pod.uses_host_pid {
+        true => Some("spec.hostPID"),
+        false if pod.shares_process_namespace == Some(true) => Some("spec.shareProcessNamespace"),
+        false => None,
+    };
+    if let Some(field) = field {
         let names = listed(added.iter().map(|container| &*container.name));
         found.push(format!(
-            "the containers of the pod see each other's processes, and so does {names}"
+            "{field} is true, with which ephemeral container {names} can read the Vault token from the sidecars' processes"
         ));
     }
     found.extend(same_user(pod, added.iter().copied(), settings));
-    tell(found, settings, warnings)
+    report(found, settings, warnings)
 }
 
 /// The containers that run as the user that the sidecars run as.
@@ -78,26 +88,27 @@ fn same_user<'c, 'p: 'c>(
         .collect();
     match same.is_empty() {
         true => None,
+        // Nothing but a process namespace of its own is then between such a container and the token.
         false => Some(format!(
-            "user {user}, whom the sidecars run as, is also the user of {}",
+            "user {user} of container {} is the user of the sidecars, whose processes and files are open to it as soon as it sees them",
             listed(same)
         )),
     }
 }
 
-fn tell(
+fn report(
     found: Vec<String>,
     settings: &Settings,
     warnings: &mut Vec<String>,
 ) -> Result<(), Refusal> {
     match settings.restrictions.shared_processes {
         SharedProcesses::Refuse if !found.is_empty() => Err(Refusal::ProcessesShared {
-            reasons: found.join(", and "),
+            reasons: found.join("; "),
         }),
         SharedProcesses::Warn if !found.is_empty() => {
             warnings.push(format!(
-                "{}: other processes may reach the sidecars' and read the Vault token (setting restrictions.sharedProcesses)",
-                found.join(", and ")
+                "{} (setting restrictions.sharedProcesses)",
+                found.join("; ")
             ));
             Ok(())
         }

@@ -44,6 +44,14 @@ pub enum Refusal {
     },
     /// The volumes of the policy's are to become others.
     VolumesChanged,
+    /// An ephemeral container called like one of the policy's.
+    NameReserved {
+        container: String,
+    },
+    /// An ephemeral container that mounts the secrets.
+    SecretsMounted {
+        container: String,
+    },
     SecretsVolumeKind {
         kind: String,
     },
@@ -157,22 +165,30 @@ impl fmt::Display for Refusal {
             ),
             Refusal::VolumeUsed { container, volume } => write!(
                 formatter,
-                "container {container} mounts volume {volume}, which is for the policy's own containers; remove the mount"
+                "container {container} mounts volume {volume}, which is reserved for the policy's containers; remove the mount"
             ),
             Refusal::SidecarReferred { by, sidecar } => write!(
                 formatter,
-                "{by} refers to container {sidecar}, which is the policy's own; remove the reference"
+                "{by} refers to container {sidecar}, which is reserved for the policy; remove the reference"
             ),
             Refusal::AnnotationOfSidecar { annotation } => write!(
                 formatter,
-                "annotation {annotation} is about a container of the policy's own; remove it"
+                "annotation {annotation} is about a container of the policy; remove it"
             ),
             Refusal::SidecarChanged { container } => write!(
                 formatter,
-                "container {container} is the policy's own and cannot be changed in a pod that has been injected; change the settings or annotations, and create the pod anew"
+                "container {container}, which is the policy's, was changed, added or removed: in an injected pod only its resources can change; change the settings or annotations and create the pod again"
+            ),
+            Refusal::NameReserved { container } => write!(
+                formatter,
+                "spec.ephemeralContainers: the name {container} is reserved for the policy; choose another"
+            ),
+            Refusal::SecretsMounted { container } => write!(
+                formatter,
+                "container {container} mounts volume secrets, which the containers that are added to an injected pod must not mount; remove the mount"
             ),
             Refusal::VolumesChanged => formatter.write_str(
-                "spec.volumes: those of the policy's own cannot be changed in a pod that has been injected",
+                "spec.volumes: a volume of the policy was changed, added or removed, which is not possible in an injected pod; create the pod again",
             ),
             Refusal::SecretsVolumeKind { kind } => write!(
                 formatter,
@@ -203,15 +219,15 @@ impl fmt::Display for Refusal {
                 kind,
             } => write!(
                 formatter,
-                "annotation {annotation}: {path} is a file of volume {volume}, of kind {kind}, which holds no such token; expected a projected volume with a serviceAccountToken, or a Secret"
+                "annotation {annotation}: volume {volume} ({kind}) has no token at {path}; expected the path of a serviceAccountToken of a projected volume, or of a key of a Secret"
             ),
             Refusal::FieldLocked { field, locked } => write!(
                 formatter,
-                "{field} is true, which does what annotation {locked} does, and that is locked by the setting restrictions.lockedAnnotations; remove it"
+                "{field} is true, but the setting restrictions.lockedAnnotations locks {locked}, which has the same effect; remove {field}"
             ),
             Refusal::ProcessesShared { reasons } => write!(
                 formatter,
-                "{reasons}: other processes could reach the sidecars' and read the Vault token, and the setting restrictions.sharedProcesses is refuse; run the application as another user and without shared processes"
+                "{reasons}; the setting restrictions.sharedProcesses refuses it: use another user and a process namespace of its own for each container"
             ),
             Refusal::DestinationInOpenDirectory {
                 annotation,
@@ -220,7 +236,7 @@ impl fmt::Display for Refusal {
                 remedy,
             } => write!(
                 formatter,
-                "annotation {annotation}: item {position} is in a directory, which {writer} could replace by a link to another place; {remedy}"
+                "annotation {annotation}: item {position} is in a subdirectory, and {writer} can write to volume secrets and could replace the subdirectory by a link; {remedy}"
             ),
             Refusal::NoApplicationContainer => formatter.write_str(
                 "spec.containers: every container is one of those that the setting jobs.ignoredContainers leaves out; there is none to inject secrets into",

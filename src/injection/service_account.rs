@@ -59,7 +59,7 @@ pub fn for_login(token: &Token, context: &mut Context<'_, '_>) -> Result<TokenMo
             };
             let warning = match (found, token) {
                 (Some(found), _) => Some(format!(
-                    "volume {}, which is mounted at {}, is not used for the login; the agent gets a token of its own",
+                    "volume {} at {} is not used for the login, because it has no token that the pod may choose; the agent gets a token of its own",
                     found.volume.name.0,
                     names::SERVICE_ACCOUNT_DIRECTORY
                 )),
@@ -68,7 +68,7 @@ pub fn for_login(token: &Token, context: &mut Context<'_, '_>) -> Result<TokenMo
                     if !(context.surroundings.is_template && is_default(path.as_str())) =>
                 {
                     Some(format!(
-                        "annotation {}: no container has a volume at {} that the agent can mount as well; the agent gets a token of its own",
+                        "annotation {}: no container of the application mounts a volume that has {}; the agent gets a token of its own",
                         context.settings.annotations.name(Key::SaToken),
                         path.as_str()
                     ))

@@ -100,7 +100,7 @@ fn refuse_reach_of(
     before: Option<&Container<'_>>,
 ) -> Result<(), Refusal> {
     if is_ours(&container.name) {
-        return Err(Refusal::ContainerNameTaken {
+        return Err(Refusal::NameReserved {
             container: container.name.to_string(),
         });
     }
@@ -108,9 +108,8 @@ fn refuse_reach_of(
         reserved::refuse_uses_of_container(container)?;
         let mut mounts = container.volume_mounts.iter();
         return match mounts.find(|mount| &*mount.name == names::SECRETS_VOLUME) {
-            Some(mount) => Err(Refusal::VolumeUsed {
+            Some(_) => Err(Refusal::SecretsMounted {
                 container: container.name.to_string(),
-                volume: mount.name.to_string(),
             }),
             None => Ok(()),
         };

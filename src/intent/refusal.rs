@@ -251,7 +251,7 @@ impl fmt::Display for Refusal {
                     Some((_, name)) if name == *locked => write!(formatter, "; remove it"),
                     _ => write!(
                         formatter,
-                        ", which names {locked}, and it does the same; remove it"
+                        ", which names {locked}, and has the same effect; remove it"
                     ),
                 }
             }
@@ -285,7 +285,7 @@ impl fmt::Display for Refusal {
                 problem,
             } => write!(
                 formatter,
-                "{source}: item {position} {problem}; expected a plain path such as secret/team/app"
+                "{source}: item {position} {problem}; expected a plain path such as secret/team/app (for a version, use secrets-template)"
             ),
             Refusal::TemplatesRefused { annotation, rule } => write!(
                 formatter,

@@ -69,6 +69,34 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether it may take one pod's names for another's: a placeholder and a star, or two placeholders, have nothing
+    /// between them that no such name can have. With `{namespace}-*`, `team-b-x` is of `team` as well as of `team-b`.
+    pub fn joins_names(&self) -> bool {
+        let mut last = None;
+        // Whether a name ends with the last star or placeholder, as far as what came since can tell.
+        let mut may_go_on = false;
+        for piece in &self.pieces {
+            match piece {
+                Piece::Letter(letter) => {
+                    let of_names = letter.is_ascii_lowercase()
+                        || letter.is_ascii_digit()
+                        || *letter == '-'
+                        || (*letter == '.' && last != Some(Piece::Namespace));
+                    may_go_on &= of_names;
+                }
+                piece => {
+                    let is_name =
+                        |piece: Piece| matches!(piece, Piece::Namespace | Piece::ServiceAccount);
+                    if may_go_on && (is_name(*piece) || last.is_some_and(is_name)) {
+                        return true;
+                    }
+                    (last, may_go_on) = (Some(*piece), true);
+                }
+            }
+        }
+        false
+    }
+
     /// Whether it has the pod's namespace or service account in it where that is one of `names`.
     pub fn depends_on(&self, names: &[&str], identity: Identity<'_>) -> bool {
         self.pieces.iter().any(|piece| match piece {
@@ -302,6 +330,34 @@ mod tests {
         let answers: Vec<_> = comparisons.collect();
         assert_eq!(answers[0], Ok(false));
         assert_eq!(answers[999], Err(TooMuchWork));
+    }
+
+    #[test]
+    fn names_that_run_into_one_another_are_found() {
+        for pattern in [
+            "{namespace}-*",
+            "{namespace}*",
+            "*-{namespace}",
+            "{namespace}-x-*",
+            "{namespace}-{serviceAccount}",
+            "{serviceAccount}.*",
+            "secret/{namespace}**",
+        ] {
+            assert!(Pattern::parse(pattern).unwrap().joins_names(), "{pattern}");
+        }
+        for pattern in [
+            "{namespace}",
+            "{namespace}_*",
+            "{namespace}.*",
+            "{namespace}-app",
+            "app-{namespace}",
+            "{namespace}_{serviceAccount}",
+            "secret/{namespace}/**",
+            "secret/*/{namespace}/{serviceAccount}/*",
+            "*",
+        ] {
+            assert!(!Pattern::parse(pattern).unwrap().joins_names(), "{pattern}");
+        }
     }
 
     /// What a namespace can be called must not decide whose name a text is of.

@@ -7,7 +7,7 @@ use super::support;
 use super::tree::Tree;
 
 /// Every container that the policy may add.
-const CONTAINERS: [&str; 6] = [
+pub const CONTAINERS: [&str; 6] = [
     "tvsi-vault-agent",
     "tvsi-vault-agent-init",
     "tvsi-env-init",

@@ -19,9 +19,10 @@ mod tree;
 
 use std::collections::BTreeSet;
 
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::Value;
+use serde_json::{Value, json};
 use vault_sidecar_injector::Key;
 
 use additions::{own_containers, script, scripts};
@@ -122,6 +123,122 @@ fn names_and_mount_paths_stay_unique_and_every_mount_has_its_volume() {
         };
         let (before, after) = (without_volume(&before), without_volume(&after));
         prop_assert!(after.is_subset(&before), "no volumes: {after:?}");
+        Ok(Injected(true))
+    });
+}
+
+/// Every volume and container of the policy's, except `secrets`, which a pod may have and mount.
+const OUR_VOLUMES: [&str; 9] = [
+    "tvsi-shared",
+    "tvsi-config",
+    "tvsi-job",
+    "tvsi-login-token",
+    "tvsi-api-token",
+    "tvsi-no-token",
+    "tvsi-env",
+    "tvsi-approle",
+    "tvsi-tls",
+];
+
+/// Uses of a name of the policy's, each as members of a container.
+fn uses() -> impl Strategy<Value = Tree> {
+    let volume = select(OUR_VOLUMES.to_vec());
+    let container = select(additions::CONTAINERS.to_vec());
+    let mount = (volume.clone(), option::of(select(vec!["a", "a/b"]))).prop_map(|(name, part)| {
+        let mut mount = json!({"name": name, "mountPath": "/steal", "readOnly": true});
+        if let Some(part) = part {
+            mount["subPath"] = json!(part);
+        }
+        json!({"volumeMounts": [mount]})
+    });
+    let device = volume
+        .prop_map(|name| json!({"volumeDevices": [{"name": name, "devicePath": "/dev/steal"}]}));
+    let field = container.clone().prop_map(|name| {
+        let field = json!({"containerName": name, "resource": "limits.memory"});
+        json!({"env": [{"name": "LIMIT", "valueFrom": {"resourceFieldRef": field}}]})
+    });
+    let target = container
+        .clone()
+        .prop_map(|name| json!({"targetContainerName": name}));
+    let name = container.prop_map(|name| json!({"name": name}));
+    prop_oneof![3 => mount, 1 => device, 1 => field, 1 => target, 1 => name].prop_map(Tree::from)
+}
+
+/// Whether the pod declares what it uses makes no difference, nor in which kind of container it does.
+#[test]
+fn nobody_else_uses_what_is_the_policy_s() {
+    let place = (
+        select(vec!["containers", "initContainers", "ephemeralContainers"]),
+        any::<prop::sample::Index>(),
+    );
+    for_all((any_pod(), uses(), place), |(case, uses, (list, index))| {
+        let submission = case.submission();
+        let is_injected = submission.injected().is_some();
+        let mut object = submission.object.clone();
+        let containers = object.entry("spec").list_entry(list);
+        if containers.is_empty() {
+            containers.push(Tree::from(json!({"name": "another"})));
+        }
+        let place = index.index(containers.len());
+        for (name, value) in uses.members() {
+            match value {
+                Tree::List(items) => containers[place]
+                    .list_entry(name)
+                    .extend(items.iter().cloned()),
+                value => *containers[place].entry(name) = value.clone(),
+            }
+        }
+        let thief = case.with_object(object);
+        prop_assert!(
+            thief.injected().is_none() && (!is_injected || !thief.answer().is_accepted()),
+            "{uses} in {list}"
+        );
+        Ok(Injected(is_injected))
+    });
+}
+
+#[test]
+fn containers_of_the_pod_get_nothing_of_the_policy_s_but_the_shell() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        for (container, _) in additions::changed_containers(&injected, &submission.object) {
+            for mount in container.list_of("volumeMounts") {
+                let name = mount.text_of("name").unwrap_or_default();
+                let is_read_only = mount.get("readOnly") == Some(&Tree::Literal("true".into()));
+                prop_assert!(
+                    !OUR_VOLUMES.contains(&name) || (name == "tvsi-env" && is_read_only),
+                    "{mount}"
+                );
+            }
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// Whoever can write to the secrets' volume could put a link in the place of a directory.
+#[test]
+fn files_in_directories_are_nobody_else_s_to_write() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let destination = case.annotation(Key::SecretsDestination).unwrap_or_default();
+        if !destination.contains('/') {
+            return Ok(Injected(true));
+        }
+        for (container, _) in additions::changed_containers(&injected, &submission.object) {
+            for mount in container.list_of("volumeMounts") {
+                prop_assert!(
+                    mount.text_of("name") != Some("secrets")
+                        || mount.get("readOnly") == Some(&Tree::Literal("true".into())),
+                    "{mount}"
+                );
+            }
+        }
         Ok(Injected(true))
     });
 }

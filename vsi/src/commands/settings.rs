@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand, ValueEnum};
 use policy_host::{HostError, Policy};
 use serde_json::{Value, json};
-use vault_sidecar_injector::settings_problems;
+use vault_sidecar_injector::{settings_problems, settings_warnings};
 
 use crate::{
     inputs::PolicyFile,
@@ -121,6 +121,11 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<ExitCode> {
             let name = name.collect::<String>();
             for doubt in &given.doubts {
                 anstream::eprintln!("vsi: warning: {}:{name} {doubt}", given.file);
+            }
+            let text = given.settings.to_string();
+            for (setting, warning) in settings_warnings(text.as_bytes()) {
+                let warning = Printable::from(warning);
+                anstream::eprintln!("vsi: warning: {}: {warning}", place(given, setting));
             }
             let problems = problems(&policy, &given.settings)?;
             if problems.is_empty() {

@@ -127,6 +127,20 @@ fn a_policy_that_may_not_mutate_gets_a_warning() {
     }
 }
 
+/// With such a pattern, namespace `team` may ask for the roles of namespace `team-b`.
+#[test]
+fn patterns_that_join_names_get_a_warning() {
+    let directory = directory(&[]);
+    settings(&directory, &["validate", "-"])
+        .write_stdin("restrictions:\n  allowedRoles:\n    - '{namespace}'\n    - '{namespace}-*'\n    - '{namespace}_*'\n")
+        .assert()
+        .success()
+        .stdout("-: valid\n")
+        .stderr(predicates::str::starts_with(
+            "vsi: warning: -:2: restrictions.allowedRoles: pattern {namespace}-* may let",
+        ));
+}
+
 #[test]
 fn standard_input_can_be_validated_and_shown() {
     let directory = directory(&[]);
