@@ -252,16 +252,16 @@ impl<'a> Patched<'a> {
     }
 
     /// Sets the member, or inserts the list item, of this name; `None` if there can be none.
-    fn set(&mut self, name: &Cow<'static, str>, value: String) -> Option<()> {
+    fn set(&mut self, name: &str, value: String) -> Option<()> {
         match self {
             Patched::Object(members) => {
                 match members.iter_mut().rev().find(|(known, _)| known == name) {
                     Some((_, member)) => *member = Patched::Added(value),
-                    None => members.push((name.clone(), Patched::Added(value))),
+                    None => members.push((name.to_owned().into(), Patched::Added(value))),
                 }
             }
             Patched::List(items) => {
-                let index = match name.as_ref() {
+                let index = match name {
                     "-" => items.len(),
                     index => index.parse().ok().filter(|index| *index <= items.len())?,
                 };

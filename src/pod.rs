@@ -54,6 +54,8 @@ pub struct Container<'a> {
     pub volume_devices: Vec<Text<'a>>,
     /// The containers whose resources its environment variables have as values.
     pub resource_fields: Vec<Text<'a>>,
+    /// The volumes whose files its environment variables have as values.
+    pub file_volumes: Vec<Text<'a>>,
     /// The container whose processes an ephemeral container sees.
     pub target_container: Option<Text<'a>>,
     /// The container's own policy, which counts before the pod's.
@@ -166,11 +168,25 @@ pub enum VolumeSource<'a> {
     Other(String),
 }
 
-/// A source of a projected volume that can hold a token.
+/// A source of a projected volume.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Projection<'a> {
-    ServiceAccountToken { path: Text<'a>, has_audience: bool },
+    ServiceAccountToken {
+        path: Text<'a>,
+        has_audience: bool,
+    },
     Secret(Files<'a>),
+    /// A ConfigMap, fields of the pod or something newer.
+    Other(Files<'a>),
+}
+
+impl Projection<'_> {
+    fn may_have(&self, path: &str) -> bool {
+        match self {
+            Projection::ServiceAccountToken { path: known, .. } => same_path(known, path),
+            Projection::Secret(files) | Projection::Other(files) => files.may_have(path),
+        }
+    }
 }
 
 /// Which files there are of a Secret: those of its keys that are chosen, or one for each key.
@@ -211,10 +227,10 @@ impl VolumeSource<'_> {
     pub fn can_hold_token(&self, path: &str) -> bool {
         match self {
             VolumeSource::Secret(files) => files.may_have(path),
-            VolumeSource::Projected(sources) => sources.iter().any(|source| match source {
-                Projection::ServiceAccountToken { path: known, .. } => same_path(known, path),
-                Projection::Secret(files) => files.may_have(path),
-            }),
+            VolumeSource::Projected(sources) => {
+                let only = only_source(sources, path);
+                only.is_some_and(|source| !matches!(source, Projection::Other(_)))
+            }
             VolumeSource::EmptyDir { .. } | VolumeSource::Other(_) => false,
         }
     }
@@ -225,14 +241,18 @@ impl VolumeSource<'_> {
         let VolumeSource::Projected(sources) = self else {
             return None;
         };
-        sources.iter().find_map(|source| match source {
-            Projection::ServiceAccountToken {
-                path: known,
-                has_audience,
-            } if same_path(known, path) => Some(!has_audience),
+        match only_source(sources, path) {
+            Some(Projection::ServiceAccountToken { has_audience, .. }) => Some(!has_audience),
             _ => None,
-        })
+        }
     }
+}
+
+/// The source that a file of a projected volume is from, if it can be from no other: what comes later replaces what came
+/// before.
+fn only_source<'s, 'a>(sources: &'s [Projection<'a>], path: &str) -> Option<&'s Projection<'a>> {
+    let mut possible = sources.iter().filter(|source| source.may_have(path));
+    possible.next().filter(|_| possible.next().is_none())
 }
 
 /// A pod that is no pod: what is wrong, and where. The value that stands there is not told.
@@ -402,6 +422,21 @@ impl<'a> Container<'a> {
         let members = at("", json.object())?;
         let name = members.string("name");
         let rules = members.given("restartPolicyRules").map(Json::items);
+        let (mut resource_fields, mut file_volumes) = (Vec::new(), Vec::new());
+        read_list(&members, "env", |variable| {
+            let mut read = || {
+                let Some(source) = variable.object()?.given("valueFrom") else {
+                    return Ok(());
+                };
+                let source = source.object()?;
+                resource_fields.extend(resource_field(&source)?);
+                if let Some(key) = source.given("fileKeyRef") {
+                    file_volumes.extend(key.object()?.string("volumeName")?);
+                }
+                Ok(())
+            };
+            at("", read())
+        })?;
         let lifecycle = members.given("lifecycle");
         Ok(Container {
             name: at("", name.and_then(|name| required(name, "name")))?,
@@ -411,19 +446,8 @@ impl<'a> Container<'a> {
                 let name = device.object().and_then(|device| device.string("name"));
                 at("", name.and_then(|name| required(name, "name")))
             })?,
-            resource_fields: read_list(&members, "env", |variable| {
-                let source = variable
-                    .object()
-                    .map(|variable| variable.given("valueFrom"));
-                let field = source.and_then(|source| match source {
-                    Some(source) => resource_field(&source.object()?),
-                    None => Ok(None),
-                });
-                at("", field)
-            })?
-            .into_iter()
-            .flatten()
-            .collect(),
+            resource_fields,
+            file_volumes,
             target_container: at("", members.string("targetContainerName"))?,
             restart_policy: RestartPolicy::read(&members)?,
             has_restart_rules: at("", rules.transpose())?.is_some_and(|rules| !rules.is_empty()),
@@ -552,10 +576,17 @@ impl<'a> Projection<'a> {
                 has_audience: audience.is_some_and(|audience| !audience.is_empty()),
             }));
         }
-        match source.given("secret") {
-            Some(secret) => Ok(Some(Projection::Secret(Files::read(&secret.object()?)?))),
-            None => Ok(None),
+        if let Some(secret) = source.given("secret") {
+            return Ok(Some(Projection::Secret(Files::read(&secret.object()?)?)));
         }
+        for other in ["configMap", "downwardAPI"] {
+            if let Some(source) = source.given(other) {
+                return Ok(Some(Projection::Other(Files::read(&source.object()?)?)));
+            }
+        }
+        // Of a newer kind, which may have any file.
+        let kind = source.iter().find(|(_, value)| !value.is_null());
+        Ok(kind.map(|_| Projection::Other(Files(None))))
     }
 }
 

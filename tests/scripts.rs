@@ -242,7 +242,13 @@ mod sidecar {
 
                 let read = container.read("read");
                 assert!(read == configuration, "{role}: {read:.300?}...");
-                assert_eq!(container.read("files").trim(), ".vault-token", "{role}");
+                // What an earlier run of agent-init has left is gone.
+                let files = if role == AGENT_INIT {
+                    ""
+                } else {
+                    ".vault-token"
+                };
+                assert_eq!(container.read("files").trim(), files, "{role}");
             }
         });
     }
@@ -308,6 +314,34 @@ mod sidecar {
             let status = run(&container, CONSUL_TEMPLATE, "0").status();
             assert!(!status.success(), "{status}");
             assert!(!container.has("arguments"), "it started");
+        });
+    }
+
+    /// A volume outlives the container that was killed between writing and removing it.
+    #[test]
+    fn consul_template_starts_where_an_earlier_configuration_was_left() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
+            container.write("home/consul-template.json", "old");
+            let left = container.path("home/consul-template.json");
+            let read_only = fs::Permissions::from_mode(0o400);
+            fs::set_permissions(left, read_only).expect("it is ours");
+            container.program_does(r#"cat /dev/fd/3 >"$TVSI_TEST_DIR/read""#);
+            run(&container, CONSUL_TEMPLATE, "0").ends_with(0);
+            assert_eq!(container.read("read"), "{}");
+        });
+    }
+
+    /// With the token of an earlier run, it would not try again.
+    #[test]
+    fn agent_init_tries_again_where_an_earlier_token_was_left() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.program_does("[ -e failed ] || { : >failed; exit 7; }; note logs in; exit 0");
+            run(&container, AGENT_INIT, "0").ends_with(0);
+            assert_eq!(container.times_logged("vault: logs in"), 1);
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 0);
         });
     }
 
@@ -1172,7 +1206,13 @@ mod notify {
         container.let_one_sleeper_go(SECONDS);
         notify.ends_with(0);
         notify.output_when_all_has_ended();
-        assert!(container.messages().contains("status 143"));
+        // The stand-in for the two seconds until KILL is short: on a busy machine KILL may come first.
+        let messages = container.messages();
+        let ended = ["status 143", "status 137"];
+        assert!(
+            ended.iter().any(|status| messages.contains(status)),
+            "{messages}"
+        );
     }
 }
 

@@ -101,7 +101,8 @@ impl Injection {
         surroundings: Surroundings<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Self, Refusal> {
-        reserved::refuse_uses(pod, surroundings.annotations)?;
+        let prefix = settings.annotations.prefix.as_str();
+        reserved::refuse_uses(pod, surroundings.annotations, prefix)?;
         checks::refuse_clashes(intent, pod, settings)?;
         processes::check(intent, pod, settings, warnings)?;
         checks::warn_of_weak_spots(intent, pod, settings, warnings);

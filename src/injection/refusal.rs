@@ -173,7 +173,7 @@ impl fmt::Display for Refusal {
             ),
             Refusal::AnnotationOfSidecar { annotation } => write!(
                 formatter,
-                "annotation {annotation} is about a container of the policy; remove it"
+                "annotation {annotation} names a container or volume that is reserved for the policy; remove it"
             ),
             Refusal::SidecarChanged { container } => write!(
                 formatter,

@@ -1,18 +1,23 @@
 //! What is the policy's own is the policy's alone: nothing that is submitted declares, mounts or refers to a volume or
 //! a container of the policy's, whether or not the pod has one of that name.
 
+use std::borrow::Cow;
+
 use super::{Refusal, names};
-use crate::json::Members;
+use crate::json::{Json, Members};
 use crate::pod::{Container, Pod, Volume};
 
-/// The annotations that choose a security profile for the container whose name they end with.
-const OF_CONTAINERS: [&str; 2] = [
-    "container.apparmor.security.beta.kubernetes.io",
-    "container.seccomp.security.alpha.kubernetes.io",
+/// Annotations by which other webhooks give what our containers have to others, or add to them.
+const LISTS_OF_CONTAINERS: [&str; 2] = [
+    "vault.hashicorp.com/agent-copy-volume-mounts",
+    "instrumentation.opentelemetry.io/container-names",
 ];
 
-/// Refuses a pod that has or uses a name of the policy's.
-pub fn refuse_uses(pod: &Pod<'_>, annotations: &Members<'_>) -> Result<(), Refusal> {
+/// What `kubectl apply` keeps of a manifest.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Refuses a pod that has or uses a name of the policy's. Its annotations under `prefix` are the policy's.
+pub fn refuse_uses(pod: &Pod<'_>, annotations: &Members<'_>, prefix: &str) -> Result<(), Refusal> {
     if let Some(container) = pod
         .all_containers()
         .find(|container| is_ours(&container.name))
@@ -34,11 +39,19 @@ pub fn refuse_uses(pod: &Pod<'_>, annotations: &Members<'_>) -> Result<(), Refus
         refuse_uses_of_container(container)?;
     }
     pod.volumes.iter().try_for_each(refuse_uses_of_volume)?;
-    let of_ours = |name: &str| {
-        let name = name.rsplit_once('/');
-        name.is_some_and(|(prefix, name)| OF_CONTAINERS.contains(&prefix) && is_ours(name))
+    let is_about_ours = |(name, value): &&(Cow<'_, str>, Json<'_>)| {
+        let (of, short) = name.rsplit_once('/').unwrap_or_default();
+        if of == prefix || *name == LAST_APPLIED {
+            return false;
+        }
+        // As profiles of AppArmor, seccomp and NRI have it: `.../tvsi-vault-agent`, `.../container.tvsi-vault-agent`.
+        let of_container = short.strip_prefix("container.").unwrap_or(short);
+        is_ours(of_container)
+            || names_one(value.text(), &names::VOLUMES)
+            || (LISTS_OF_CONTAINERS.contains(&&**name)
+                && names_one(value.text(), &names::CONTAINERS))
     };
-    match annotations.iter().find(|(name, _)| of_ours(name)) {
+    match annotations.iter().find(is_about_ours) {
         Some((name, _)) => Err(Refusal::AnnotationOfSidecar {
             annotation: name.to_string(),
         }),
@@ -46,10 +59,25 @@ pub fn refuse_uses(pod: &Pod<'_>, annotations: &Members<'_>) -> Result<(), Refus
     }
 }
 
+/// Whether a text has one of `names` in it as a word. All of them begin alike.
+fn names_one(text: &str, names: &[&str]) -> bool {
+    text.match_indices("tvsi-").any(|(start, _)| {
+        let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+        let before = text[..start].chars().next_back();
+        let rest = &text[start..];
+        let end = rest
+            .find(|letter| !is_of_name(letter))
+            .unwrap_or(rest.len());
+        !before.is_some_and(is_of_name) && names.contains(&&rest[..end])
+    })
+}
+
 /// Refuses a container that mounts a volume of the policy's or refers to a container of the policy's.
 pub fn refuse_uses_of_container(container: &Container<'_>) -> Result<(), Refusal> {
     let mounted = container.volume_mounts.iter().map(|mount| &mount.name);
-    let mut volumes = mounted.chain(&container.volume_devices);
+    let mut volumes = mounted
+        .chain(&container.volume_devices)
+        .chain(&container.file_volumes);
     if let Some(volume) = volumes.find(|name| is_our_volume(name)) {
         return Err(Refusal::VolumeUsed {
             container: container.name.to_string(),

@@ -106,8 +106,9 @@ fn refuse_reach_of(
     }
     let Some(before) = before else {
         reserved::refuse_uses_of_container(container)?;
-        let mut mounts = container.volume_mounts.iter();
-        return match mounts.find(|mount| &*mount.name == names::SECRETS_VOLUME) {
+        let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
+        let mut used = mounts.chain(&container.file_volumes);
+        return match used.find(|volume| &***volume == names::SECRETS_VOLUME) {
             Some(_) => Err(Refusal::SecretsMounted {
                 container: container.name.to_string(),
             }),
@@ -116,7 +117,8 @@ fn refuse_reach_of(
     };
     let same_mounts = before.volume_mounts == container.volume_mounts
         && before.volume_devices == container.volume_devices
-        && before.resource_fields == container.resource_fields;
+        && before.resource_fields == container.resource_fields
+        && before.file_volumes == container.file_volumes;
     match same_mounts {
         true => Ok(()),
         false => reserved::refuse_uses_of_container(container),

@@ -146,6 +146,12 @@ pub fn is_relative_path(path: &str) -> bool {
         .all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
+/// Whether two segments of a path in a row are these. Before them may be a namespace of Vault's.
+fn segments_are(path: &str, wanted: [&str; 2]) -> bool {
+    let segments: Vec<_> = path.split('/').collect();
+    segments.windows(2).any(|two| two == wanted)
+}
+
 /// What in a path of Vault's is not plain: Vault, or the programs that ask it, would take it for another path. They
 /// read it as the path of a URL, from which they remove white space and slashes at both ends.
 pub fn not_plain(path: &str) -> Option<&'static str> {
@@ -163,6 +169,8 @@ pub fn not_plain(path: &str) -> Option<&'static str> {
         Some(
             "has a ?, #, % or control character, or one that is neither ASCII nor a letter or digit",
         )
+    } else if segments_are(path, ["auth", "token"]) {
+        Some("is about tokens: what Vault answers there is the sidecars' own token")
     } else if first.contains(':') {
         Some("has a : in its first segment")
     } else if path != path.trim() {

@@ -136,8 +136,11 @@ agent | agent-init)
     config=$TVSI_AGENT_CONFIG
     unset TVSI_AGENT_CONFIG
     (umask 077 && mkdir -p "${token%/*}") || exit
+    # What an earlier run has left is no login of this one, and nobody else reads it.
+    [ "$role" != agent-init ] || rm -f "$token"
     ;;
 consul-template)
+    rm -f "$HOME/consul-template.json"
     (umask 377 && printf '%s' "$TVSI_CONSUL_TEMPLATE_CONFIG" >"$HOME/consul-template.json") || exit
     unset TVSI_CONSUL_TEMPLATE_CONFIG
     exec 3<"$HOME/consul-template.json"
