@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 pub mod kept;
+pub mod templates;
 
 use std::fs;
 use std::path::{Path, PathBuf};
