@@ -1,0 +1,482 @@
+//! What the policy says of templates and paths is held against the programs that read them in the end: Go's
+//! template parser, and Go's reading of URLs and files.
+//!
+//! On a machine without Go, the tests which ask it say that they were left out.
+
+#[path = "oracles/go.rs"]
+mod go;
+mod support;
+#[path = "oracles/texts.rs"]
+mod texts;
+
+use std::cell::Cell;
+
+use go::Go;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use support::templates::{INVALID, VALID};
+use support::{creation_of, evaluate_natively, payload};
+use texts::list;
+
+/// Mistakes that are left to Go, where the pod runs: an example of each, and how Go's message begins. They are
+/// in what one action says; none comes from text that was cut off or pasted twice.
+const LEFT_TO_GO: &[(&str, &str)] = &[
+    ("{{ $x }}", "undefined variable "),
+    ("{{ .a = 1 }}", "unexpected \""),
+    ("{{ define x }}{{ end }}", "unexpected \""),
+    ("{{ block . }}{{ end }}", "unexpected <.>"),
+    ("{{ template nil }}", "unexpected <nil>"),
+    ("{{ if }}{{ end }}", "missing value for "),
+    ("{{ len | 1 }}", "non executable command in pipeline stage "),
+    ("{{ \"x\".b }}", "unexpected . after term "),
+    (
+        "{{ range $x, 1 }}{{ end }}",
+        "range can only initialize variables",
+    ),
+    ("{{ $x, $y := .a }}", "too many declarations in "),
+    (
+        "{{ define \"a\" }}x{{ end }}{{ define \"a\" }}y{{ end }}",
+        "template: multiple definition of template ",
+    ),
+    ("{{ \"\\q\" }}", "invalid syntax"),
+    ("{{ 'ab' }}", "malformed character constant: "),
+    ("{{ 0x }}", "illegal number syntax: "),
+    ("{{ 0x1+2i }}", "strconv.ParseFloat: parsing "),
+    ("{{ 1+i }}", "syntax error scanning complex number"),
+    ("{{ 09 }}", "integer overflow: "),
+];
+
+/// Contexts in which a word is no such mistake: it is one behind a keyword that stands alone.
+const STAND_ALONE: [&str; 4] = [" in end", " in else", " in {{break}}", " in {{continue}}"];
+
+/// Signs that no action has: Go's lexer takes them, and its parser none.
+const NO_SIGNS: &str = "!#%&*/;<>?@[\\]^{}~";
+
+/// Messages about letters that Rust counts as part of words and Go does not, in front of the letter's number.
+const OF_LETTERS: [&str; 2] = ["bad character U+", "unrecognized character in action: U+"];
+
+/// Whether the policy means to let a template through that Go refuses with `message`.
+fn is_left_to_go(message: &str) -> bool {
+    let mut left = LEFT_TO_GO.iter();
+    if left.any(|(_, start)| message.starts_with(start)) {
+        let is_no_sign = NO_SIGNS.chars().any(|sign| {
+            // Go quotes them as Rust does.
+            message.starts_with(&format!("unexpected {:?} in ", sign.to_string()))
+        });
+        return !is_no_sign && !STAND_ALONE.iter().any(|context| message.ends_with(context));
+    }
+    let mut letters = OF_LETTERS.iter();
+    letters.any(|start| {
+        let number = message
+            .strip_prefix(start)
+            .and_then(|rest| rest.split(' ').next());
+        let letter =
+            number.and_then(|number| char::from_u32(u32::from_str_radix(number, 16).ok()?));
+        letter.is_some_and(|letter| !letter.is_ascii() && letter.is_alphanumeric())
+    })
+}
+
+/// What the policy says of one template.
+#[derive(Debug)]
+enum Verdict {
+    /// With the template as Consul Template gets it.
+    Taken(String),
+    /// For its syntax, with the message.
+    Refused(String),
+    /// For something else.
+    Other,
+}
+
+fn verdict(template: &str) -> Verdict {
+    let answer = answer(&[("secrets-template", template)]);
+    match &answer["mutated_object"] {
+        Value::Null => {
+            let message = answer["message"].as_str().unwrap_or_default();
+            match message.contains("secrets-template: template 1, line ")
+                && !message.contains(" is denied by ")
+            {
+                true => Verdict::Refused(message.to_owned()),
+                false => Verdict::Other,
+            }
+        }
+        pod => Verdict::Taken(templates(pod).remove(0)),
+    }
+}
+
+/// The policy's answer to a pod with these annotations, and with what every pod needs.
+fn answer(annotations: &[(&str, &str)]) -> Value {
+    answer_with_labels(annotations, "app", "svc")
+}
+
+/// The same with the labels that the path comes from where no annotation has it.
+fn answer_with_labels(annotations: &[(&str, &str)], application: &str, service: &str) -> Value {
+    let mut all = json!({
+        "sidecar.vault.talend.org/inject": "true",
+        "sidecar.vault.talend.org/role": "app",
+    });
+    for (name, value) in annotations {
+        all[format!("sidecar.vault.talend.org/{name}")] = json!(value);
+    }
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "app", "namespace": "team", "annotations": all, "labels": {
+            "com.talend.application": application,
+            "com.talend.service": service,
+        }},
+        "spec": {"containers": [{"name": "app", "image": "registry.example.org/app:1.0"}]},
+    });
+    evaluate_natively(&payload(&creation_of(&pod), &json!({})))
+}
+
+/// The pod, if it is injected; it is refused with code 422 otherwise.
+fn injected(annotations: &[(&str, &str)]) -> Option<Value> {
+    injected_pod(answer(annotations))
+}
+
+fn injected_pod(mut answer: Value) -> Option<Value> {
+    match answer["mutated_object"].take() {
+        Value::Null => {
+            assert_eq!(answer["code"], 422, "{answer}");
+            None
+        }
+        pod => Some(pod),
+    }
+}
+
+/// What Consul Template is configured with, after Kubernetes has made `$` of `$$`.
+fn configuration(pod: &Value) -> Value {
+    let containers = pod["spec"]["containers"].as_array();
+    let text = containers
+        .into_iter()
+        .flatten()
+        .flat_map(|container| container["env"].as_array().into_iter().flatten())
+        .find(|variable| variable["name"] == "TVSI_CONSUL_TEMPLATE_CONFIG")
+        .and_then(|variable| variable["value"].as_str())
+        .expect("Consul Template has a configuration");
+    serde_json::from_str(&text.replace("$$", "$")).expect("it is JSON")
+}
+
+/// The templates that Consul Template gets.
+fn templates(pod: &Value) -> Vec<String> {
+    let configuration = configuration(pod);
+    let files = configuration["template"].as_array();
+    files
+        .into_iter()
+        .flatten()
+        .map(|file| file["contents"].as_str().expect("a template is text"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The most cases that any property here is tried with.
+const CASES: u32 = 4000;
+
+/// Tries a property with that many cases. With PROPTEST_CASES instead of [`CASES`], others change as much.
+fn for_all<S: Strategy>(
+    cases: u32,
+    strategy: S,
+    property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
+    let cases = match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => {
+            (Config::default().cases as usize * cases as usize).div_ceil(CASES as usize) as u32
+        }
+        None => cases,
+    };
+    let config = Config {
+        failure_persistence: None,
+        max_shrink_time: 10_000,
+        ..Config::with_cases(cases)
+    };
+    if let Err(failure) = TestRunner::new(config).run(&strategy, property) {
+        panic!("{failure}");
+    }
+}
+
+/// Go, where it is; the test is left out otherwise.
+fn go() -> Option<&'static Go> {
+    let go = Go::find();
+    if go.is_none() {
+        println!("left out: there is no go");
+    }
+    go
+}
+
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+/// How many of the cases had each of two outcomes, which both have to be frequent.
+#[derive(Default)]
+struct Count {
+    taken: Cell<usize>,
+    refused: Cell<usize>,
+}
+
+impl Count {
+    fn add(&self, is_taken: bool) {
+        let counter = if is_taken { &self.taken } else { &self.refused };
+        counter.set(counter.get() + 1);
+    }
+
+    fn check(&self) {
+        let (taken, refused) = (self.taken.get(), self.refused.get());
+        println!("{taken} taken, {refused} refused");
+        let all = taken + refused;
+        // Of a few, chance decides.
+        assert!(
+            all < 100 || taken.min(refused) * 10 > all,
+            "{taken} taken, {refused} refused"
+        );
+    }
+}
+
+mod templates_of_go {
+    use super::*;
+
+    #[test]
+    fn the_examples_are_what_they_are_said_to_be() {
+        let Some(go) = go() else { return };
+        for (what, template) in VALID {
+            assert_eq!(go.refusal(template), None, "{what}");
+        }
+        for (template, ..) in INVALID {
+            assert!(go.refusal(template).is_some(), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_to_go_is_refused_by_it_alone() {
+        let Some(go) = go() else { return };
+        for (template, message) in LEFT_TO_GO {
+            assert!(matches!(verdict(template), Verdict::Taken(_)), "{template}");
+            let refusal = go.refusal(template).unwrap_or_default();
+            assert!(refusal.starts_with(message), "{template}: {refusal}");
+            assert!(is_left_to_go(&refusal), "{template}: {refusal}");
+        }
+        for (template, _, problem) in INVALID {
+            let refusal = go.refusal(template).unwrap_or_default();
+            // Of nothing, Go says what it says of half a value.
+            let is_left = is_left_to_go(&refusal) && !problem.ends_with("with nothing in it");
+            assert!(!is_left, "{template}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn the_policy_refuses_what_go_refuses_and_nothing_else() {
+        let Some(go) = go() else { return };
+        let count = Count::default();
+        for_all(CASES, texts::template(), |template| {
+            match verdict(&template) {
+                Verdict::Taken(contents) => {
+                    count.add(true);
+                    let refusal = go.refusal(&contents);
+                    let is_same = refusal.as_deref().is_none_or(is_left_to_go);
+                    prop_assert!(
+                        is_same,
+                        "{:?} is taken, and Go says: {:?}",
+                        contents,
+                        refusal
+                    );
+                }
+                Verdict::Refused(message) => {
+                    count.add(false);
+                    let refusal = go.refusal(&template);
+                    prop_assert!(refusal.is_some(), "Go takes {:?}: {}", template, message);
+                }
+                Verdict::Other => {}
+            }
+            Ok(())
+        });
+        count.check();
+    }
+}
+
+mod paths_of_go {
+    use super::*;
+
+    /// Paths that Go reads as another one, or as more than a path.
+    const READ_AS_ANOTHER: &str = "\
+        kv/%2e%2e/app¦kv/a%20b¦kv/app?version=2¦kv/app?¦kv/app#x¦kv:app¦http://host/kv/app¦//host/app¦/kv/app¦\
+        kv/app/¦kv//app¦kv/./app¦kv/../app¦..¦ kv¦kv/app\u{a0}¦kv/%¦kv/a\u{200b}b¦kv/a\u{a0}b¦kv/\u{e000}";
+
+    /// Why Go reads what the policy's own template has as something else than `path`, or as more.
+    fn misreading(go: &Go, path: &str, template: &str) -> Option<String> {
+        let read = go.path_of_secret(template);
+        let differences = read.differences.unwrap_or_default();
+        match read.path == path && differences.is_empty() && read.unprintable.is_empty() {
+            true => None,
+            false => Some(format!(
+                "{path:?}: the template has {:?}, and {differences:?}; not printed: {:?}",
+                read.path, read.unprintable
+            )),
+        }
+    }
+
+    #[test]
+    fn every_path_that_is_taken_is_read_as_it_is_written() {
+        let Some(go) = go() else { return };
+        let count = Count::default();
+        for_all(1500, vec(texts::path(), 1..3), |paths| {
+            let destinations = ["a", "b"][..paths.len()].join(",");
+            let pod = injected(&[
+                ("secrets-path", &paths.join(",")),
+                ("secrets-destination", &destinations),
+            ]);
+            count.add(pod.is_some());
+            for (path, template) in paths.iter().zip(pod.iter().flat_map(templates)) {
+                prop_assert_eq!(misreading(go, path.trim(), &template), None);
+            }
+            Ok(())
+        });
+        count.check();
+    }
+
+    #[test]
+    fn a_path_of_labels_is_read_as_they_are_written() {
+        let Some(go) = go() else { return };
+        let count = Count::default();
+        for_all(
+            500,
+            (texts::label(), texts::label()),
+            |(application, service)| {
+                let pod = injected_pod(answer_with_labels(&[], &application, &service));
+                count.add(pod.is_some());
+                let path = format!("secret/{application}/{service}");
+                let templates = pod.iter().flat_map(templates);
+                let mut wrong = templates.filter_map(|template| misreading(go, &path, &template));
+                prop_assert_eq!(wrong.next(), None);
+                Ok(())
+            },
+        );
+        count.check();
+    }
+
+    /// Whether Go prints a letter depends on its Unicode, which may be older than ours: a letter that it does
+    /// not know at all is not one that it knows as something else.
+    #[test]
+    fn every_letter_and_digit_of_a_path_is_printed() {
+        let Some(go) = go() else { return };
+        let letters: Vec<_> = ('\u{80}'..=char::MAX)
+            .filter(|letter| letter.is_alphanumeric())
+            .collect();
+        let mut unknown = 0;
+        for some in letters.chunks(200) {
+            let path = format!("kv/{}", String::from_iter(some));
+            let pod = injected(&[("secrets-path", &path)]);
+            let pod = pod.unwrap_or_else(|| panic!("{path} is refused"));
+            assert_eq!(misreading(go, &path, &templates(&pod)[0]), None);
+            unknown += go.letters(&path).unknown.chars().count();
+        }
+        println!(
+            "{} letters, of which this Go does not know {unknown}",
+            letters.len()
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_read_as_another_is_told() {
+        let Some(go) = go() else { return };
+        for path in list(READ_AS_ANOTHER) {
+            let template = format!("{{{{ with secret `{path}` }}}}{{{{ end }}}}");
+            assert!(misreading(go, path, &template).is_some(), "{path:?}");
+        }
+    }
+}
+
+mod paths_of_secrets {
+    use super::*;
+
+    /// Paths that are what they look like.
+    const NEAR: &str = "\
+        kv¦kv/a b¦kv/a  b¦kv/é¦é/app¦kv/a.b¦kv/..a¦kv/a..¦kv/...¦kv/.a¦kv/a.¦kv/a:b¦kv/:¦kv/a/b:¦kv/_-@+=¦_-@+=¦\
+        kv/data/app¦kv/名前/٣¦kv/~¦kv/&¦kv/a;b¦kv/*¦kv/$(HOME)¦kv/\"¦kv/{{ . }}¦kv/`";
+
+    /// Paths that somebody would take for another one, or for more than a path.
+    const NOT_PLAIN: &str = "\
+        /kv¦kv/¦kv//app¦/¦//¦kv/.¦kv/..¦kv/./app¦kv/../app¦.¦..¦../app¦kv/%2e%2e/app¦kv/%¦kv/app?¦\
+        kv/app?version=2¦?¦kv/app#¦#¦kv:app¦:¦kv:/app¦http://host/kv¦kv/a\tb¦kv/a\nb¦kv/a\0¦kv/a\u{7f}b¦\
+        kv/a\u{85}b¦kv/a\u{a0}b¦kv/a\u{3000}b¦kv/a\u{200b}¦kv/\u{202e}a¦kv/\u{feff}¦kv/a\u{2028}b¦kv\u{ff0f}app¦\
+        kv/a\u{2044}b¦kv/\u{ff05}2e¦kv/\u{ff0e}\u{ff0e}/a¦kv/e\u{301}¦kv/\u{e000}¦kv/\u{fffd}¦kv/😀";
+
+    #[test]
+    fn a_plain_path_is_taken() {
+        for_all(1000, texts::plain_path(), |path| {
+            let answer = answer(&[("secrets-path", &path)]);
+            prop_assert!(answer["mutated_object"].is_object(), "{}", answer);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_comes_near_another_path_is_taken() {
+        for path in list(NEAR) {
+            assert!(injected(&[("secrets-path", path)]).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_is_refused() {
+        for path in list(NOT_PLAIN) {
+            for paths in [
+                path.to_owned(),
+                format!("{path},kv/b"),
+                format!("kv/a, {path}"),
+            ] {
+                let count = paths.split(',').count();
+                let destinations = ["a", "b"][..count].join(",");
+                let pod = injected(&[
+                    ("secrets-path", &paths),
+                    ("secrets-destination", &destinations),
+                ]);
+                assert!(pod.is_none(), "{paths:?}");
+            }
+        }
+    }
+}
+
+mod paths_of_files {
+    use super::*;
+
+    #[test]
+    fn every_path_that_is_taken_is_in_its_shortest_form() {
+        let Some(go) = go() else { return };
+        let count = Count::default();
+        let annotation = select(vec![
+            "secrets-destination",
+            "secrets-mount-path",
+            "sa-token",
+        ]);
+        for_all(1500, (annotation, texts::path()), |(annotation, path)| {
+            let path = match annotation {
+                "secrets-destination" => path,
+                _ => format!("/run/{path}"),
+            };
+            let pod = injected(&[(annotation, &path)]);
+            count.add(pod.is_some());
+            let Some(pod) = pod else { return Ok(()) };
+            prop_assert_eq!(&go.clean(path.trim()), path.trim());
+            let destination = &configuration(&pod)["template"][0]["destination"];
+            let destination = destination.as_str().expect("a path is text");
+            prop_assert_eq!(&go.clean(destination), destination);
+            if annotation == "secrets-destination" {
+                prop_assert!(destination.ends_with(path.trim()), "{}", destination);
+            }
+            Ok(())
+        });
+        count.check();
+    }
+
+    #[test]
+    fn a_path_that_is_not_in_its_shortest_form_is_told() {
+        let Some(go) = go() else { return };
+        for file in ["/a/../b", "/a/./b", "/a//b", "/a/"] {
+            assert_ne!(go.clean(file), file);
+        }
+    }
+}
