@@ -1,16 +1,22 @@
 //! What the policy says of templates and paths is held against the programs that read them in the end: Go's
-//! template parser, and Go's reading of URLs and files.
+//! template parser, Go's reading of URLs and files, and Consul Template itself.
 //!
-//! On a machine without Go, the tests which ask it say that they were left out.
+//! On a machine without Go or Consul Template, the tests which ask it say that they were left out.
 
+#[path = "oracles/consul_template.rs"]
+mod consul_template;
 #[path = "oracles/go.rs"]
 mod go;
 mod support;
 #[path = "oracles/texts.rs"]
 mod texts;
+#[path = "oracles/vault.rs"]
+mod vault;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
+use consul_template::{ConsulTemplate, Fate};
 use go::Go;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -20,6 +26,7 @@ use serde_json::{Value, json};
 use support::templates::{INVALID, VALID};
 use support::{creation_of, evaluate_natively, payload};
 use texts::list;
+use vault::{MOUNT_OF, Vault, Version, unescaped};
 
 /// Mistakes that are left to Go, where the pod runs: an example of each, and how Go's message begins. They are
 /// in what one action says; none comes from text that was cut off or pasted twice.
@@ -204,6 +211,15 @@ fn go() -> Option<&'static Go> {
         println!("left out: there is no go");
     }
     go
+}
+
+/// Consul Template, likewise.
+fn consul_template() -> Option<ConsulTemplate> {
+    if !is_on_path("consul-template") {
+        println!("left out: there is no consul-template");
+        return None;
+    }
+    Some(ConsulTemplate::new())
 }
 
 fn is_on_path(program: &str) -> bool {
@@ -478,5 +494,180 @@ mod paths_of_files {
         for file in ["/a/../b", "/a/./b", "/a//b", "/a/"] {
             assert_ne!(go.clean(file), file);
         }
+    }
+}
+
+mod consul_template_itself {
+    use super::*;
+
+    /// What a secret's path becomes in the request for it.
+    fn expected(path: &str, version: Version, mount: &str) -> String {
+        let below = path
+            .strip_prefix(mount)
+            .and_then(|rest| rest.strip_prefix('/'));
+        // These are written as KV version 2 has them.
+        let is_whole = below.is_some_and(|below| {
+            ["data/", "metadata/", "subkeys/"]
+                .iter()
+                .any(|known| below.starts_with(known))
+        });
+        match (version, below) {
+            (Version::Two, None) => format!("/v1/{mount}/data"),
+            (Version::Two, Some(below)) if !is_whole => format!("/v1/{mount}/data/{below}"),
+            _ => format!("/v1/{path}"),
+        }
+    }
+
+    /// Reads `paths` by `configuration` from a mount, and returns what is wrong with what was asked for.
+    fn misread(
+        program: &ConsulTemplate,
+        configuration: &Value,
+        paths: &[String],
+        version: Version,
+        mount: &'static str,
+    ) -> Option<String> {
+        let vault = Vault::start(version, mount);
+        let files = program.render(configuration, &vault.address);
+        let asked: BTreeSet<_> = vault
+            .targets()
+            .iter()
+            .map(|target| unescaped(target))
+            .collect();
+        let mut wanted = BTreeSet::new();
+        for path in paths {
+            wanted.insert(format!("{MOUNT_OF}{path}"));
+            wanted.insert(expected(path, version, mount));
+        }
+        if asked != wanted {
+            let amiss: Vec<_> = asked.symmetric_difference(&wanted).collect();
+            return Some(format!(
+                "asked for or not, against what is right: {amiss:?}"
+            ));
+        }
+        let contents = paths
+            .iter()
+            .map(|path| format!("path={}\n", expected(path, version, mount)));
+        let mut pairs = files.iter().zip(contents);
+        pairs
+            .find(|(file, content)| *file != content)
+            .map(|pair| format!("{pair:?}"))
+    }
+
+    fn destinations(count: usize) -> String {
+        let names: Vec<_> = (0..count).map(|index| index.to_string()).collect();
+        names.join(",")
+    }
+
+    #[test]
+    fn it_asks_for_each_path_as_it_is_written() {
+        let Some(program) = consul_template() else {
+            return;
+        };
+        for (version, mount) in [
+            (Version::One, "kv"),
+            (Version::Two, "kv"),
+            (Version::Two, "kv/a b"),
+        ] {
+            let paths = vec(texts::plain_path(), 40..60);
+            for_all(2, paths, |mut paths| {
+                for path in &mut paths {
+                    *path = format!("{mount}/{path}");
+                }
+                paths.push(mount.to_owned());
+                let pod = injected(&[
+                    ("secrets-path", &paths.join(",")),
+                    ("secrets-destination", &destinations(paths.len())),
+                ]);
+                let pod = pod.expect("plain paths are taken");
+                let wrong = misread(&program, &configuration(&pod), &paths, version, mount);
+                prop_assert_eq!(wrong, None, "{:?} at {:?}", version, mount);
+                Ok(())
+            });
+        }
+    }
+
+    #[test]
+    fn a_request_for_another_path_is_told() {
+        let Some(program) = consul_template() else {
+            return;
+        };
+        let pod = injected(&[("secrets-path", "kv/app")]).expect("the path is plain");
+        let good = configuration(&pod);
+        for path in [
+            "kv/%2e%2e/kv/app",
+            "kv//app",
+            "kv/app/",
+            "kv/./app",
+            "kv/app#x",
+            "kv/a%20b",
+        ] {
+            let paths = [path.to_owned()];
+            let text = good.to_string().replace("kv/app", path);
+            let configuration = serde_json::from_str(&text).expect("it is JSON");
+            let wrong = misread(&program, &configuration, &paths, Version::One, "kv");
+            assert!(wrong.is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn it_parses_what_the_policy_takes_and_nothing_that_it_refuses() {
+        let Some(program) = consul_template() else {
+            return;
+        };
+        let pod = injected(&[("secrets-template", "x")]).expect("text is a template");
+        let configuration = configuration(&pod);
+        let count = Count::default();
+        for_all(3, vec(texts::template(), 300), |templates| {
+            let mut texts = Vec::new();
+            let mut verdicts = Vec::new();
+            for template in BTreeSet::from_iter(templates) {
+                let verdict = verdict(&template);
+                let text = match &verdict {
+                    Verdict::Taken(contents) => contents.clone(),
+                    Verdict::Refused(_) => template,
+                    Verdict::Other => continue,
+                };
+                if !texts.contains(&text) {
+                    count.add(matches!(verdict, Verdict::Taken(_)));
+                    texts.push(text);
+                    verdicts.push(verdict);
+                }
+            }
+            let fates = program.parse(&configuration, &texts);
+            for ((text, verdict), fate) in texts.iter().zip(verdicts).zip(fates) {
+                let is_same = match (&verdict, &fate) {
+                    (Verdict::Refused(_), Fate::Refused(_)) => true,
+                    (Verdict::Taken(_), Fate::Parsed) => true,
+                    (Verdict::Taken(_), Fate::Refused(reason)) => {
+                        is_left_to_go(reason) || reason.ends_with(" not defined")
+                    }
+                    _ => false,
+                };
+                prop_assert!(is_same, "{:?}: {:?}, {:?}", text, verdict, fate);
+            }
+            Ok(())
+        });
+        count.check();
+    }
+
+    /// Its configuration goes through HCL's parser, which has ideas of its own about JSON.
+    #[test]
+    fn text_arrives_as_it_was_written() {
+        let Some(program) = consul_template() else {
+            return;
+        };
+        for_all(3, vec(texts::text(), 60), |texts| {
+            let texts: Vec<_> = BTreeSet::from_iter(texts).into_iter().collect();
+            let pod = injected(&[
+                ("secrets-template", &texts.join("\n---\n")),
+                ("secrets-destination", &destinations(texts.len())),
+            ]);
+            let pod = pod.expect("text is a template");
+            let files = program.render(&configuration(&pod), "");
+            for (text, file) in texts.iter().zip(files) {
+                prop_assert_eq!(file.trim_end_matches('\n'), text.trim_end_matches('\n'));
+            }
+            Ok(())
+        });
     }
 }

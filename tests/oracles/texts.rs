@@ -31,6 +31,23 @@ fn one_of(texts: &'static str) -> impl Strategy<Value = String> + Clone {
     select(list(texts)).prop_map(str::to_owned)
 }
 
+/// Text without actions, in one piece.
+pub fn text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        3 => one_of(PIECES),
+        1 => any::<char>().prop_map(String::from),
+        1 => one_of("${a}¦%{a}¦$$¦\\u0041¦\\¦<<EOF¦//¦$(A)"),
+    ];
+    joined(vec(piece, 1..8)).prop_map(|text| {
+        // Lines of dashes would separate it.
+        let mut text = format!("x{text}").replace('-', "_");
+        while text.contains("{{") {
+            text = text.replace("{{", "{");
+        }
+        text
+    })
+}
+
 /// What actions are made of, and what they are not made of.
 const PIECES: &str = "\
     {{¦{{¦}}¦}}¦{{- ¦ -}}¦{{-¦-}}¦{¦}¦{{/*¦*/}}¦/*¦*/¦*/ -}}¦{{ end }}¦{{ else }}¦{{ if . }}¦{{ range . }}¦\
