@@ -59,8 +59,11 @@ pub fn refuse_uses(pod: &Pod<'_>, annotations: &Members<'_>, prefix: &str) -> Re
     }
 }
 
-/// Whether a text has one of `names` in it as a word. All of them begin alike.
+/// Whether a text has one of `names` in it as a word. All of them begin alike, and none is shorter.
 fn names_one(text: &str, names: &[&str]) -> bool {
+    if text.len() < "tvsi-job".len() {
+        return false;
+    }
     text.match_indices("tvsi-").any(|(start, _)| {
         let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
         let before = text[..start].chars().next_back();

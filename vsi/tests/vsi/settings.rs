@@ -135,9 +135,9 @@ fn patterns_that_join_names_get_a_warning() {
         .write_stdin("restrictions:\n  allowedRoles:\n    - '{namespace}'\n    - '{namespace}-*'\n    - '{namespace}_*'\n")
         .assert()
         .success()
-        .stdout("-: valid\n")
+        .stdout("stdin: valid\n")
         .stderr(predicates::str::starts_with(
-            "vsi: warning: -:2: restrictions.allowedRoles: pattern {namespace}-* may let",
+            "vsi: warning: stdin:2: pattern {namespace}-* may let",
         ));
 }
 
