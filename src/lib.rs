@@ -185,13 +185,18 @@ fn decide<'a>(
 }
 
 /// Whether an object is larger than what is looked into, and asks for nothing: one that may ask is refused. That is told
-/// from its text, because to look into it would take too long.
+/// from its text, because to look into it would take too long. A workload that is there already is left alone, for what
+/// changes may not be its template; its pods are looked at when they are created.
 fn is_too_large(request: &Request<'_>) -> Result<bool, String> {
     let text = request.object.map_or("", Json::text);
     if text.len() <= MOST_BYTES {
         return Ok(false);
     }
-    let Some(settings) = settings_for(request)? else {
+    let settings = match &*request.operation {
+        "CREATE" => settings_for(request)?,
+        _ => None,
+    };
+    let Some(settings) = settings else {
         return Ok(true);
     };
     let inject = settings.annotations.name(Key::Inject);
