@@ -704,7 +704,7 @@ assert_hardened() {
           and (.[:-2] | map(expanded)
             | .[1:3] == ["sh", "-c"]
               and .[-4:] == ["--", "/opt/talend/secrets/a", "/opt/talend/secrets/$(B)", "--"]
-              and (index("PATH") != null) and (index("LD_*") != null))'
+              and any(.[]; split(" ") | (index("PATH") != null) and (index("LD_*") != null)))'
     assert_jq 'container("orders").args == ["--a", "$(B)"]'
 }
 
@@ -1287,7 +1287,7 @@ assert_hardened() {
     pod share-process-namespace=true
     run_policy
     assert_injected
-    assert_warned restrictions.sharedProcesses
+    assert_warns restrictions.sharedProcesses
     run_policy '{"restrictions": {"sharedProcesses": "refuse"}}'
     assert_refused restrictions.sharedProcesses
     run_policy '{"restrictions": {"sharedProcesses": "allow"}}'
