@@ -466,14 +466,15 @@ assert_hardened() {
 
 @test "sa-token: the agent gets the volume that the application has there" {
     pod sa-token=/run/tokens/vault.jwt
-    edit '.object.spec.volumes += [{name: "vault-token", projected: {sources: []}}]
+    edit '.object.spec.volumes += [{name: "vault-token", projected: {sources: [{serviceAccountToken: {path: "vault.jwt"}}]}}]
         | .object.spec.containers[0].volumeMounts += [{name: "vault-token", mountPath: "/run/tokens"}]'
     run_policy
     assert_injected
     assert_no_warnings
     assert_jq 'container("tvsi-vault-agent") | mounts_of("vault-token")
-        == [{name: "vault-token", mountPath: "/run/tokens", readOnly: true}]'
-    assert_jq 'agent_configuration.auto_auth[0].method[0].config[0].token_path == "/run/tokens/vault.jwt"'
+        == [{name: "vault-token", mountPath: "/opt/talend/tvsi-login-token", readOnly: true}]'
+    assert_jq 'agent_configuration.auto_auth[0].method[0].config[0].token_path
+        == "/opt/talend/tvsi-login-token/vault.jwt"'
     # The token that it does not log in with is kept from it.
     assert_jq 'container("tvsi-vault-agent")
         | volume_at("/var/run/secrets/kubernetes.io/serviceaccount") == "tvsi-no-token"'
@@ -484,8 +485,8 @@ assert_hardened() {
     run_policy
     assert_injected
     assert_warns_of sa-token /run/tokens
-    assert_jq '. as $pod | container("tvsi-vault-agent") | volume_at("/run/tokens") as $volume
-        | [$pod | volume($volume).projected.sources[].serviceAccountToken.path] == ["vault.jwt"]'
+    assert_jq '. as $pod | container("tvsi-vault-agent") | volume_at("/opt/talend/tvsi-login-token") as $volume
+        | [$pod | volume($volume).projected.sources[].serviceAccountToken.path] == ["token"]'
 }
 
 @test "vault-image: the agent of this pod has another image" {
