@@ -120,9 +120,11 @@ fn delete_without_a_trace(scenario: &Scenario, pod: &Running) {
     pod.wait_until_true("no lease is left", || scenario.leases() == 0);
 }
 
+/// Kills a program. The container's script ends with it, and may take this command along before that has ended: whether
+/// it worked shows in the log.
 fn kill(pod: &Running, container: &str, program: &str) {
     let killed = pod.execute(container, &["killall", "-KILL", program]);
-    assert!(killed.expect("it runs").succeeded(), "{program} is killed");
+    killed.expect("it runs");
 }
 
 /// At the end of its maximum TTL a token takes its leases with it: the sidecars go on with the next, and the
