@@ -24,13 +24,7 @@ pub fn refuse_reach(
 ) -> Result<(), Refusal> {
     refuse_other_sidecars(&old.containers, &new.containers)?;
     refuse_other_sidecars(&old.init_containers, &new.init_containers)?;
-    let of_ours = |pod: &Pod<'_>| {
-        let volumes = pod.volumes.iter();
-        let ours = volumes.filter(|volume| is_our_volume(&volume.name));
-        ours.map(|volume| volume.json.text().to_owned())
-            .collect::<Vec<_>>()
-    };
-    if of_ours(old) != of_ours(new) {
+    if !our_volumes(old).eq(our_volumes(new)) {
         return Err(Refusal::VolumesChanged);
     }
     let known = old.ephemeral_containers.iter();
@@ -62,6 +56,13 @@ pub fn refuse_reach(
 fn ours<'c, 'p>(pod: &'c Pod<'p>) -> impl Iterator<Item = &'c Container<'p>> {
     pod.all_containers()
         .filter(|container| is_ours(&container.name))
+}
+
+/// The volumes of the policy's, as they are written.
+fn our_volumes<'a>(pod: &Pod<'a>) -> impl Iterator<Item = Json<'a>> {
+    let volumes = pod.volumes.iter();
+    let ours = volumes.filter(|volume| is_our_volume(&volume.name));
+    ours.map(|volume| volume.json)
 }
 
 /// Refuses a list of containers in which those of the policy's are not what they were, resources apart: those can be

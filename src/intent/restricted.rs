@@ -46,10 +46,21 @@ pub fn allow(
     identity: Identity<'_>,
     work: &mut Work,
 ) -> Result<(), Refusal> {
-    let Some(patterns) = patterns else {
-        return Ok(());
-    };
-    for pattern in patterns {
+    match patterns {
+        Some(patterns) => allow_by(value, source, patterns.iter(), rule, identity, work),
+        None => Ok(()),
+    }
+}
+
+fn allow_by<'p>(
+    value: &str,
+    source: impl FnOnce() -> String,
+    patterns: impl Iterator<Item = &'p Pattern> + Clone,
+    rule: &'static str,
+    identity: Identity<'_>,
+    work: &mut Work,
+) -> Result<(), Refusal> {
+    for pattern in patterns.clone() {
         match pattern.matches(value, identity, work) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
@@ -65,7 +76,7 @@ pub fn allow(
         source: source(),
         value: value.to_owned(),
         rule,
-        allowed: listed(patterns.iter().map(Pattern::as_str)),
+        allowed: listed(patterns.map(Pattern::as_str)),
     })
 }
 
@@ -86,14 +97,12 @@ pub fn allow_path(
     let Some(patterns) = &restrictions.allowed_vault_paths else {
         return Ok(());
     };
-    let patterns: Vec<_> = patterns
+    let patterns = patterns
         .iter()
-        .filter(|pattern| !pattern.depends_on(&OF_KV, identity))
-        .cloned()
-        .collect();
+        .filter(|pattern| !pattern.depends_on(&OF_KV, identity));
     let rule = "restrictions.allowedVaultPaths";
     let path = without_data(path);
-    allow(&path, source, Some(&patterns), rule, identity, work)
+    allow_by(&path, source, patterns, rule, identity, work)
 }
 
 /// The path as patterns are written: without the `data` that KV version 2 has behind its mount.
