@@ -18,7 +18,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use policy_host::{Cost, Metered, Request};
+use policy_host::{Cost, Policy, Request};
 use serde_json::{Value, json};
 use support::{Outcome, module_bytes, read_yaml, root};
 
@@ -51,9 +51,9 @@ fn bounds_path() -> PathBuf {
 
 fn measure() -> Vec<Measured> {
     let module = module_bytes();
-    let policy = Metered::from_bytes(&module).expect("policy.wasm is a waPC module");
+    let policy = Policy::from_bytes(&module).expect("policy.wasm is a waPC module");
     // Every instance costs the same, whatever it is asked.
-    let instance = policy.call("protocol_version", &[]).expect("it has one");
+    let instance = policy.measure("protocol_version", &[]).expect("it has one");
     let mut measured = vec![
         of("module", "bytes", module.len() as u64),
         of("instantiation", "fuel", instance.instantiation_fuel),
@@ -91,11 +91,11 @@ fn request(name: &str) -> Value {
 }
 
 /// The cost of a request that comes out as expected: that of another outcome would mean something else.
-fn evaluate(policy: &Metered, request: &Value, outcome: &str) -> Cost {
+fn evaluate(policy: &Policy, request: &Value, outcome: &str) -> Cost {
     let request = Request::from_json(request).expect("it is an admission request");
     let payload = policy_host::payload(&request, &json!({})).expect("settings are an object");
     let cost = policy
-        .call("validate", &payload)
+        .measure("validate", &payload)
         .expect("validate never fails");
     let answer = serde_json::from_slice(&cost.answer).expect("an answer is JSON");
     assert_eq!(Outcome::of(&answer).file, outcome, "{answer}");

@@ -1,8 +1,13 @@
 //! Everything that can go wrong around a policy, as opposed to what a policy decides.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a policy's function failed with, in the words that policy-server has for it.
+#[derive(Debug, thiserror::Error)]
+#[error("Guest call failure: {0}")]
+pub struct GuestFailure(pub String);
 
 /// Why the host could not get an answer out of a policy.
 ///
@@ -20,7 +25,7 @@ pub enum HostError {
         source: io::Error,
     },
 
-    /// The bytes are no WebAssembly module that wasmtime takes.
+    /// The bytes are no WebAssembly module that the interpreter takes.
     #[error("the policy is not a valid WebAssembly module")]
     CompileModule(#[source] Cause),
 
@@ -48,19 +53,15 @@ pub enum HostError {
     )]
     Annotated,
 
-    /// The thread that keeps the time for the deadline did not start.
-    #[error("cannot start the thread that enforces the evaluation's deadline")]
-    Ticker(#[source] io::Error),
-
     /// The module's initialisation failed: its imports, `_start` or `wapc_init`.
     #[error("cannot instantiate the policy")]
     Instantiate(#[source] Cause),
 
-    /// The policy ran out of time, in its initialisation or in a function.
-    #[error("the policy was interrupted because it ran for longer than {deadline:?}")]
-    DeadlineExceeded {
-        /// How long it may run.
-        deadline: Duration,
+    /// The policy ran for too long, in its initialisation or in a function.
+    #[error("the policy was interrupted after {fuel} units of fuel")]
+    OutOfFuel {
+        /// What it may burn.
+        fuel: u64,
     },
 
     /// The function trapped, or the policy answered with an error of its own.
@@ -69,7 +70,7 @@ pub enum HostError {
         /// The waPC function called.
         operation: String,
         /// The trap or the policy's error.
-        source: wapc::errors::Error,
+        source: GuestFailure,
     },
 
     /// The function returned something other than what Kubewarden's protocol has there.

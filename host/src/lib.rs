@@ -6,14 +6,15 @@
 //! wants a change. Of the things that policy-server does around that call, this crate keeps the ones
 //! that a policy can notice:
 //!
-//! - the module is compiled once, and every evaluation has a fresh instance ([`Policy`]);
-//! - an evaluation that takes too long is cut off ([`EVALUATION_DEADLINE`]);
+//! - the module is read once, and every evaluation has a fresh instance ([`Policy`]);
+//! - an evaluation that takes too long is cut off ([`EVALUATION_FUEL`]);
 //! - the request reaches the policy with the fields of Kubernetes' AdmissionRequest and no others
 //!   ([`Request`]);
 //! - the answer to the API server carries a JSON patch computed from the two objects
 //!   ([`AdmissionResponse`]).
 //!
-//! What an evaluation costs, in instructions and memory instead of time, is told by [`Metered`].
+//! The module runs in an interpreter, which is there in a moment and counts what an evaluation costs, in instructions and
+//! memory instead of time ([`Policy::measure`]).
 //!
 //! There is no cluster behind it: the capabilities that policy-server lends to policies (Kubernetes
 //! look-ups, registries, DNS, certificates) answer with an error.
@@ -40,21 +41,19 @@
 mod capabilities;
 pub mod diff;
 mod error;
+mod imports;
 mod metadata;
-mod metered;
 mod policy;
 mod request;
 mod response;
 pub mod service_account;
-mod ticker;
 
-pub use error::HostError;
+pub use error::{GuestFailure, HostError};
 pub use kubewarden_policy_sdk::{
     metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
 };
 pub use metadata::{ExecutionMode, Metadata, PolicyType, annotate};
-pub use metered::{Cost, Metered};
-pub use policy::{EVALUATION_DEADLINE, Instance, Policy};
+pub use policy::{Cost, EVALUATION_FUEL, Policy};
 pub use request::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, Request, UserInfo, payload,
 };

@@ -1,46 +1,55 @@
-//! A compiled policy and its instances: compile once, evaluate each request in a new instance.
+//! A policy's module: read once, and evaluated in a fresh instance for each request.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use kubewarden_policy_sdk::{
     metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wapc::WapcHost;
-use wasmtime_provider::{
-    EpochDeadlines, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre,
-    errors::Error as ProviderError,
-    wasmtime::{Config, Engine, Module},
-};
+use wasmi::{Config, CustomFuelCosts, Engine, Error, Instance, Linker, Module, Store, TrapCode};
 
 use crate::{
-    AdmissionResponse, HostError, Request, capabilities,
+    AdmissionResponse, GuestFailure, HostError, Request,
+    imports::{self, MEMORY, State},
     request::{payload, settings_object},
-    ticker::Ticker,
 };
 
-/// How long a policy may run by default, in its initialisation and again in each function:
-/// policy-server's limit.
-pub const EVALUATION_DEADLINE: Duration = Duration::from_secs(2);
+/// The function of the module that waPC calls for every operation.
+const GUEST_CALL: &str = "__guest_call";
 
-/// In how many steps the deadline is counted: an evaluation is cut off at most one step early.
-const TICKS_PER_DEADLINE: u32 = 20;
+/// Functions that are called before any operation, where the module has them.
+const STARTS: [&str; 3] = ["_start", "wapc_init", "_initialize"];
 
-/// What wasmtime-provider's errors contain when a deadline has passed; it has no type for that.
-const INTERRUPTED: &str = "interrupted, execution deadline exceeded";
+/// How much fuel a policy may burn by default, in its initialisation and again in each function: about what it can do in
+/// the two seconds that policy-server gives it.
+///
+/// Fuel is about one unit for each WebAssembly instruction that is run. It depends on the module, the payload and the
+/// interpreter, and on neither the machine nor what else runs on it.
+pub const EVALUATION_FUEL: u64 = 3_000_000_000;
 
-/// A policy, compiled and ready for any number of evaluations, also from several threads at once.
+/// A policy, ready for any number of evaluations, also from several threads at once.
 pub struct Policy {
-    engine: Engine,
-    prepared: WasmtimeEngineProviderPre,
-    deadline: Duration,
-    // Held for its Drop: the deadline is enforced as long as it ticks.
-    _ticker: Ticker,
+    module: Module,
+    linker: Linker<State>,
+    fuel: u64,
+}
+
+/// What one call cost in a fresh instance, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// The fuel of the initialisation.
+    pub instantiation_fuel: u64,
+    /// The fuel of the call itself.
+    pub fuel: u64,
+    /// The size of the linear memory after the call, which never shrinks; a multiple of 64 KiB.
+    pub memory_bytes: u64,
+    /// What the policy answered.
+    pub answer: Vec<u8>,
 }
 
 impl Policy {
-    /// Reads and compiles the module in a file.
+    /// Reads the module in a file.
     ///
     /// # Errors
     ///
@@ -54,41 +63,43 @@ impl Policy {
         Self::from_bytes(&module)
     }
 
-    /// Compiles a module, in WebAssembly's binary or text format.
+    /// Reads a module in WebAssembly's binary format.
     ///
     /// # Errors
     ///
-    /// [`HostError::CompileModule`] and [`HostError::NotWapc`] if the module is none that can be run,
-    /// [`HostError::Instantiate`] if it imports what no waPC host has, [`HostError::Ticker`] if the
-    /// system has no thread left.
+    /// [`HostError::CompileModule`] and [`HostError::NotWapc`] if the module cannot be run,
+    /// [`HostError::Instantiate`] if it imports what no waPC host has.
     pub fn from_bytes(module: &[u8]) -> Result<Self, HostError> {
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        let module = compile(&config, module)?;
-        let engine = module.engine().clone();
-        let prepared = WasmtimeEngineProviderBuilder::new()
-            .engine(engine.clone())
-            .module(module)
-            .build_pre()
-            .map_err(|error| HostError::Instantiate(error.into()))?;
-        let ticker = start_ticker(&engine, EVALUATION_DEADLINE)?;
+        let mut config = Config::default();
+        // To translate a function when it is called for the first time, and to copy bytes at once, costs nothing: a call
+        // would cost more in the first instance, and by where in its page the heap begins.
+        config.consume_fuel(true).fuel_cost(CustomFuelCosts {
+            bytes_copied_per_fuel: u32::MAX,
+            fuel_per_bytes_translated: 0,
+            fuel_per_bytes_validated: 0,
+        });
+        let engine = Engine::new(&config);
+        let module =
+            Module::new(&engine, module).map_err(|error| HostError::CompileModule(error.into()))?;
+        if module.get_export(GUEST_CALL).is_none() {
+            let rego = module
+                .exports()
+                .any(|export| export.name().starts_with("opa_"));
+            return Err(HostError::NotWapc { rego });
+        }
+        let mut linker = Linker::new(&engine);
+        imports::link(&mut linker, &module).map_err(instantiation)?;
         Ok(Self {
-            engine,
-            prepared,
-            deadline: EVALUATION_DEADLINE,
-            _ticker: ticker,
+            module,
+            linker,
+            fuel: EVALUATION_FUEL,
         })
     }
 
-    /// Replaces [`EVALUATION_DEADLINE`]. Less than 20 milliseconds count as 20.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError::Ticker`] if the system has no thread left.
-    pub fn with_deadline(mut self, deadline: Duration) -> Result<Self, HostError> {
-        self._ticker = start_ticker(&self.engine, deadline)?;
-        self.deadline = deadline;
-        Ok(self)
+    /// Replaces [`EVALUATION_FUEL`].
+    pub fn with_fuel(mut self, fuel: u64) -> Self {
+        self.fuel = fuel;
+        self
     }
 
     /// Evaluates a request, which may be an AdmissionReview or the bare request of one.
@@ -121,7 +132,7 @@ impl Policy {
         match self.verdict(request, settings) {
             Ok(verdict) => Ok(AdmissionResponse::from_verdict(request, verdict)),
             Err(
-                error @ (HostError::DeadlineExceeded { .. }
+                error @ (HostError::OutOfFuel { .. }
                 | HostError::Call { .. }
                 | HostError::Answer { .. }),
             ) => Ok(AdmissionResponse::from_failure(request, &error)),
@@ -155,21 +166,19 @@ impl Policy {
         settings: &Value,
     ) -> Result<SettingsValidationResponse, HostError> {
         let settings = Value::Object(settings_object(settings)?).to_string();
-        let instance = self.instantiate()?;
         let refused = |message| SettingsValidationResponse {
             valid: false,
             message: Some(message),
         };
-        Ok(
-            match instance.host.call("validate_settings", settings.as_bytes()) {
-                Ok(answer) => serde_json::from_slice(&answer).unwrap_or_else(|error| {
-                    refused(format!("error: InvalidResponseWithError({error:?})"))
-                }),
-                Err(error) => refused(format!(
-                    "Error invoking settings validation callback: {error:?}"
-                )),
-            },
-        )
+        match self.call("validate_settings", settings.as_bytes()) {
+            Ok(answer) => Ok(serde_json::from_slice(&answer).unwrap_or_else(|error| {
+                refused(format!("error: InvalidResponseWithError({error:?})"))
+            })),
+            Err(error @ HostError::Instantiate(_)) => Err(error),
+            Err(error) => Ok(refused(format!(
+                "Error invoking settings validation callback: {error:?}"
+            ))),
+        }
     }
 
     /// The version of Kubewarden's protocol that the policy speaks.
@@ -185,7 +194,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Those of [`call`](Self::call).
+    /// Those of [`measure`](Self::measure).
     pub fn call_validate(&self, payload: &[u8]) -> Result<Vec<u8>, HostError> {
         self.call("validate", payload)
     }
@@ -194,87 +203,89 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Those of [`instantiate`](Self::instantiate) and [`Instance::call`].
+    /// Those of [`measure`](Self::measure).
     pub fn call(&self, operation: &str, payload: &[u8]) -> Result<Vec<u8>, HostError> {
-        self.instantiate()?.call(operation, payload)
+        Ok(self.measure(operation, payload)?.answer)
     }
 
-    /// Makes a new instance and runs its initialisation.
+    /// Calls a waPC function in a fresh instance and counts what it costs.
     ///
     /// # Errors
     ///
-    /// [`HostError::DeadlineExceeded`] if the initialisation takes too long,
-    /// [`HostError::Instantiate`] if it fails.
-    pub fn instantiate(&self) -> Result<Instance, HostError> {
-        let deadlines = EpochDeadlines {
-            wapc_init: TICKS_PER_DEADLINE.into(),
-            wapc_func: TICKS_PER_DEADLINE.into(),
+    /// [`HostError::Instantiate`] if the initialisation fails, [`HostError::OutOfFuel`] if it or the function does not
+    /// come to an end, [`HostError::Call`] if the function traps or the policy answers with an error.
+    pub fn measure(&self, operation: &str, payload: &[u8]) -> Result<Cost, HostError> {
+        let failed = |message: String| HostError::Call {
+            operation: operation.to_owned(),
+            source: GuestFailure(message),
         };
-        let provider = self
-            .prepared
-            .rehydrate(Some(deadlines))
-            .map_err(|error: ProviderError| HostError::Instantiate(error.into()))?;
-        match WapcHost::new(Box::new(provider), Some(Box::new(capabilities::answer))) {
-            Ok(host) => Ok(Instance {
-                host,
-                deadline: self.deadline,
-            }),
-            Err(error) if error.to_string().contains(INTERRUPTED) => {
-                Err(HostError::DeadlineExceeded {
-                    deadline: self.deadline,
-                })
-            }
-            Err(error) => Err(HostError::Instantiate(error.into())),
-        }
-    }
-}
+        let lengths = u32::try_from(operation.len())
+            .and_then(|operation| Ok((operation, u32::try_from(payload.len())?)))
+            .map_err(|error| failed(error.to_string()))?;
+        let mut store = Store::new(self.linker.engine(), State::new(operation, payload));
+        self.refuel(&mut store)?;
+        let instance = self.start(&mut store).map_err(|error| {
+            self.interrupted(&error)
+                .unwrap_or_else(|| instantiation(error))
+        })?;
+        let instantiation_fuel = self.burnt(&store)?;
 
-/// One instance of a policy. What a policy keeps in its memory lasts as long as its instance.
-pub struct Instance {
-    host: WapcHost,
-    deadline: Duration,
-}
+        self.refuel(&mut store)?;
+        let succeeded = instance
+            .get_typed_func::<(u32, u32), u32>(&store, GUEST_CALL)
+            .map_err(instantiation)?
+            .call(&mut store, lengths)
+            .map_err(|error| {
+                let interrupted = self.interrupted(&error);
+                interrupted.unwrap_or_else(|| failed(error.to_string()))
+            })?;
+        let fuel = self.burnt(&store)?;
+        let memory = instance.get_memory(&store, MEMORY);
+        let memory_bytes = memory.map_or(0, |memory| memory.data_size(&store) as u64);
 
-impl Instance {
-    /// Calls a waPC function, bytes in and bytes out.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError::DeadlineExceeded`] if it takes too long, [`HostError::Call`] if it traps or the
-    /// policy answers with an error.
-    pub fn call(&self, operation: &str, payload: &[u8]) -> Result<Vec<u8>, HostError> {
-        self.host.call(operation, payload).map_err(|source| {
-            if source.to_string().contains(INTERRUPTED) {
-                HostError::DeadlineExceeded {
-                    deadline: self.deadline,
-                }
-            } else {
-                HostError::Call {
-                    operation: operation.to_owned(),
-                    source,
-                }
-            }
+        let State {
+            response, error, ..
+        } = store.into_data();
+        let answer = response.filter(|_| succeeded != 0).ok_or_else(|| {
+            failed(error.unwrap_or_else(|| "it left neither an answer nor an error".to_owned()))
+        })?;
+        Ok(Cost {
+            instantiation_fuel,
+            fuel,
+            memory_bytes,
+            answer,
         })
     }
-}
 
-/// Compiles a module that speaks waPC.
-pub(crate) fn compile(config: &Config, module: &[u8]) -> Result<Module, HostError> {
-    let module = Engine::new(config)
-        .and_then(|engine| Module::new(&engine, module))
-        .map_err(|error| HostError::CompileModule(error.into()))?;
-    if module.get_export("__guest_call").is_none() {
-        let rego = module
-            .exports()
-            .any(|export| export.name().starts_with("opa_"));
-        return Err(HostError::NotWapc { rego });
+    fn start(&self, store: &mut Store<State>) -> Result<Instance, Error> {
+        let instance = self
+            .linker
+            .instantiate_and_start(&mut *store, &self.module)?;
+        for name in STARTS {
+            if instance.get_func(&*store, name).is_some() {
+                let start = instance.get_typed_func::<(), ()>(&*store, name)?;
+                start.call(&mut *store, ())?;
+            }
+        }
+        Ok(instance)
     }
-    Ok(module)
+
+    fn refuel(&self, store: &mut Store<State>) -> Result<(), HostError> {
+        store.set_fuel(self.fuel).map_err(instantiation)
+    }
+
+    fn burnt(&self, store: &Store<State>) -> Result<u64, HostError> {
+        Ok(self.fuel - store.get_fuel().map_err(instantiation)?)
+    }
+
+    fn interrupted(&self, error: &Error) -> Option<HostError> {
+        (error.as_trap_code() == Some(TrapCode::OutOfFuel))
+            .then_some(HostError::OutOfFuel { fuel: self.fuel })
+    }
 }
 
-fn start_ticker(engine: &Engine, deadline: Duration) -> Result<Ticker, HostError> {
-    let period = (deadline / TICKS_PER_DEADLINE).max(Duration::from_millis(1));
-    Ticker::start(engine, period).map_err(HostError::Ticker)
+fn instantiation(error: Error) -> HostError {
+    HostError::Instantiate(error.into())
 }
 
 fn decode<T: DeserializeOwned>(operation: &str, answer: &[u8]) -> Result<T, HostError> {

@@ -99,7 +99,7 @@ impl AdmissionResponse {
     /// What the API server gets when there is no verdict.
     pub(crate) fn from_failure(request: &Request, error: &HostError) -> Self {
         let message = match error {
-            HostError::DeadlineExceeded { .. } => OUT_OF_TIME.to_owned(),
+            HostError::OutOfFuel { .. } => OUT_OF_TIME.to_owned(),
             HostError::Call { source, .. } => format!("internal server error: {source}"),
             HostError::Answer { source, .. } => {
                 format!("internal server error: invalid response from policy: {source}")

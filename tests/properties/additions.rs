@@ -98,6 +98,11 @@ fn files() -> &'static [(String, String)] {
     })
 }
 
+/// The shell scripts by their file names.
+pub fn named_scripts() -> &'static [(String, String)] {
+    files()
+}
+
 /// The text of every shell script.
 pub fn scripts() -> Vec<String> {
     files().iter().map(|(_, text)| text.clone()).collect()

@@ -12,6 +12,8 @@ mod expansion;
 mod additions;
 mod annotations;
 mod case;
+
+mod net;
 mod pods;
 mod runner;
 mod settings;

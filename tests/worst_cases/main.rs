@@ -28,7 +28,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use policy_host::Metered;
+use policy_host::Policy;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use support::module_bytes;
@@ -141,7 +141,7 @@ fn no_request_is_expensive_for_its_size() {
 
 /// Measures on every core. An instance has its own fuel and memory: no case sees another.
 fn measure_all(cases: &[Case]) -> Vec<Measured> {
-    let policy = Metered::from_bytes(&module_bytes()).expect("policy.wasm is a waPC module");
+    let policy = Policy::from_bytes(&module_bytes()).expect("policy.wasm is a waPC module");
     let next = AtomicUsize::new(0);
     let measure_some = || {
         let mut measured = Vec::new();
@@ -165,7 +165,7 @@ fn measure_all(cases: &[Case]) -> Vec<Measured> {
     measured.into_iter().map(|(_, measured)| measured).collect()
 }
 
-fn measure(policy: &Metered, case: &Case) -> Measured {
+fn measure(policy: &Policy, case: &Case) -> Measured {
     let mut costs = Vec::new();
     let mut complaints = Vec::new();
     for size in SIZES.into_iter().chain([FULL]) {
@@ -174,7 +174,7 @@ fn measure(policy: &Metered, case: &Case) -> Measured {
         if bytes < size || bytes > LARGEST.max(size) * 11 / 10 {
             complaints.push(format!("the case has {bytes} bytes and not about {size}"));
         }
-        let cost = match policy.call("validate", payload.as_bytes()) {
+        let cost = match policy.measure("validate", payload.as_bytes()) {
             Ok(cost) => cost,
             // It would burn as much again at the next size.
             Err(error) => {

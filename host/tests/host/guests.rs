@@ -36,6 +36,11 @@ fn module(validate: &str, answer: &str, more: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the fixture is valid")
 }
 
+/// A module from its text.
+pub fn parsed(text: &str) -> Vec<u8> {
+    wat::parse_str(text).expect("the fixture is valid")
+}
+
 fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("\\{byte:02x}")).collect()
 }
@@ -166,7 +171,7 @@ pub fn asking(operation: &str) -> Vec<u8> {
             (i32.const 1)))"#,
         length = operation.len()
     );
-    wat::parse_str(text).expect("the fixture is valid")
+    parsed(&text)
 }
 
 /// Answers eight random bytes of WASI.

@@ -1,7 +1,5 @@
 //! The subcommands of `vsi`, one per file.
 
-mod annotate;
-mod bench;
 mod check;
 mod completions;
 mod diff;
@@ -24,8 +22,6 @@ pub(crate) enum Command {
     Settings(settings::Command),
     Run(run::Arguments),
     Diff(diff::Arguments),
-    Bench(bench::Arguments),
-    Annotate(annotate::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -38,8 +34,6 @@ impl Command {
             Self::Settings(arguments) => settings::execute(arguments),
             Self::Run(arguments) => run::execute(arguments),
             Self::Diff(arguments) => diff::execute(arguments),
-            Self::Bench(arguments) => bench::execute(arguments),
-            Self::Annotate(arguments) => annotate::execute(arguments),
             Self::Completions(arguments) => completions::execute(arguments),
         }
     }
@@ -47,7 +41,7 @@ impl Command {
     /// The exit code when it cannot be done. Those that take a policy as kwctl does end as kwctl does.
     pub(crate) fn failure(&self) -> ExitCode {
         match self {
-            Self::Run(_) | Self::Diff(_) | Self::Bench(_) | Self::Annotate(_) => ExitCode::FAILURE,
+            Self::Run(_) | Self::Diff(_) => ExitCode::FAILURE,
             _ => ExitCode::from(2),
         }
     }

@@ -1,6 +1,5 @@
 //! The command line tool as its users run it.
 
-mod annotate;
 mod check;
 mod command_line;
 mod explain;
