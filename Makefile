@@ -1,7 +1,7 @@
 # What contributors run; every target works on a fresh machine with rustup.
 
 MODULE := target/policy/wasm32-wasip1/release/vault_sidecar_injector.wasm
-SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock rust-toolchain.toml
+SOURCES := $(shell find build src -type f) Cargo.toml Cargo.lock rust-toolchain.toml
 
 .PHONY: help
 help: ## Show this list

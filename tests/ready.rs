@@ -8,15 +8,11 @@ use std::process::Command;
 
 /// Whether the probe succeeds, which has to be the same under both shells.
 fn is_ready(arguments: &[&str]) -> bool {
-    let script = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/src/injection/scripts/ready.sh"
-    );
-    let script = fs::read_to_string(script).expect("the script is there");
+    let script = include_str!(concat!(env!("OUT_DIR"), "/scripts/ready.sh"));
     let answers = [&["dash"][..], &["busybox", "sh"]].map(|shell| {
         let output = Command::new(shell[0])
             .args(&shell[1..])
-            .args(["-c", &script, "tvsi-ready"])
+            .args(["-c", script, "tvsi-ready"])
             .args(arguments)
             .output()
             .unwrap_or_else(|error| panic!("these tests need {shell:?}: {error}"));

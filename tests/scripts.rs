@@ -2,6 +2,9 @@
 //! here each runs as in its container, under the shells of the images, with stand-ins for the
 //! programs it calls.
 
+/// Its tests run here, for cargo runs no tests of a build script.
+#[path = "../build/script.rs"]
+mod build_script;
 #[path = "scripts/container.rs"]
 mod container;
 #[path = "scripts/env.rs"]

@@ -8,7 +8,13 @@ use std::process::Command;
 const TARGET: &str = "wasm32-wasip1";
 
 /// Where the module's package is, and all that is built into it.
-const SOURCES: [&str; 4] = ["src", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+const SOURCES: [&str; 5] = [
+    "build",
+    "src",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+];
 
 /// A module to take in place of building one: a release has the published one, byte for byte, in every `vsi`.
 const MODULE: &str = "VSI_POLICY_MODULE";

@@ -3,7 +3,6 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use super::support;
 use super::tree::Tree;
 
 /// Every container that the policy may add.
@@ -79,11 +78,9 @@ pub fn with_configuration_read(pod: &Tree) -> Tree {
 fn files() -> &'static [(String, String)] {
     static FILES: OnceLock<Vec<(String, String)>> = OnceLock::new();
     FILES.get_or_init(|| {
-        let directory = support::root().join("src/injection/scripts");
-        let files = fs::read_dir(directory).expect("scripts are there");
+        let files = fs::read_dir(concat!(env!("OUT_DIR"), "/scripts")).expect("scripts are there");
         let paths = files.map(|file| file.expect("a directory can be read").path());
         paths
-            .filter(|path| path.extension().is_some_and(|extension| extension == "sh"))
             .map(|path| {
                 let text = fs::read_to_string(&path).expect("a script is text");
                 (

@@ -15,7 +15,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/injection/scripts");
+/// The scripts as they go into pods.
+const SCRIPTS: &str = concat!(env!("OUT_DIR"), "/scripts");
 
 const STAND_INS: [(&str, &str); 6] = [
     ("application", include_str!("stand-ins/program")),

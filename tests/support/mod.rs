@@ -34,11 +34,12 @@ pub fn module_bytes() -> Vec<u8> {
     let path = root().join("policy.wasm");
     let built =
         modified(&path).unwrap_or_else(|| panic!("policy.wasm is missing; run `make policy.wasm`"));
-    let changed = newest(&root().join("src"));
-    assert!(
-        changed <= built,
-        "policy.wasm is older than src/; run `make policy.wasm`"
-    );
+    for sources in ["build", "src"] {
+        assert!(
+            newest(&root().join(sources)) <= built,
+            "policy.wasm is older than {sources}/; run `make policy.wasm`"
+        );
+    }
     fs::read(&path).expect("policy.wasm can be read")
 }
 
@@ -243,12 +244,10 @@ impl Outcome {
 fn script_marks() -> &'static [(String, String)] {
     static MARKS: OnceLock<Vec<(String, String)>> = OnceLock::new();
     MARKS.get_or_init(|| {
-        let directory = root().join("src/injection/scripts");
         let mut marks = Vec::new();
-        let mut files: Vec<_> = fs::read_dir(&directory)
+        let mut files: Vec<_> = fs::read_dir(concat!(env!("OUT_DIR"), "/scripts"))
             .expect("scripts are there")
             .map(|entry| entry.expect("a directory can be read").path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "sh"))
             .collect();
         files.sort();
         for path in files {

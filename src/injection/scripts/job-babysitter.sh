@@ -20,8 +20,8 @@ trap 'exit 0' TERM INT
 # option for the connection, would make kubectl forget that it is in a cluster.
 terminated() {
     pod=$(timeout 10 kubectl get --raw "/api/v1/namespaces/$POD_NAMESPACE/pods/$POD_NAME") || return
-    printf '%s' "$pod" | kubectl label --local -f - tvsi-read=locally --overwrite \
-        -o 'jsonpath={range .status.containerStatuses[*]}{.name}{" "}{.state.terminated.exitCode}{"\n"}{end}'
+    lines='{range .status.containerStatuses[*]}{.name}{" "}{.state.terminated.exitCode}{"\n"}{end}'
+    printf '%s' "$pod" | kubectl label --local -f - tvsi-read=locally --overwrite -o "jsonpath=$lines"
 }
 
 # True when all of CONTAINER=POLICY... are among the terminated, whose lines are in $states.

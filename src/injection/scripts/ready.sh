@@ -16,4 +16,5 @@ for file in "$@"; do
 done
 [ -n "$port" ] || exit 0
 # Local address (in the order of the machine's bytes), port, any remote end, and the state LISTEN.
-grep -Eq "^ *[0-9]+: (0100007F|7F000001):$(printf %04X "$port") [0-9A-F:]+ 0A " /proc/net/tcp
+port=$(printf %04X "$port")
+grep -Eq "^ *[0-9]+: (0100007F|7F000001):$port [0-9A-F:]+ 0A " /proc/net/tcp
