@@ -327,7 +327,7 @@ assert_hardened() {
     # All three know the same signal.
     assert_jq 'container("tvsi-job-babysitter").args[0] as $signal
         | ($signal | startswith("/opt/talend/tvsi-job/"))
-          and ([container("tvsi-vault-agent", "tvsi-consul-template").args[2]] == [$signal, $signal])'
+          and ([container("tvsi-vault-agent").args[2], container("tvsi-consul-template").args[1]] == [$signal, $signal])'
     assert_jq 'container("tvsi-job-babysitter").args[1:] == ["invoices=OnFailure"]'
 }
 
@@ -757,7 +757,7 @@ assert_hardened() {
     assert_jq 'container("tvsi-consul-template").startupProbe.exec.command | map(expanded)
         | .[:2] == ["/bin/sh", "-c"] and .[4:] == ["", "", "/opt/talend/secrets/a", "/opt/talend/secrets/$(B)"]'
     # They end when the application has ended: there is nothing to wait for.
-    assert_jq 'container("tvsi-vault-agent").args[:2] == ["agent", "0"]'
+    assert_jq 'container("tvsi-vault-agent").args[1:] == ["0"]'
 }
 
 @test "sidecars native in a job: neither babysitter nor check" {
@@ -1085,10 +1085,10 @@ assert_hardened() {
 @test "setting vault.revokeGraceSeconds: at most half of what the pod has to end" {
     pod
     run_policy '{"vault": {"revokeGraceSeconds": 12}}'
-    assert_jq 'container("tvsi-vault-agent").args[:2] == ["agent", "12"]'
+    assert_jq 'container("tvsi-vault-agent").args[1:] == ["12"]'
     edit '.object.spec.terminationGracePeriodSeconds = 20'
     run_policy '{"vault": {"revokeGraceSeconds": 12}}'
-    assert_jq 'container("tvsi-vault-agent").args[:2] == ["agent", "10"]'
+    assert_jq 'container("tvsi-vault-agent").args[1:] == ["10"]'
 }
 
 @test "setting annotations: prefix and labels" {

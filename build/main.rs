@@ -1,4 +1,4 @@
-//! Writes the shell scripts as they go into pods, to `scripts/` in cargo's OUT_DIR.
+//! Writes the shell scripts as they go into pods, each in one piece, to `scripts/` in cargo's OUT_DIR.
 
 mod script;
 
@@ -29,5 +29,6 @@ fn main() {
 fn shortened(path: &Path) -> String {
     let name = path.display();
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
-    script::shortened(&text).unwrap_or_else(|problem| panic!("{name}, {problem}"))
+    let part = |name: &str| shortened(&Path::new(SCRIPTS).join(name));
+    script::shortened(&text, &part).unwrap_or_else(|problem| panic!("{name}, {problem}"))
 }

@@ -1,10 +1,12 @@
-//! Takes out of a shell script what only its readers need: whole-line comments, blank lines and indentation.
+//! Puts a shell script together, without what only its readers need: whole-line comments, blank lines and indentation.
 //!
 //! It does not read shell: a script in which that could change the meaning, or of which it cannot tell, is
 //! rejected.
 
 /// Returns the script without what only its readers need, or which line is in the way, and why.
-pub fn shortened(script: &str) -> Result<String, String> {
+///
+/// In the place of a line `. NAME` is what `part` returns for that file.
+pub fn shortened(script: &str, part: &dyn Fn(&str) -> String) -> Result<String, String> {
     let mut short = String::new();
     let mut quote = None;
     for (index, line) in script.split_terminator('\n').enumerate() {
@@ -17,6 +19,12 @@ pub fn shortened(script: &str) -> Result<String, String> {
         if is_dropped {
             continue;
         }
+        if quote.is_none()
+            && let Some(name) = content.strip_prefix(". ")
+        {
+            short.push_str(&part(name));
+            continue;
+        }
         quote = quote_after(content, quote).map_err(problem)?;
         short.push_str(content);
         short.push('\n');
@@ -26,6 +34,8 @@ pub fn shortened(script: &str) -> Result<String, String> {
         None => Ok(short),
     }
 }
+
+const NESTED: &str = "it has quotes or a command within quotes";
 
 /// Returns the quote that is open after a line, given the one that is open before it.
 fn quote_after(line: &str, mut quote: Option<char>) -> Result<Option<char>, &'static str> {
@@ -40,9 +50,14 @@ fn quote_after(line: &str, mut quote: Option<char>) -> Result<Option<char>, &'st
             (_, '\\') => _ = rest.next(),
             (_, '`') => return Err("it has a `"),
             (Some(_), '"') => quote = None,
-            (Some(_), '$') if following.starts_with('(') || has_nested_quotes(following) => {
-                return Err("it has quotes or a command within quotes");
-            }
+            (Some(_), '$') if following.starts_with('(') => return Err(NESTED),
+            (_, '$') if following.starts_with('{') => match braced(following) {
+                None => return Err("it has an open brace"),
+                Some(inner) if quote.is_some() && inner.contains(['"', '\'', '{']) => {
+                    return Err(NESTED);
+                }
+                Some(_) => {}
+            },
             (Some(_), _) => {}
             (None, '$') if following.starts_with('\'') => return Err("it has a $'"),
             (None, '\'' | '"') => quote = Some(current),
@@ -57,20 +72,32 @@ fn quote_after(line: &str, mut quote: Option<char>) -> Result<Option<char>, &'st
     Ok(quote)
 }
 
-/// Whether a text begins with an expansion in braces that is more than one of a variable and a plain word.
-fn has_nested_quotes(text: &str) -> bool {
-    let Some(braced) = text.strip_prefix('{') else {
-        return false;
-    };
-    match braced.split_once('}') {
-        Some((expansion, _)) => expansion.contains(['"', '\'', '{']),
-        None => true,
-    }
+/// Returns what is within the braces that a text begins with, if they are closed.
+fn braced(text: &str) -> Option<&str> {
+    let mut depth = 0;
+    let end = text.find(|character| {
+        depth += match character {
+            '{' => 1,
+            '}' => -1,
+            _ => 0,
+        };
+        depth == 0
+    })?;
+    Some(&text[1..end])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shortened;
+    fn shortened(script: &str) -> Result<String, String> {
+        super::shortened(script, &|name| format!("part {name}\n"))
+    }
+
+    #[test]
+    fn parts_are_taken_in() {
+        let script = "a\nif b; then\n  . parts/c.sh\nfi\nd '\n. e'\n";
+        let expected = "a\nif b; then\npart parts/c.sh\nfi\nd '\n. e'\n";
+        assert_eq!(shortened(script), Ok(expected.to_owned()));
+    }
 
     #[test]
     fn comments_blank_lines_and_indentation_are_taken_out() {
@@ -101,57 +128,31 @@ mod tests {
 
     #[test]
     fn a_script_whose_meaning_could_change_is_rejected() {
+        let changes = "line 2: it is within quotes and would change";
+        let nested = "line 1: it has quotes or a command within quotes";
+        let comment = "line 1: it has a comment behind a command";
         for (script, problem) in [
             ("a\ncat <<END\n  b\nEND\n", "line 2: it has a here-document"),
             ("a <<-'END'\n", "line 1: it has a here-document"),
-            (
-                "a='b\n  c'\n",
-                "line 2: it is within quotes and would change",
-            ),
-            (
-                "a='b\n\tc'\n",
-                "line 2: it is within quotes and would change",
-            ),
-            (
-                "a=\"b\n\nc\"\n",
-                "line 2: it is within quotes and would change",
-            ),
-            (
-                "a=\"b\n# c\"\n",
-                "line 2: it is within quotes and would change",
-            ),
-            (
-                "a=\"'\n b\"\n",
-                "line 2: it is within quotes and would change",
-            ),
-            (
-                "a=\\'b'\n c'\n",
-                "line 2: it is within quotes and would change",
-            ),
+            ("a='b\n  c'\n", changes),
+            ("a='b\n\tc'\n", changes),
+            ("a=\"b\n\nc\"\n", changes),
+            ("a=\"b\n# c\"\n", changes),
+            ("a=\"'\n b\"\n", changes),
+            ("a=\\'b'\n c'\n", changes),
             ("a 'b\n", "last line: a quote is not closed"),
             ("a \\\n  b\n", "line 1: it goes on in the next line"),
             ("a=\"b\\\n  c\"\n", "line 1: it goes on in the next line"),
-            ("a # b's\n", "line 1: it has a comment behind a command"),
-            ("a;# b\n", "line 1: it has a comment behind a command"),
+            ("a # b's\n", comment),
+            ("a;# b\n", comment),
             ("a=`b`\n", "line 1: it has a `"),
             ("a=\"`b`\"\n", "line 1: it has a `"),
             ("a=$'b\\'\n  c'\n", "line 1: it has a $'"),
-            (
-                "a=\"$(b \"c\n  d\")\"\n",
-                "line 1: it has quotes or a command within quotes",
-            ),
-            (
-                "a=\"${b:-\"c\n  d\"}\"\n",
-                "line 1: it has quotes or a command within quotes",
-            ),
-            (
-                "a=\"${b:-${c}\"d\n  e\"}\"\n",
-                "line 1: it has quotes or a command within quotes",
-            ),
-            (
-                "a=\"${b:-\n  c}\"\n",
-                "line 1: it has quotes or a command within quotes",
-            ),
+            ("a=\"$(b \"c\n  d\")\"\n", nested),
+            ("a=\"${b:-\"c\"}\"\n", nested),
+            ("a=\"${b:-${c}d}\"\n", nested),
+            ("a=\"${b:-\n  c}\"\n", "line 1: it has an open brace"),
+            ("a=${b:-${c}\n  d}\n", "line 1: it has an open brace"),
         ] {
             assert_eq!(shortened(script), Err(problem.to_owned()), "{script}");
         }

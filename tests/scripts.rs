@@ -35,12 +35,12 @@ const AWKWARD_ARGUMENTS: [&str; 11] = [
     "né ☃",
 ];
 
-mod sidecar {
+mod sidecars {
     use super::*;
 
-    const AGENT: &str = "agent";
-    const AGENT_INIT: &str = "agent-init";
-    const CONSUL_TEMPLATE: &str = "consul-template";
+    const AGENT: &str = "agent.sh";
+    const AGENT_INIT: &str = "agent-init.sh";
+    const CONSUL_TEMPLATE: &str = "consul-template.sh";
     const TOKEN: &str = "home/.vault-token";
     const SIGNAL: &str = "signal";
     /// How long the script lets a program take to end after TERM. Held in these tests, for on a busy
@@ -55,29 +55,19 @@ mod sidecar {
         container
     }
 
-    fn run<'a>(container: &'a Container, role: &str, grace: &str) -> Running<'a> {
-        let program = match role {
-            AGENT | AGENT_INIT => ["vault", "agent"].as_slice(),
-            _ => &["consul-template"],
-        };
-        // An init container does not wait for the end of a job.
-        let signal = match role {
-            AGENT_INIT => String::new(),
-            _ => container.path(SIGNAL),
-        };
-        run_program(container, role, grace, &signal, program)
+    fn run<'a>(container: &'a Container, script: &str) -> Running<'a> {
+        run_with_grace(container, script, "0")
     }
 
-    fn run_program<'a>(
-        container: &'a Container,
-        role: &str,
-        grace: &str,
-        signal: &str,
-        program: &[&str],
-    ) -> Running<'a> {
-        let token = container.path(TOKEN);
-        let arguments = [&[role, grace, signal, &token], program].concat();
-        container.run("sidecar.sh", &arguments)
+    /// Only the agent has a grace, and an init container does not wait for the end of a job.
+    fn run_with_grace<'a>(container: &'a Container, script: &str, grace: &str) -> Running<'a> {
+        let (token, signal) = (container.path(TOKEN), container.path(SIGNAL));
+        let arguments: &[&str] = match script {
+            AGENT => &[&token, grace, &signal],
+            CONSUL_TEMPLATE => &[&token, &signal],
+            _ => &[&token],
+        };
+        container.run(script, arguments)
     }
 
     fn wait_for_another_poll(container: &Container) {
@@ -91,14 +81,7 @@ mod sidecar {
             let mut container = Container::new(shell);
             container.hold_sleeps_of(PATIENCE);
             container.program_does("run_until_told_to_stop 12");
-            let no_job = "";
-            let mut sidecar = run_program(
-                &container,
-                CONSUL_TEMPLATE,
-                "0",
-                no_job,
-                &["consul-template"],
-            );
+            let mut sidecar = container.run(CONSUL_TEMPLATE, &[container.path(TOKEN)]);
 
             wait_for_another_poll(&container);
             container.write(TOKEN, "");
@@ -129,7 +112,7 @@ mod sidecar {
     fn consul_template_that_waits_for_a_token_ends_when_told_to() {
         under_each_shell(|shell| {
             let container = Container::new(shell);
-            let mut sidecar = run(&container, CONSUL_TEMPLATE, "0");
+            let mut sidecar = run(&container, CONSUL_TEMPLATE);
             wait_for_another_poll(&container);
             sidecar.send("TERM");
             sidecar.ends_with(0);
@@ -143,9 +126,8 @@ mod sidecar {
     #[test]
     fn consul_template_that_waits_for_a_token_ends_when_the_job_is_done() {
         under_each_shell(|shell| {
-            let mut container = Container::new(shell);
-            container.hold_sleeps_of(GRACE);
-            let mut sidecar = run(&container, CONSUL_TEMPLATE, GRACE);
+            let container = Container::new(shell);
+            let mut sidecar = run(&container, CONSUL_TEMPLATE);
             wait_for_another_poll(&container);
             container.write(SIGNAL, "");
             sidecar.ends_with(0);
@@ -162,7 +144,7 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
             container.program_does(r#"note "reads $(cat /dev/fd/3)"; run_until_told_to_stop 12"#);
-            let mut sidecar = run(&container, CONSUL_TEMPLATE, "0");
+            let mut sidecar = run(&container, CONSUL_TEMPLATE);
             container.wait_for_log("consul-template: started");
             for same_or_none in ["", "hvs.token", "hvs.token\n"] {
                 container.write(TOKEN, same_or_none);
@@ -194,7 +176,7 @@ mod sidecar {
             container.program_does(
                 "note starts; [ -e again ] || { : >again; stay; }; run_until_told_to_stop 12",
             );
-            let mut sidecar = run(&container, CONSUL_TEMPLATE, "0");
+            let mut sidecar = run(&container, CONSUL_TEMPLATE);
             container.wait_for_log("consul-template: starts");
             container.write(TOKEN, "hvs.another");
             container.wait_for_log("consul-template: started");
@@ -223,7 +205,7 @@ mod sidecar {
     #[test]
     fn configuration_is_read_byte_for_byte_and_is_no_file() {
         under_each_shell(|shell| {
-            for (role, variable) in [
+            for (script, variable) in [
                 (AGENT, "TVSI_AGENT_CONFIG"),
                 (AGENT_INIT, "TVSI_AGENT_CONFIG"),
                 (CONSUL_TEMPLATE, "TVSI_CONSUL_TEMPLATE_CONFIG"),
@@ -232,7 +214,7 @@ mod sidecar {
                 let configuration = awkward_configuration();
                 container.set(variable, configuration.clone());
                 // Read twice as Consul Template does, which looks at it and wants a regular file.
-                let source = match role {
+                let source = match script {
                     CONSUL_TEMPLATE => {
                         "[ -f /dev/fd/3 ] && cat /dev/fd/3 >/dev/null && cat /dev/fd/3"
                     }
@@ -241,17 +223,17 @@ mod sidecar {
                 container.program_does(&format!(
                     r#"({source}) >"$TVSI_TEST_DIR/read"; ls -A "$TVSI_TEST_DIR/home" >"$TVSI_TEST_DIR/files""#
                 ));
-                run(&container, role, "0").ends_with(0);
+                run(&container, script).ends_with(0);
 
                 let read = container.read("read");
-                assert!(read == configuration, "{role}: {read:.300?}...");
+                assert!(read == configuration, "{script}: {read:.300?}...");
                 // What an earlier run of agent-init has left is gone.
-                let files = if role == AGENT_INIT {
+                let files = if script == AGENT_INIT {
                     ""
                 } else {
                     ".vault-token"
                 };
-                assert_eq!(container.read("files").trim(), files, "{role}");
+                assert_eq!(container.read("files").trim(), files, "{script}");
             }
         });
     }
@@ -262,50 +244,57 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.set("TVSI_AGENT_CONFIG", awkward_configuration());
             container.program_does("exit 7");
-            run(&container, AGENT, "0").ends_with(7);
+            run(&container, AGENT).ends_with(7);
         });
     }
 
     #[test]
-    fn program_gets_its_arguments_verbatim_and_neither_configuration_nor_umask() {
+    fn program_is_told_where_its_configuration_is_and_gets_neither_that_nor_a_umask() {
         under_each_shell(|shell| {
-            for (role, variable) in [
-                (AGENT, "TVSI_AGENT_CONFIG"),
-                (AGENT_INIT, "TVSI_AGENT_CONFIG"),
-                (CONSUL_TEMPLATE, "TVSI_CONSUL_TEMPLATE_CONFIG"),
+            for (script, variable, arguments) in [
+                (
+                    AGENT,
+                    "TVSI_AGENT_CONFIG",
+                    ["agent", "-config", "/dev/stdin"].as_slice(),
+                ),
+                (
+                    AGENT_INIT,
+                    "TVSI_AGENT_CONFIG",
+                    &["agent", "-config", "/dev/stdin"],
+                ),
+                (
+                    CONSUL_TEMPLATE,
+                    "TVSI_CONSUL_TEMPLATE_CONFIG",
+                    &["-config", "/dev/fd/3"],
+                ),
             ] {
                 let mut container = container_with_token(shell);
                 container.set(variable, "{\"is\": \"configuration\"}");
                 container.set("VAULT_ADDR", "https://vault:8200");
-                let program = [&["vault"], AWKWARD_ARGUMENTS.as_slice()].concat();
-                run_program(&container, role, "0", "", &program).ends_with(0);
+                run(&container, script).ends_with(0);
 
-                assert_eq!(container.arguments(), AWKWARD_ARGUMENTS, "{role}");
+                assert_eq!(container.arguments(), arguments, "{script}");
                 let environment = container.read("environment");
                 assert!(
                     environment.contains("VAULT_ADDR=https://vault:8200"),
-                    "{role}"
+                    "{script}"
                 );
-                assert!(!environment.contains(variable), "{role}: {environment}");
-                assert_eq!(container.read("umask").trim(), "0022", "{role}");
+                assert!(!environment.contains(variable), "{script}: {environment}");
+                assert_eq!(container.read("umask").trim(), "0022", "{script}");
             }
         });
     }
 
     #[test]
-    fn the_directory_of_the_token_is_made_where_it_is_missing() {
+    fn agent_init_makes_the_directory_of_its_token_where_it_is_missing() {
         under_each_shell(|shell| {
-            for role in [AGENT, AGENT_INIT] {
-                let container = container_with_token(shell);
-                let token = container.path("missing/two levels/.vault-token");
-                let program = ["vault", "agent"];
-                let arguments = [&[role, "0", "", &token], program.as_slice()].concat();
-                container.run("sidecar.sh", &arguments).ends_with(0);
-                let metadata = fs::metadata(container.path("missing/two levels"));
-                let mode = metadata.expect("it is there").permissions().mode();
-                assert_eq!(mode & 0o777, 0o700, "{role}");
-                assert!(container.has("arguments"), "{role} did not start");
-            }
+            let container = container_with_token(shell);
+            let token = container.path("missing/two levels/.vault-token");
+            container.run(AGENT_INIT, &[token]).ends_with(0);
+            let metadata = fs::metadata(container.path("missing/two levels"));
+            let mode = metadata.expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+            assert!(container.has("arguments"), "it did not start");
         });
     }
 
@@ -314,7 +303,7 @@ mod sidecar {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.set("HOME", container.path("log/below a file"));
-            let status = run(&container, CONSUL_TEMPLATE, "0").status();
+            let status = run(&container, CONSUL_TEMPLATE).status();
             assert!(!status.success(), "{status}");
             assert!(!container.has("arguments"), "it started");
         });
@@ -331,7 +320,7 @@ mod sidecar {
             let read_only = fs::Permissions::from_mode(0o400);
             fs::set_permissions(left, read_only).expect("it is ours");
             container.program_does(r#"cat /dev/fd/3 >"$TVSI_TEST_DIR/read""#);
-            run(&container, CONSUL_TEMPLATE, "0").ends_with(0);
+            run(&container, CONSUL_TEMPLATE).ends_with(0);
             assert_eq!(container.read("read"), "{}");
         });
     }
@@ -342,7 +331,7 @@ mod sidecar {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.program_does("[ -e failed ] || { : >failed; exit 7; }; note logs in; exit 0");
-            run(&container, AGENT_INIT, "0").ends_with(0);
+            run(&container, AGENT_INIT).ends_with(0);
             assert_eq!(container.times_logged("vault: logs in"), 1);
             assert_eq!(container.times_logged("vault: revokes hvs.token"), 0);
         });
@@ -355,23 +344,19 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
             container.program_does(r#"stat -L -c %a /dev/fd/3 >"$TVSI_TEST_DIR/mode""#);
-            run(&container, CONSUL_TEMPLATE, "0").ends_with(0);
+            run(&container, CONSUL_TEMPLATE).ends_with(0);
             assert_eq!(container.read("mode").trim(), "400");
         });
     }
 
     #[test]
-    fn the_agent_does_not_start_without_a_directory_for_its_token() {
+    fn agent_init_does_not_start_without_a_directory_for_its_token() {
         under_each_shell(|shell| {
-            for role in [AGENT, AGENT_INIT] {
-                let container = container_with_token(shell);
-                let token = container.path("log/below a file/.vault-token");
-                let program = ["vault", "agent"];
-                let arguments = [&[role, "0", "", &token], program.as_slice()].concat();
-                let status = container.run("sidecar.sh", &arguments).status();
-                assert!(!status.success(), "{role}: {status}");
-                assert!(!container.has("arguments"), "{role} started");
-            }
+            let container = container_with_token(shell);
+            let token = container.path("log/below a file/.vault-token");
+            let status = container.run(AGENT_INIT, &[token]).status();
+            assert!(!status.success(), "{status}");
+            assert!(!container.has("arguments"), "it started");
         });
     }
 
@@ -384,8 +369,8 @@ mod sidecar {
             container.program_does(
                 r#"trap 'note loses it; trap "exit 0" TERM' TERM; note started; stay"#,
             );
-            let program = ["vault", "agent"];
-            let mut sidecar = run_program(&container, AGENT, "0", "", &program);
+            // Nothing else sleeps for a second where no job is awaited.
+            let mut sidecar = container.run(AGENT, &[&container.path(TOKEN), "0"]);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             container.wait_for_log("vault: loses it");
@@ -402,7 +387,7 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.set("HOME", "/nonexistent");
             container.program_does("run_until_told_to_stop 0");
-            let mut agent = run(&container, AGENT, "0");
+            let mut agent = run(&container, AGENT);
             container.wait_for_log("vault: started");
             agent.send("TERM");
             agent.ends_with(0);
@@ -413,7 +398,7 @@ mod sidecar {
     #[test]
     fn ends_with_the_status_of_the_program() {
         under_each_shell(|shell| {
-            for (role, program, status) in [
+            for (script, program, status) in [
                 (AGENT, "exit 0", 0),
                 (AGENT, "exit 7", 7),
                 (AGENT, "exit 12", 12),
@@ -427,8 +412,8 @@ mod sidecar {
             ] {
                 let mut container = container_with_token(shell);
                 container.program_does(program);
-                println!("{role}: {program}");
-                run(&container, role, "0").ends_with(status);
+                println!("{script}: {program}");
+                run(&container, script).ends_with(status);
                 let revoked = container.times_logged("vault: revokes hvs.token");
                 assert_eq!(revoked, 0, "the token of a program that is restarted");
             }
@@ -441,7 +426,7 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of("3 5");
             container.program_does("run_until_told_to_stop 1");
-            let mut sidecar = run(&container, AGENT, GRACE);
+            let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
             container.write(SIGNAL, "");
             sidecar.ends_with(0);
@@ -459,13 +444,13 @@ mod sidecar {
     #[test]
     fn ends_when_the_job_was_done_before_it_started() {
         under_each_shell(|shell| {
-            for role in [AGENT, CONSUL_TEMPLATE] {
+            for script in [AGENT, CONSUL_TEMPLATE] {
                 let mut container = container_with_token(shell);
                 // The program may be killed before it knows of TERM, or after: both are in order.
                 container.hold_sleeps_of(GRACE);
                 container.program_does("run_until_told_to_stop 1");
                 container.write(SIGNAL, "");
-                let mut sidecar = run(&container, role, GRACE);
+                let mut sidecar = run_with_grace(&container, script, GRACE);
                 sidecar.ends_with(0);
                 sidecar.output_when_all_has_ended();
             }
@@ -478,7 +463,7 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of("3 5");
             container.program_does("run_until_told_to_stop 1");
-            let mut sidecar = run(&container, AGENT, GRACE);
+            let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             container.wait_for_log("sleep 3");
@@ -499,25 +484,17 @@ mod sidecar {
     }
 
     #[test]
-    fn consul_template_waits_the_grace_too_but_never_revokes_the_token() {
+    fn consul_template_is_stopped_at_once_and_never_revokes_the_token() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.hold_sleeps_of("3 5");
             container.program_does("run_until_told_to_stop 12");
-            let mut sidecar = run(&container, CONSUL_TEMPLATE, GRACE);
+            let mut sidecar = run(&container, CONSUL_TEMPLATE);
             container.wait_for_log("consul-template: started");
             sidecar.send("TERM");
-            container.wait_for_log("sleep 3");
-            container.let_one_sleeper_go(GRACE);
             sidecar.ends_with(0);
             assert_eq!(
-                container.log_with_sleeps_of(GRACE),
-                [
-                    "consul-template: started",
-                    "sleep 3",
-                    "slept 3",
-                    "consul-template: told to stop"
-                ]
+                container.log_of_programs(),
+                ["consul-template: started", "consul-template: told to stop"]
             );
         });
     }
@@ -528,7 +505,7 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of("3 5");
             container.program_does("run_until_told_to_stop 1");
-            let mut sidecar = run(&container, AGENT, GRACE);
+            let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             container.wait_for_log("sleep 3");
@@ -556,7 +533,7 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of("0 5");
             container.program_does("run_until_told_to_stop 1");
-            let mut sidecar = run(&container, AGENT, "0");
+            let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             sidecar.ends_with(0);
@@ -581,7 +558,7 @@ mod sidecar {
                 if let Some(token) = token {
                     container.write(TOKEN, token);
                 }
-                let mut sidecar = run(&container, AGENT, "0");
+                let mut sidecar = run(&container, AGENT);
                 container.wait_for_log("vault: started");
                 sidecar.send("TERM");
                 sidecar.ends_with(0);
@@ -601,7 +578,7 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.program_does("run_until_told_to_stop 0");
             container.revocation_does("exit 2");
-            let mut sidecar = run(&container, AGENT, "0");
+            let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             sidecar.ends_with(0);
@@ -616,7 +593,7 @@ mod sidecar {
             let mut container = container_with_token(shell);
             container.program_does("run_until_told_to_stop 0");
             container.revocation_does("note hangs; stay");
-            let mut sidecar = run(&container, AGENT, "0");
+            let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             container.wait_for_log("vault: hangs");
@@ -635,7 +612,7 @@ mod sidecar {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.program_does("ignore_being_told_to_stop");
-            let mut sidecar = run(&container, AGENT, "0");
+            let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             container.wait_for_log("vault: does not stop");
@@ -649,20 +626,20 @@ mod sidecar {
     #[test]
     fn told_to_stop_at_any_moment_of_its_start_it_ends_with_all_that_it_started() {
         under_each_shell(|shell| {
-            for role in [AGENT, AGENT_INIT, CONSUL_TEMPLATE] {
-                let told_to_stop = if role == AGENT_INIT { 143 } else { 0 };
+            for script in [AGENT, AGENT_INIT, CONSUL_TEMPLATE] {
+                let told_to_stop = if script == AGENT_INIT { 143 } else { 0 };
                 for tries in 0..30 {
                     let mut container = Container::new(shell);
                     container.write(TOKEN, "hvs.token");
                     container.program_does("run_until_told_to_stop 1");
-                    let mut sidecar = run(&container, role, "0");
+                    let mut sidecar = run(&container, script);
                     thread::sleep(Duration::from_micros(500 * tries));
                     sidecar.send("TERM");
 
                     let status = sidecar.status();
                     let in_order = status.code() == Some(told_to_stop);
                     let before_it_could_know = status.signal() == Some(15);
-                    assert!(in_order || before_it_could_know, "{role}: {status}");
+                    assert!(in_order || before_it_could_know, "{script}: {status}");
                     sidecar.output_when_all_has_ended();
                 }
             }
@@ -675,7 +652,7 @@ mod sidecar {
             let mut container = Container::new(shell);
             container.sleep_for_real();
             container.program_does("run_until_told_to_stop 12");
-            let mut sidecar = run(&container, CONSUL_TEMPLATE, "1");
+            let mut sidecar = run(&container, CONSUL_TEMPLATE);
             container.write(TOKEN, "hvs.token");
             container.wait_for_log("consul-template: started");
             sidecar.send("TERM");
@@ -708,7 +685,7 @@ mod sidecar {
                 println!("{end}");
                 let commands = format!("\"$TVSI_TEST_SLEEP\" 0.1; note ends; {end}");
                 let container = container_that_logs_in(shell, &commands);
-                let mut init = run_program(&container, AGENT_INIT, "0", "", &["vault", "agent"]);
+                let mut init = run(&container, AGENT_INIT);
                 init.ends_with(status);
                 init.output_when_all_has_ended();
                 assert_eq!(
@@ -734,7 +711,7 @@ mod sidecar {
                     if let Some(token) = token {
                         container.write(TOKEN, token);
                     }
-                    run(&container, AGENT_INIT, "0").ends_with(status);
+                    run(&container, AGENT_INIT).ends_with(status);
                     let revocations = container.times_logged("vault: revokes");
                     assert_eq!(revocations, 0);
                 }
@@ -751,7 +728,7 @@ mod sidecar {
             container.program_does(
                 "note tries; [ -e failed ] || { >failed; exit 7; }; printf hvs.token >\"$HOME/.vault-token\"; exit 0",
             );
-            run(&container, AGENT_INIT, "0").ends_with(0);
+            run(&container, AGENT_INIT).ends_with(0);
             assert_eq!(container.times_logged("vault: tries"), 2);
             assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
         });
@@ -762,7 +739,7 @@ mod sidecar {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
             container.program_does("note tries; exit 7");
-            run(&container, AGENT_INIT, "0").ends_with(7);
+            run(&container, AGENT_INIT).ends_with(7);
             assert_eq!(container.times_logged("vault: tries"), 6);
         });
     }
@@ -771,7 +748,7 @@ mod sidecar {
     fn agent_init_fetches_only_once_when_it_was_logged_in() {
         under_each_shell(|shell| {
             let container = container_that_logs_in(shell, "note tries; exit 7");
-            run(&container, AGENT_INIT, "0").ends_with(7);
+            run(&container, AGENT_INIT).ends_with(7);
             assert_eq!(container.times_logged("vault: tries"), 1);
         });
     }
@@ -782,7 +759,7 @@ mod sidecar {
             let mut container = Container::new(shell);
             container.hold_sleeps_of(&format!("1 {PATIENCE}"));
             container.program_does("note tries; exit 7");
-            let mut init = run(&container, AGENT_INIT, "0");
+            let mut init = run(&container, AGENT_INIT);
             container.wait_for_log("sleep 1");
             init.send("TERM");
             init.ends_with(143);
@@ -796,7 +773,7 @@ mod sidecar {
             for status in [0, 7] {
                 let mut container = container_that_logs_in(shell, &format!("exit {status}"));
                 container.revocation_does("exit 2");
-                run(&container, AGENT_INIT, "0").ends_with(status);
+                run(&container, AGENT_INIT).ends_with(status);
                 assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
                 assert!(container.messages().contains("could not revoke"));
             }
@@ -809,7 +786,7 @@ mod sidecar {
             for status in [0, 7] {
                 let mut container = container_that_logs_in(shell, &format!("exit {status}"));
                 container.revocation_does("trap '' TERM; note hangs; stay");
-                let mut init = run(&container, AGENT_INIT, "0");
+                let mut init = run(&container, AGENT_INIT);
                 container.wait_for_log("vault: hangs");
                 container.let_one_sleeper_go(PATIENCE);
                 init.ends_with(status);
@@ -826,7 +803,7 @@ mod sidecar {
             for (signal, status) in [("TERM", 0), ("TERM", 7), ("INT", 0)] {
                 let commands = format!("run_until_told_to_stop {status}");
                 let container = container_that_logs_in(shell, &commands);
-                let mut init = run(&container, AGENT_INIT, "0");
+                let mut init = run(&container, AGENT_INIT);
                 container.wait_for_log("vault: started");
                 init.send(signal);
                 init.ends_with(143);
@@ -848,7 +825,7 @@ mod sidecar {
         under_each_shell(|shell| {
             let mut container = container_that_logs_in(shell, "ignore_being_told_to_stop");
             container.revocation_does("note hangs; stay");
-            let mut init = run(&container, AGENT_INIT, "0");
+            let mut init = run(&container, AGENT_INIT);
             container.wait_for_log("vault: started");
             init.send("TERM");
             container.wait_for_log("vault: does not stop");
@@ -867,7 +844,7 @@ mod sidecar {
             let mut container = Container::new(shell);
             container.hold_sleeps_of(PATIENCE);
             container.program_does("run_until_told_to_stop 0");
-            let mut init = run(&container, AGENT_INIT, "0");
+            let mut init = run(&container, AGENT_INIT);
             container.wait_for_log("vault: started");
             init.send("TERM");
             init.ends_with(143);
@@ -886,7 +863,7 @@ mod sidecar {
                 container.revocation_does(
                     "note waits; until [ -e go ]; do \"$TVSI_TEST_SLEEP\" 0.05; done",
                 );
-                let mut init = run(&container, AGENT_INIT, "0");
+                let mut init = run(&container, AGENT_INIT);
                 container.wait_for_log("vault: waits");
                 init.send("TERM");
                 container.write("go", "");
@@ -904,8 +881,7 @@ mod sidecar {
             container.write(TOKEN, "hvs.sidecar");
             container.set("HOME", container.path("home/init"));
             let token = container.path("home/init/.vault-token");
-            let arguments = [AGENT_INIT, "0", "", &token, "vault", "agent"];
-            container.run("sidecar.sh", &arguments).ends_with(0);
+            container.run(AGENT_INIT, &[token]).ends_with(0);
             assert_eq!(
                 container.log_of_programs(),
                 ["vault: logged in", "vault: revokes hvs.token"]

@@ -8,6 +8,7 @@ use crate::config::agent::{
     SinkConfig, Template, TemplateConfig, Vault,
 };
 use crate::intent::{AppRole, Engine, Intent, Login, Sidecars};
+use crate::json::Written;
 use crate::kubernetes::{Container, SecretVolumeSource, Volume, VolumeMount};
 use crate::settings::{Seconds, Settings};
 
@@ -39,8 +40,8 @@ pub fn sidecar(intent: &Intent, context: &mut Context<'_, '_>) -> Result<Contain
         context,
         &Agent {
             name: names::VAULT_AGENT,
-            role: "agent",
-            grace,
+            script: scripts::AGENT,
+            grace: Some(grace.to_string()),
             token_file: names::TOKEN_FILE,
             renders,
             runs_once: false,
@@ -66,8 +67,8 @@ pub fn init_container(
         context,
         &Agent {
             name: names::VAULT_AGENT_INIT,
-            role: "agent-init",
-            grace: 0,
+            script: scripts::AGENT_INIT,
+            grace: None,
             token_file: names::INIT_TOKEN_FILE,
             renders: true,
             runs_once: true,
@@ -78,9 +79,9 @@ pub fn init_container(
 /// In what the two agents differ.
 struct Agent {
     name: &'static str,
-    /// The first argument of the script.
-    role: &'static str,
-    grace: i64,
+    script: Written,
+    /// How many seconds pass between TERM and the agent's end; none for one that is not needed any more.
+    grace: Option<String>,
     token_file: &'static str,
     renders: bool,
     runs_once: bool,
@@ -150,23 +151,13 @@ fn agent(
     };
     let config = configuration(settings, CONFIG_VARIABLE, &config)?;
 
-    let grace = agent.grace.to_string();
-    let arguments = [
-        agent.role,
-        &grace,
-        match agent.runs_once {
-            true => "",
-            false => context.signal_file,
-        },
-        agent.token_file,
-        "vault",
-        "agent",
-        "-config",
-        names::AGENT_CONFIG_FILE,
-    ];
+    let mut arguments = vec![agent.token_file];
+    if let Some(grace) = &agent.grace {
+        arguments.push(grace);
+        arguments.extend(context.signal_file);
+    }
     let program = context.program(&settings.agent.program, &intent.agent, "agent")?;
-    let mut container =
-        running_script(agent.name, &program, settings, scripts::SIDECAR, &arguments);
+    let mut container = running_script(agent.name, &program, settings, agent.script, &arguments);
     variables.push(env(CONFIG_VARIABLE, &config));
     variables.extend(templates::notification(files));
     container.env = variables;

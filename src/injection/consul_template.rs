@@ -31,15 +31,8 @@ pub fn sidecar(
     if intent.needs_babysitter() {
         mounts.push(read_only(names::JOB_VOLUME, names::JOB_DIRECTORY));
     }
-    let arguments = [
-        "consul-template",
-        "0",
-        context.signal_file,
-        names::TOKEN_FILE,
-        "consul-template",
-        "-config",
-        names::CONSUL_TEMPLATE_CONFIG_FILE,
-    ];
+    let mut arguments = vec![names::TOKEN_FILE];
+    arguments.extend(context.signal_file);
     let program = context.program(
         &settings.consul_template.program,
         &intent.consul_template,
@@ -49,7 +42,7 @@ pub fn sidecar(
         names::CONSUL_TEMPLATE,
         &program,
         settings,
-        scripts::SIDECAR,
+        scripts::CONSUL_TEMPLATE,
         &arguments,
     );
     let (mut variables, tls_mount) = connection(intent, context, names::CONFIG_DIRECTORY);

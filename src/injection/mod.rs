@@ -86,8 +86,8 @@ struct Context<'c, 'p> {
     applications: Vec<&'c pod::Container<'p>>,
     /// Those of them that get the secrets.
     selected: Vec<&'c pod::Container<'p>>,
-    /// The file whose appearance ends the sidecars; empty where there is no job to end.
-    signal_file: &'static str,
+    /// The file whose appearance ends the sidecars, if there is a job whose end they have to follow.
+    signal_file: Option<&'static str>,
     volumes: Volumes,
     warnings: &'c mut Vec<String>,
 }
@@ -115,10 +115,7 @@ impl Injection {
             surroundings,
             selected: application::selected(intent, &applications, settings)?,
             applications,
-            signal_file: match has_babysitter {
-                true => names::JOB_SIGNAL_FILE,
-                false => "",
-            },
+            signal_file: has_babysitter.then_some(names::JOB_SIGNAL_FILE),
             volumes: Volumes::default(),
             warnings,
         };

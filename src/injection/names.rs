@@ -19,12 +19,7 @@ pub const TOKEN_FILE: &str = "/opt/talend/tvsi/.vault-token";
 /// The init agent's own token: it can run again beside the sidecars, and must not touch theirs.
 pub const INIT_TOKEN_FILE: &str = "/opt/talend/tvsi/init/.vault-token";
 
-/// Where the agent reads its configuration: the script writes it there from the environment, and it is never a file
-/// that something could change.
-pub const AGENT_CONFIG_FILE: &str = "/dev/stdin";
-/// Where Consul Template does, which takes no pipe: a file that the script has opened, and that has no name any more.
-pub const CONSUL_TEMPLATE_CONFIG_FILE: &str = "/dev/fd/3";
-/// Where that file has its name for a moment: in a volume of Consul Template's own.
+/// Where the file with Consul Template's configuration has its name for a moment: in a volume of its own.
 pub const CONFIG_VOLUME: &str = "tvsi-config";
 pub const CONFIG_DIRECTORY: &str = "/opt/talend/tvsi-config";
 /// The home of the agent. It does not exist: what is in a home, such as the `.vault` that names a token helper, is

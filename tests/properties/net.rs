@@ -4,7 +4,7 @@ use std::fs;
 
 use policy_host::Policy;
 use policy_host::service_account::mount_token;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::additions;
 use super::case::any_object;
@@ -96,6 +96,9 @@ impl Net {
                 members
                     .values_mut()
                     .for_each(|member| self.without_scripts(member));
+                if members.get("command").is_some_and(runs_the_shared_script) {
+                    give_own_script(members);
+                }
             }
             _ => {}
         }
@@ -111,6 +114,36 @@ impl Net {
             self.injected
         );
     }
+}
+
+/// What was the script of both agents and of Consul Template.
+const SHARED_SCRIPT: &str = "<sidecar.sh> doubled";
+
+fn runs_the_shared_script(command: &Value) -> bool {
+    command[2] == SHARED_SCRIPT
+}
+
+/// Gives a container that had the shared script its own one, with the arguments that mean the same to it.
+fn give_own_script(container: &mut Map<String, Value>) {
+    let arguments: Vec<String> = serde_json::from_value(container["args"].take()).unwrap();
+    let [role, grace, signal, token, program @ ..] = &arguments[..] else {
+        panic!("{arguments:?}");
+    };
+    let (script, mut own) = match (&**role, &**grace, &**signal, &*program.join(" ")) {
+        ("agent", grace, _, "vault agent -config /dev/stdin") => {
+            ("agent.sh", vec![&**token, grace])
+        }
+        ("agent-init", "0", "", "vault agent -config /dev/stdin") => {
+            ("agent-init.sh", vec![&**token])
+        }
+        ("consul-template", "0", _, "consul-template -config /dev/fd/3") => {
+            ("consul-template.sh", vec![&**token])
+        }
+        _ => panic!("{arguments:?}"),
+    };
+    own.extend(Some(&**signal).filter(|signal| !signal.is_empty()));
+    container["args"] = json!(own);
+    container["command"][2] = json!(format!("<{script}> doubled"));
 }
 
 #[test]

@@ -12,8 +12,12 @@ macro_rules! text {
     };
 }
 
-/// Runs Vault Agent or Consul Template and ends it in order.
-pub const SIDECAR: Written = written!(text!("sidecar.sh"));
+/// Runs Vault Agent and ends it in order.
+pub const AGENT: Written = written!(text!("agent.sh"));
+/// Runs Vault Agent until it has fetched static secrets.
+pub const AGENT_INIT: Written = written!(text!("agent-init.sh"));
+/// Runs Consul Template and ends it in order.
+pub const CONSUL_TEMPLATE: Written = written!(text!("consul-template.sh"));
 /// Runs the application's command after a file has changed.
 pub const NOTIFY: Written = written!(text!("notify.sh"));
 /// Runs [`NOTIFY`] from the environment: both programs log the whole of what they run each time, and every
