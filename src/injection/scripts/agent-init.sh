@@ -23,7 +23,7 @@ end() {
 }
 
 trap end TERM INT
-[ -z "$told" ] || end
+[ -z "$told" ] || kill $$
 
 config=$TVSI_AGENT_CONFIG
 unset TVSI_AGENT_CONFIG

@@ -27,7 +27,7 @@ end() {
 }
 
 trap 'end "told to stop" "$grace"' TERM INT
-[ -z "$told" ] || end "told to stop" "$grace"
+[ -z "$told" ] || kill $$
 
 config=$TVSI_AGENT_CONFIG
 unset TVSI_AGENT_CONFIG

@@ -23,7 +23,7 @@ end() {
 }
 
 trap 'end "told to stop"' TERM INT
-[ -z "$told" ] || end "told to stop"
+[ -z "$told" ] || kill $$
 
 config=$HOME/consul-template.json
 rm -f "$config"
@@ -34,29 +34,25 @@ rm "$config" || exit
 
 . parts/job.sh
 
-# Ends Consul Template when there is another token than $known: the old one takes its leases with it, and
-# Consul Template would not ask for others before half of their time or more is over.
-await_new_token() {
-    while sleep 1 && kill -0 "$program" 2>/dev/null; do
-        read_token
-        if [ -n "$current" ] && [ "$current" != "$known" ]; then
-            log "there is a new token"
-            kill -TERM "$program"
-            break
-        fi
-    done
-}
-
 # It reads the token file once, at its start: without a token then, it never has one.
-until read_token && [ -n "$current" ]; do sleep 1; done
+until read_token; do sleep 1; done
 known=
 while [ "$current" != "$known" ]; do
     known=$current
     program=
     consul-template -config /dev/fd/3 &
     program=$!
-    # A function that is redirected would keep this shell's own output open too.
-    (await_new_token) >/dev/null &
+    # Ends it when there is another token: the old one takes its leases with it, and it would not ask for
+    # others before half of their time or more is over.
+    (
+        while sleep 1 && kill -0 "$program" 2>/dev/null; do
+            if read_token && [ "$current" != "$known" ]; then
+                log "there is a new token"
+                kill -TERM "$program"
+                break
+            fi
+        done
+    ) >/dev/null &
     teller=$!
     wait "$program"
     status=$?

@@ -4,28 +4,23 @@
 # signals itself. Its program is the last process that it has started in the background, or $program.
 
 # The first process of a container ignores what it has no trap for: what comes until the script has its
-# own traps is kept until then.
+# own traps is kept until then, when it sends itself TERM.
 told=
 trap 'told=yes' TERM INT
 
-program=
-watcher=
-teller=
+program= watcher= teller=
 
 log() { echo "tvsi: $role: $*" >&2; }
 
-# Reads the token into $current. The file has no line break at its end, at which `read` fails.
+# Reads the token into $current; fails where there is none.
 read_token() {
-    current=
-    [ ! -s "$token" ] || read -r current <"$token" || :
+    current=$(cat "$token" 2>/dev/null)
+    [ -n "$current" ]
 }
-
-# Sends process $1 signal $2 after $3 seconds.
-send_later() { (sleep "$3" && kill "-$2" "$1") >/dev/null 2>&1 & }
 
 # Waits for process $1, which gets 5 seconds before it is killed, and returns its status.
 wait_or_kill() {
-    send_later "$1" KILL 5
+    (sleep 5 && kill -KILL "$1") >/dev/null 2>&1 &
     killer=$!
     wait "$1"
     set -- $?
@@ -47,7 +42,7 @@ stop_program() {
     [ -n "$program" ] || return
     kill -TERM "$program" 2>/dev/null
     # What is still to become the program has the traps of this shell for a moment, and loses it.
-    send_later "$program" TERM 1
+    (sleep 1 && kill -TERM "$program") >/dev/null 2>&1 &
     teller=$!
     wait_or_kill "$program"
     kill -KILL "$teller" 2>/dev/null
