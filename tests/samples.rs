@@ -61,6 +61,31 @@ fn every_sample_gets_what_it_promises() {
     }
 }
 
+/// The API server, etcd and everyone who reads a pod pay for what is added. A pod with two sidecars grows by at most
+/// 8 KB and a native Job's, with its startup probes, by at most 9. Those of classic Jobs get two more containers.
+#[test]
+fn pods_with_two_sidecars_stay_small() {
+    let mut held = 0;
+    for (name, init_containers, containers) in SAMPLES {
+        let names = init_containers.split(' ').chain(containers.split(' '));
+        let injected: String = names.filter(|name| name.len() == 1).collect();
+        let most = match (name, &*injected) {
+            ("job-native.yaml", "AC") => 9 * 1024,
+            (_, "AC") => 8 * 1024,
+            _ => continue,
+        };
+        let pod = submitted_pod(&workload(&root().join("deploy/samples").join(name)));
+        let answer = evaluate_natively(&payload(&creation_of(&pod), &json!({})));
+        let added = answer["mutated_object"].to_string().len() - pod.to_string().len();
+        assert!(
+            added <= most,
+            "{name} grows by {added} bytes, and by at most {most}"
+        );
+        held += 1;
+    }
+    assert_eq!(held, 8);
+}
+
 /// The pictures of docs/concepts.md: the containers of a sample in their order, and which volumes in memory they can
 /// write or only read.
 #[test]
