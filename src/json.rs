@@ -30,10 +30,6 @@ impl Deref for Text<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Members<'a>(pub Vec<(Cow<'a, str>, Json<'a>)>);
 
-/// A string as it stands in JSON, with its quotes, that the compiler has written.
-#[derive(Clone, Copy, Debug)]
-pub struct Written(pub &'static str);
-
 /// Text that is no JSON.
 #[derive(Debug)]
 pub struct NotJson;

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::json::{self, Written};
+use crate::json;
 
 /// A container, whether or not it is an init container.
 #[derive(Clone, Debug, Serialize)]
@@ -15,9 +15,9 @@ pub struct Container {
     pub image: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<String>,
-    /// The command is a shell that runs this, with the container's name as `$0`.
+    /// The command is a shell that runs this, in which every `$` is doubled, with the container's name as `$0`.
     #[serde(skip)]
-    pub script: Written,
+    pub script: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     #[serde(skip)]
@@ -46,7 +46,7 @@ impl Container {
         }
         output.push_str(if self.env.is_empty() { "" } else { "]" });
         output.push_str(r#","command":["/bin/sh","-c","#);
-        output.push_str(self.script.0);
+        json::write_string(&self.script, &mut output);
         output.push(',');
         json::write_string(&self.name, &mut output);
         output.push_str("]}");
@@ -69,7 +69,6 @@ pub struct EnvVar {
 #[derive(Clone, Debug)]
 pub enum EnvValue {
     Text(String),
-    Script(Written),
     Field(ObjectFieldSelector),
 }
 
@@ -81,10 +80,6 @@ impl EnvVar {
             EnvValue::Text(text) => {
                 output.push_str(r#","value":"#);
                 json::write_string(text, output);
-            }
-            EnvValue::Script(script) => {
-                output.push_str(r#","value":"#);
-                output.push_str(script.0);
             }
             EnvValue::Field(field) => {
                 output.push_str(r#","valueFrom":{"fieldRef":"#);

@@ -8,7 +8,6 @@ use crate::config::agent::{
     SinkConfig, Template, TemplateConfig, Vault,
 };
 use crate::intent::{AppRole, Engine, Intent, Login, Sidecars};
-use crate::json::Written;
 use crate::kubernetes::{Container, SecretVolumeSource, Volume, VolumeMount};
 use crate::settings::{Seconds, Settings};
 
@@ -79,7 +78,7 @@ pub fn init_container(
 /// In what the two agents differ.
 struct Agent {
     name: &'static str,
-    script: Written,
+    script: &'static str,
     /// How many seconds pass between TERM and the agent's end; none for one that is not needed any more.
     grace: Option<String>,
     token_file: &'static str,

@@ -1,7 +1,6 @@
 //! What all injected containers have in common.
 
 use super::scripts;
-use crate::json::Written;
 use crate::kubernetes::{
     self, Capabilities, Container, EnvValue, EnvVar, ExecAction, ObjectFieldSelector, Probe,
     ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
@@ -13,7 +12,7 @@ pub fn running_script(
     name: &str,
     program: &Program,
     settings: &Settings,
-    script: Written,
+    script: &str,
     arguments: &[&str],
 ) -> Container {
     Container {
@@ -22,7 +21,7 @@ pub fn running_script(
         image_pull_policy: program
             .image_pull_policy
             .map(|policy| policy.as_str().to_owned()),
-        script,
+        script: literal(script),
         args: arguments.iter().copied().map(literal).collect(),
         env: Vec::new(),
         volume_mounts: Vec::new(),

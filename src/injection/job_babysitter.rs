@@ -2,7 +2,6 @@
 
 use super::container::{env_from_field, running_script, writable};
 use super::{Context, Refusal, names, scripts, service_account};
-use crate::json::Written;
 use crate::kubernetes::Container;
 use crate::pod::{self, RestartPolicy};
 
@@ -55,7 +54,7 @@ pub fn init_container(context: &mut Context<'_, '_>) -> Container {
 /// A container that asks the API server for its own pod.
 fn asking(
     name: &str,
-    script: Written,
+    script: &str,
     arguments: &[&str],
     context: &mut Context<'_, '_>,
 ) -> Container {

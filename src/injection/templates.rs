@@ -1,11 +1,12 @@
 //! What both engines are told of a file with secrets.
 
+use super::container::env;
 use super::{names, scripts};
 use crate::config::consul_template::Template;
 use crate::config::{Exec, Wait};
 use crate::intent::SecretFile;
 use crate::intent::template::CALLED_BY_DEFAULT;
-use crate::kubernetes::{EnvValue, EnvVar};
+use crate::kubernetes::EnvVar;
 use crate::settings::Settings;
 
 /// The template of one file. `is_fatal` is for a program that runs once: it ends with the reason, where
@@ -48,10 +49,7 @@ pub fn notification(files: &[SecretFile]) -> Option<EnvVar> {
     files
         .iter()
         .any(|file| file.notify.is_some())
-        .then_some(EnvVar {
-            name: "TVSI_NOTIFY",
-            value: EnvValue::Script(scripts::NOTIFY),
-        })
+        .then(|| env("TVSI_NOTIFY", scripts::NOTIFY))
 }
 
 /// Where the sidecars have the files.
