@@ -61,7 +61,8 @@ $(SCHEMAS)/installed: tests/schemas/requirements.txt
 
 .PHONY: schemas
 schemas: $(SCHEMAS)/installed vsi ## Hold injected pods and samples against the schemas of Kubernetes; needs python3 with venv
-	$(SCHEMAS)/bin/python tests/schemas/validate.py
+	cargo run --quiet --locked --package golden-cases >$(SCHEMAS)/cases.jsonl
+	$(SCHEMAS)/bin/python tests/schemas/validate.py $(SCHEMAS)/cases.jsonl
 	@mkdir -p $(SCHEMAS)/samples
 	@for sample in deploy/samples/*.yaml; do \
 		$(VSI) inject -f $$sample >$(SCHEMAS)/samples/$${sample##*/} || exit; \

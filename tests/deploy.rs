@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use cel::{Context, Program};
+use golden_cases::{Case, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use support::{Case, module, read_yaml, root};
+use support::{module, read_yaml, root};
 
 const CLUSTER: &str = "deploy/base/cluster-admission-policy.yaml";
 const NAMESPACED: &str = "deploy/namespaced/admission-policy.yaml";
@@ -176,8 +177,8 @@ fn the_settings_of_every_manifest_are_valid() {
 
 #[test]
 fn the_settings_for_openbao_are_those_of_a_golden_case() {
-    let case = read_yaml(&root().join("test_data/inject/openbao/settings.yaml"));
-    assert_eq!(kustomized("overlays/openbao").spec.settings, case);
+    let case = Case::named("images/openbao");
+    assert_eq!(kustomized("overlays/openbao").spec.settings, case.settings);
 }
 
 #[test]
@@ -222,30 +223,25 @@ impl MatchConditions {
 
 const DEFAULT_PREFIX: &str = "sidecar.vault.talend.org";
 
-fn prefix(settings: &Value) -> &str {
-    let prefix = settings["annotations"]["prefix"].as_str();
-    prefix.unwrap_or(DEFAULT_PREFIX)
-}
-
 /// What no API server hands over, because it is none of its types.
-const IMPOSSIBLE: [&str; 1] = ["refused-annotations-are-a-list"];
+const IMPOSSIBLE: [&str; 1] = ["malformed/rejected/annotations-are-a-list"];
 
 #[test]
 fn whatever_gets_more_than_a_yes_is_sent_to_the_policy_server() {
     let policy = kustomized("base");
     let mut sent = BTreeMap::from([(true, 0), (false, 0)]);
     for case in Case::all() {
-        let request = without_null(case.request_for(&case.object()));
+        let request = without_null(case.request());
         let is_ruled_out = !["CREATE", "UPDATE"].contains(&request["operation"].as_str().unwrap());
         if is_ruled_out || IMPOSSIBLE.contains(&case.name.as_str()) {
             continue;
         }
-        let settings = case.settings();
-        let conditions = MatchConditions::of(&policy, prefix(&settings));
+        let conditions = MatchConditions::of(&policy, case.prefix());
         let is_sent = conditions.are_met_by(&request);
         *sent.entry(is_sent).or_default() += 1;
-        let outcome = case.expected().unwrap();
-        let is_plain_yes = outcome.file == "accepted.yaml" && outcome.warnings.is_empty();
+        let is_plain_yes = case.expected().is_some_and(|outcome| {
+            outcome.verdict == Verdict::Unchanged && outcome.warnings.is_empty()
+        });
         assert!(is_sent || is_plain_yes, "{}", case.name);
     }
     assert!(sent[&true] > 300 && sent[&false] > 5, "{sent:?}");

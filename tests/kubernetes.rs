@@ -1,21 +1,19 @@
 //! What is injected is of Kubernetes' types: `k8s-openapi`, which is made of the API's description, reads all of it
 //! and loses nothing.
 
-mod support;
-
+use golden_cases::Case;
 use k8s_openapi::api::core::v1::{Container, Pod, Volume};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use support::Case;
 
 #[test]
 fn the_fields_of_what_is_injected_are_those_of_kubernetes() {
     let (mut containers, mut volumes) = (0, 0);
     for case in Case::all() {
-        let Some(expected) = case.expected().filter(|it| it.file == "injected.yaml") else {
+        let Some(injected) = case.injected() else {
             continue;
         };
-        let spec = &expected.value["spec"];
+        let spec = &injected["spec"];
         let ours = |list: &str| {
             let items = spec[list].as_array().map_or(&[][..], Vec::as_slice);
             let is_ours = |item: &&Value| {
@@ -33,7 +31,7 @@ fn the_fields_of_what_is_injected_are_those_of_kubernetes() {
             volumes += 1;
         }
         // The pod's own containers, with what they get, have still their places.
-        let pod = serde_json::from_value::<Pod>(expected.value.clone());
+        let pod = serde_json::from_value::<Pod>(injected.clone());
         assert!(pod.is_ok(), "{}: {pod:?}", case.name);
     }
     assert!(containers > 400 && volumes > 400, "{containers} {volumes}");

@@ -5,22 +5,23 @@
 //! allow a container to take from the pod's own context is asked of each container itself, because a pod that
 //! asks for injection need not have one.
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use golden_cases::Case;
 use serde_json::{Value, json};
-use support::Case;
 
 /// The cases whose settings say something else, with the rules that are broken by it.
 const EXCEPTIONS: [(&str, &[&str]); 6] = [
-    ("env-shell-by-settings", &["limits", "requests"]),
-    ("resources-one-by-one", &["limits"]),
-    ("resources-without-settings", &["limits", "requests"]),
-    ("settings-resources", &["limits", "requests"]),
-    ("settings-security-context", &["capabilities added"]),
+    ("environment/shell-by-settings", &["limits", "requests"]),
+    ("resources/one-by-one", &["limits"]),
+    ("resources/without-settings", &["limits", "requests"]),
+    ("resources/by-setting", &["limits", "requests"]),
     (
-        "settings-security-context-null",
+        "hardening/security-context-by-setting",
+        &["capabilities added"],
+    ),
+    (
+        "hardening/security-context-null",
         &[
             "allowPrivilegeEscalation",
             "capabilities dropped",
@@ -149,19 +150,14 @@ const PARTS_OF_OWN_CONTAINERS: [&str; 4] = ["args", "command", "lifecycle", "vol
 /// A golden case with an injected pod.
 struct Injected {
     case: Case,
-    submitted: Value,
     injected: Value,
 }
 
 impl Injected {
     fn all() -> Vec<Injected> {
         let of_case = |case: Case| {
-            let outcome = case.expected()?;
-            (outcome.file == "injected.yaml").then(|| Injected {
-                submitted: case.object(),
-                injected: outcome.value,
-                case,
-            })
+            let injected = case.injected()?;
+            Some(Injected { case, injected })
         };
         Case::all().into_iter().filter_map(of_case).collect()
     }
@@ -175,7 +171,7 @@ impl Injected {
 
     /// The items of a list of the spec whose names are not in the submitted one.
     fn added(&self, list: &str) -> Vec<&Value> {
-        let submitted = items(&self.submitted["spec"][list]);
+        let submitted = items(&self.case.object["spec"][list]);
         items(&self.injected["spec"][list])
             .iter()
             .filter(|item| submitted.iter().all(|own| own["name"] != item["name"]))
@@ -212,7 +208,7 @@ fn added_containers_keep_all_rules_unless_settings_say_otherwise() {
 fn the_exceptions_are_the_cases_whose_settings_have_another_context() {
     let with_context: Vec<_> = Injected::all()
         .into_iter()
-        .filter(|injected| injected.case.settings().get("securityContext").is_some())
+        .filter(|injected| injected.case.settings.get("securityContext").is_some())
         .map(|injected| injected.case.name)
         .collect();
     let of_context = |rules: &[&str]| rules.iter().any(|rule| !is_amount(rule));
@@ -228,7 +224,7 @@ fn the_exceptions_are_the_cases_whose_settings_have_another_context() {
         let settings = Injected::all()
             .into_iter()
             .find(|injected| injected.case.name == name)
-            .map(|injected| injected.case.settings())
+            .map(|injected| injected.case.settings)
             .unwrap_or_else(|| panic!("{name}: no such case with an injected pod"));
         let text = settings.to_string();
         let unsets = text.contains("\"resources\"") && text.contains("null");
@@ -252,11 +248,11 @@ fn added_volumes_are_of_kinds_that_the_profile_allows() {
 fn nothing_else_that_the_profile_looks_at_is_changed() {
     for injected in Injected::all() {
         let name = injected.case.name.as_str();
-        for part in differences(&injected.submitted["spec"], &injected.injected["spec"]) {
+        for part in differences(&injected.case.object["spec"], &injected.injected["spec"]) {
             assert!(PARTS_OF_THE_SPEC.contains(&part), "{name}: spec.{part}");
         }
         for list in ["initContainers", "containers", "ephemeralContainers"] {
-            for own in items(&injected.submitted["spec"][list]) {
+            for own in items(&injected.case.object["spec"][list]) {
                 let after = items(&injected.injected["spec"][list])
                     .iter()
                     .find(|container| container["name"] == own["name"])
@@ -272,14 +268,14 @@ fn nothing_else_that_the_profile_looks_at_is_changed() {
                 assert_eq!(newly, None, "{name}: {}", own["name"]);
             }
         }
-        for volume in items(&injected.submitted["spec"]["volumes"]) {
+        for volume in items(&injected.case.object["spec"]["volumes"]) {
             let is_there = items(&injected.injected["spec"]["volumes"]).contains(volume);
             assert!(is_there, "{name}: {volume} is lost or changed");
         }
         // Profiles for seccomp and AppArmor were annotations once.
         let annotations = |pod: &Value| pod["metadata"]["annotations"].clone();
         for key in differences(
-            &annotations(&injected.submitted),
+            &annotations(&injected.case.object),
             &annotations(&injected.injected),
         ) {
             let is_ours =

@@ -1,6 +1,6 @@
 //! What of an injected pod is the policy's: to look at it, and to take it away.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::tree::Tree;
@@ -75,43 +75,19 @@ pub fn with_configuration_read(pod: &Tree) -> Tree {
 }
 
 /// The shell scripts by their file names.
-fn files() -> &'static [(String, String)] {
-    static FILES: OnceLock<Vec<(String, String)>> = OnceLock::new();
-    FILES.get_or_init(|| {
-        let files = fs::read_dir(concat!(env!("OUT_DIR"), "/scripts")).expect("scripts are there");
-        let paths = files.map(|file| file.expect("a directory can be read").path());
-        paths
-            .map(|path| {
-                let text = fs::read_to_string(&path).expect("a script is text");
-                (
-                    path.file_name()
-                        .unwrap_or_default()
-                        .to_string_lossy()
-                        .into_owned(),
-                    text,
-                )
-            })
-            .collect()
-    })
-}
-
-/// The shell scripts by their file names.
-pub fn named_scripts() -> &'static [(String, String)] {
-    files()
+pub fn named_scripts() -> &'static BTreeMap<String, String> {
+    static SCRIPTS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    SCRIPTS.get_or_init(golden_cases::scripts)
 }
 
 /// The text of every shell script.
 pub fn scripts() -> Vec<String> {
-    files().iter().map(|(_, text)| text.clone()).collect()
+    named_scripts().values().cloned().collect()
 }
 
 /// The text of one.
 pub fn script(name: &str) -> &'static str {
-    let mut files = files().iter();
-    let (_, text) = files
-        .find(|(known, _)| known == name)
-        .expect("the script is there");
-    text
+    named_scripts().get(name).expect("the script is there")
 }
 
 /// Takes what the policy adds away from `injected`; an error if something else than `submitted` is left.

@@ -4,12 +4,16 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use golden_cases::Case;
 use serde_json::{Value, json};
 
 /// What stands before the slash in the annotations of the cases.
 const PREFIX: &str = "sidecar.vault.talend.org/";
+
+/// Members of a request that the policy does not read.
+const NOT_READ: [&str; 5] = ["uid", "name", "resource", "userInfo", "dryRun"];
 
 /// What separates the annotations in an input of target `annotations`; no UTF-8 text has this byte.
 const SEPARATOR: u8 = 0xff;
@@ -17,23 +21,10 @@ const SEPARATOR: u8 = 0xff;
 fn main() -> Result<(), Box<dyn Error>> {
     let output = std::env::args_os().nth(1).ok_or("usage: seeds DIRECTORY")?;
     let mut seeds = Seeds::default();
-    for directory in cases()? {
-        seeds.add_case(&directory)?;
+    for case in Case::all() {
+        seeds.add_case(&case);
     }
     seeds.write(Path::new(&output))
-}
-
-fn cases() -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test_data/inject");
-    let mut cases = Vec::new();
-    for entry in fs::read_dir(all)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            cases.push(path);
-        }
-    }
-    cases.sort();
-    Ok(cases)
 }
 
 /// The inputs by target, each once.
@@ -45,30 +36,18 @@ struct Seeds {
 }
 
 impl Seeds {
-    fn add_case(&mut self, directory: &Path) -> Result<(), Box<dyn Error>> {
-        let workload = read(&directory.join("workload.yaml"))?;
-        let object = match workload {
-            Some(workload) => workload,
-            None => read(&directory.join("pod.yaml"))?.ok_or("a case without an object")?,
-        };
-        let settings = read(&directory.join("settings.yaml"))?.unwrap_or_else(|| json!({}));
-        let mut request = creation_of(&object);
-        if let Some(old) = read(&directory.join("old.yaml"))? {
-            request["operation"] = json!("UPDATE");
-            request["oldObject"] = old;
+    fn add_case(&mut self, case: &Case) {
+        let mut request = case.request();
+        // What the policy does not read: short inputs are changed to the point.
+        if let Value::Object(members) = &mut request {
+            members.retain(|name, _| !NOT_READ.contains(&name.as_str()));
         }
-        if let Some(Value::Object(differences)) = read(&directory.join("request.yaml"))? {
-            for (name, value) in differences {
-                request[name] = value;
-            }
-        }
-        let payload = json!({"request": request, "settings": settings});
-        self.request.insert(serde_json::to_vec(&payload)?);
-        self.request.insert(serde_json::to_vec(&settings)?);
-        if let Value::Object(annotations) = &object["metadata"]["annotations"] {
+        let payload = json!({"request": request, "settings": case.settings});
+        self.request.insert(payload.to_string().into_bytes());
+        self.request.insert(case.settings.to_string().into_bytes());
+        if let Value::Object(annotations) = &case.object["metadata"]["annotations"] {
             self.add_annotations(annotations);
         }
-        Ok(())
     }
 
     fn add_annotations(&mut self, annotations: &serde_json::Map<String, Value>) {
@@ -109,23 +88,4 @@ impl Seeds {
         }
         Ok(())
     }
-}
-
-fn read(path: &Path) -> Result<Option<Value>, Box<dyn Error>> {
-    match path.exists() {
-        true => Ok(yaml_serde::from_str(&fs::read_to_string(path)?)?),
-        false => Ok(None),
-    }
-}
-
-/// The part of a request that the policy reads: short inputs are changed to the point.
-fn creation_of(object: &Value) -> Value {
-    let api_version = object["apiVersion"].as_str().unwrap_or_default();
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    json!({
-        "kind": {"group": group, "version": version, "kind": object["kind"]},
-        "namespace": object["metadata"]["namespace"].as_str().unwrap_or("default"),
-        "operation": "CREATE",
-        "object": object,
-    })
 }

@@ -127,11 +127,7 @@ impl Serialize for Effective {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        fs,
-        path::{Path, PathBuf},
-    };
-
+    use golden_cases::Case;
     use policy_host::Policy;
     use serde_json::json;
 
@@ -250,49 +246,8 @@ mod tests {
         }
     }
 
-    fn golden_cases() -> Vec<PathBuf> {
-        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../test_data/inject");
-        let mut directories: Vec<_> = fs::read_dir(cases)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.is_dir())
-            .collect();
-        directories.sort();
-        directories
-    }
-
-    fn read(path: &Path) -> Option<Value> {
-        let text = fs::read_to_string(path).ok()?;
-        Some(yaml_serde::from_str(&text).unwrap())
-    }
-
-    /// The request to create what a golden case has.
-    fn request(case: &Path) -> Value {
-        let object = ["pod.yaml", "workload.yaml"]
-            .iter()
-            .find_map(|file| read(&case.join(file)))
-            .unwrap();
-        let api_version = object["apiVersion"].as_str().unwrap();
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let resource = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
-        let mut request = json!({
-            "uid": "u1",
-            "kind": {"group": group, "version": version, "kind": object["kind"]},
-            "resource": {"group": group, "version": version, "resource": resource},
-            "namespace": object["metadata"]["namespace"].as_str().unwrap_or("default"),
-            "operation": "CREATE",
-            "userInfo": {},
-            "object": object,
-        });
-        let differences = read(&case.join("request.yaml"));
-        for (name, value) in differences.iter().filter_map(Value::as_object).flatten() {
-            request[name] = value.clone();
-        }
-        request
-    }
-
-    fn answer(policy: &Policy, case: &Path, settings: &Value) -> Value {
-        serde_json::to_value(policy.validate(&request(case), settings).unwrap()).unwrap()
+    fn answer(policy: &Policy, case: &Case, settings: &Value) -> Value {
+        serde_json::to_value(policy.validate(&case.request(), settings).unwrap()).unwrap()
     }
 
     #[test]
@@ -300,22 +255,16 @@ mod tests {
         let policy = Policy::from_bytes(MODULE).unwrap();
         let defaults = json!({});
         let (mut compared, mut different) = (0, 0);
-        for case in golden_cases() {
-            let Some(given) = read(&case.join("settings.yaml")) else {
-                continue;
-            };
-            if !policy.validate_settings(&given).unwrap().valid {
+        for case in Case::all() {
+            let given = &case.settings;
+            if *given == defaults || !policy.validate_settings(given).unwrap().valid {
                 continue;
             }
-            let effective = Effective::new(&given);
-            let expected = answer(&policy, &case, &given);
+            let effective = Effective::new(given);
+            let expected = answer(&policy, &case, given);
             for text in [effective.yaml(false), effective.yaml(true)] {
                 let shown: Value = yaml_serde::from_str(&text).unwrap();
-                assert!(
-                    answer(&policy, &case, &shown) == expected,
-                    "{}",
-                    case.display()
-                );
+                assert!(answer(&policy, &case, &shown) == expected, "{}", case.name);
             }
             compared += 1;
             different += usize::from(answer(&policy, &case, &defaults) != expected);
@@ -328,15 +277,12 @@ mod tests {
     #[test]
     fn null_for_a_section_means_what_the_policy_makes_of_it() {
         let policy = Policy::from_bytes(MODULE).unwrap();
-        let cases: Vec<_> = golden_cases()
-            .into_iter()
-            .filter(|case| {
-                ["env", "mode-job", "approle-init-container-writes"]
-                    .iter()
-                    .any(|name| case.ends_with(name))
-            })
-            .collect();
-        assert_eq!(cases.len(), 3);
+        let cases = [
+            "environment/one-file",
+            "jobs/mode-job",
+            "login/approle-init-container-writes",
+        ]
+        .map(Case::named);
         for section in settings::all().iter().filter(|entry| entry.is_section) {
             let nested = |inner: Value, key: &str| json!({key: inner});
             let given = section.path.rsplit('.').fold(Value::Null, nested);
@@ -346,7 +292,7 @@ mod tests {
                 assert!(
                     answer(&policy, case, &shown) == answer(&policy, case, &given),
                     "{given}: {}",
-                    case.display()
+                    case.name
                 );
             }
         }

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use golden_cases::Case;
 use policy_host::{AdmissionRequest, Policy, Request, service_account::mount_token};
 use serde_json::{Value, json};
 
@@ -57,17 +58,14 @@ fn the_pods_of_the_golden_cases_come_out_as_in_a_cluster() {
     let directory = Directory::new();
     let mut arguments = vec!["inject".to_owned(), "-o".to_owned(), "json".to_owned()];
     let mut cases = Vec::new();
-    for entry in fs::read_dir(root().join("test_data/inject")).unwrap() {
-        let case = entry.unwrap().path();
-        let has = |file: &str| case.join(file).exists();
+    for case in Case::all() {
         // Settings and requests of their own are another run.
-        if has("injected.yaml") && !has("settings.yaml") && !has("request.yaml") {
-            let pod = yaml_documents(&fs::read_to_string(case.join("pod.yaml")).unwrap()).remove(0);
+        if case.is_plain() && case.injected().is_some() {
             // As JSON: in YAML 1.1, as the tool reads it, some of their strings are none.
-            let name = case.file_name().unwrap().to_str().unwrap().to_owned();
-            directory.write(&format!("{name}.json"), pod.to_string());
-            arguments.extend(["-f".to_owned(), format!("{name}.json")]);
-            cases.push((name, pod));
+            let file = format!("{}.json", case.name);
+            directory.write(&file, case.object.to_string());
+            arguments.extend(["-f".to_owned(), file]);
+            cases.push((case.name, case.object));
         }
     }
     assert!(cases.len() > 100, "{}", cases.len());

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use golden_cases::Case;
 use serde_json::{Value, json};
 
 use super::{read, value};
@@ -214,18 +215,21 @@ fn manifests() -> BTreeMap<String, String> {
             .map(|entry| entry.unwrap().path())
             .collect::<Vec<_>>()
     };
-    let pods = files_of(&root.join("test_data/inject"))
+    let samples = files_of(&root.join("deploy/samples"))
         .into_iter()
-        .flat_map(|case| [case.join("pod.yaml"), case.join("injected.yaml")]);
-    pods.chain(files_of(&root.join("deploy/samples")))
-        .filter(|path| path.is_file())
         .map(|path| {
             (
                 path.display().to_string(),
                 fs::read_to_string(path).unwrap(),
             )
-        })
-        .collect()
+        });
+    let yaml = |object: &Value| yaml_serde::to_string(object).unwrap();
+    let pods = Case::all().into_iter().flat_map(|case| {
+        let injected = case.injected();
+        let injected = injected.map(|pod| (format!("{}, injected", case.name), yaml(&pod)));
+        [Some((case.name, yaml(&case.object))), injected]
+    });
+    samples.chain(pods.flatten()).collect()
 }
 
 /// Whether the readers agree but for the words that are booleans in YAML 1.1 only.
@@ -274,9 +278,9 @@ fn the_projects_manifests_say_the_same_before_and_after_they_are_written_again()
 
 #[test]
 fn a_golden_pod_becomes_the_injected_one_and_keeps_its_own_lines() {
-    let case = Path::new(ROOT).join("test_data/inject/matrix-job-static");
-    let read_file = |name: &str| read(&fs::read_to_string(case.join(name)).unwrap());
-    let (pod, injected) = (read_file("pod.yaml"), read_file("injected.yaml").to_value());
+    let case = Case::named("modes/job-static");
+    let pod = read(&yaml_serde::to_string(&case.object).unwrap());
+    let injected = case.injected().unwrap();
     let updated = pod.updated(&injected);
     assert_eq!(value(&updated.to_yaml()), injected);
     for path in [&["metadata", "name"][..], &["spec", "containers"]] {
