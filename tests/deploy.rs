@@ -7,6 +7,7 @@ use std::process::Command;
 
 use cel::{Context, Program};
 use golden_cases::{Case, Verdict};
+use policy_host::Guest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use support::{module, read_yaml, root};

@@ -2,7 +2,7 @@
 
 mod support;
 
-use policy_host::Policy;
+use policy_host::{Guest, Policy};
 use serde_json::{Value, json};
 use support::{evaluate_module, module, payload, read_yaml, root};
 

@@ -46,13 +46,6 @@ pub enum HostError {
     )]
     Metadata(#[source] Cause),
 
-    /// The module is to get metadata, and has some.
-    #[error(
-        "the policy has metadata already (custom section `{}`)",
-        crate::metadata::SECTION
-    )]
-    Annotated,
-
     /// The module's initialisation failed: its imports, `_start` or `wapc_init`.
     #[error("cannot instantiate the policy")]
     Instantiate(#[source] Cause),

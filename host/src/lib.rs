@@ -14,13 +14,14 @@
 //!   ([`AdmissionResponse`]).
 //!
 //! The module runs in an interpreter, which is there in a moment and counts what an evaluation costs, in instructions and
-//! memory instead of time ([`Policy::measure`]).
+//! memory instead of time ([`Policy::measure`]). A policy that is compiled into the program answers the same requests without
+//! one ([`Native`]): what the two have in common is [`Guest`].
 //!
 //! There is no cluster behind it: the capabilities that policy-server lends to policies (Kubernetes
 //! look-ups, registries, DNS, certificates) answer with an error.
 //!
 //! ```no_run
-//! use policy_host::Policy;
+//! use policy_host::{Guest, Policy};
 //! use serde_json::json;
 //!
 //! # fn main() -> Result<(), policy_host::HostError> {
@@ -41,6 +42,7 @@
 mod capabilities;
 pub mod diff;
 mod error;
+mod guest;
 mod imports;
 mod metadata;
 mod policy;
@@ -49,10 +51,11 @@ mod response;
 pub mod service_account;
 
 pub use error::{GuestFailure, HostError};
+pub use guest::{Guest, Native};
 pub use kubewarden_policy_sdk::{
     metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
 };
-pub use metadata::{ExecutionMode, Metadata, PolicyType, annotate};
+pub use metadata::{ExecutionMode, Metadata, PolicyType};
 pub use policy::{Cost, EVALUATION_FUEL, Policy};
 pub use request::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, Request, UserInfo, payload,

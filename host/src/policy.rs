@@ -2,17 +2,11 @@
 
 use std::{fs, path::Path};
 
-use kubewarden_policy_sdk::{
-    metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
-};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use wasmi::{Config, CustomFuelCosts, Engine, Error, Instance, Linker, Module, Store, TrapCode};
 
 use crate::{
-    AdmissionResponse, GuestFailure, HostError, Request,
+    Guest, GuestFailure, HostError, Metadata,
     imports::{self, MEMORY, State},
-    request::{payload, settings_object},
 };
 
 /// The function of the module that waPC calls for every operation.
@@ -32,6 +26,7 @@ pub const EVALUATION_FUEL: u64 = 3_000_000_000;
 pub struct Policy {
     module: Module,
     linker: Linker<State>,
+    metadata: Option<Metadata>,
     fuel: u64,
 }
 
@@ -68,7 +63,8 @@ impl Policy {
     /// # Errors
     ///
     /// [`HostError::CompileModule`] and [`HostError::NotWapc`] if the module cannot be run,
-    /// [`HostError::Instantiate`] if it imports what no waPC host has.
+    /// [`HostError::Instantiate`] if it imports what no waPC host has, [`HostError::Metadata`] if its metadata cannot be
+    /// understood.
     pub fn from_bytes(module: &[u8]) -> Result<Self, HostError> {
         let mut config = Config::default();
         // To translate a function when it is called for the first time, and to copy bytes at once, costs nothing: a call
@@ -90,6 +86,7 @@ impl Policy {
         let mut linker = Linker::new(&engine);
         imports::link(&mut linker, &module).map_err(instantiation)?;
         Ok(Self {
+            metadata: Metadata::of(&module)?,
             module,
             linker,
             fuel: EVALUATION_FUEL,
@@ -102,110 +99,9 @@ impl Policy {
         self
     }
 
-    /// Evaluates a request, which may be an AdmissionReview or the bare request of one.
-    ///
-    /// Whatever the policy does (trap, return an error, run for ever, answer nonsense) is in the
-    /// response, as it would be in a cluster.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Request::from_json`] and [`payload`], for input that policy-server refuses before
-    /// the policy sees it, and [`HostError::Instantiate`].
-    pub fn validate(
-        &self,
-        request: &Value,
-        settings: &Value,
-    ) -> Result<AdmissionResponse, HostError> {
-        self.validate_request(&Request::from_json(request)?, settings)
-    }
-
-    /// Like [`validate`](Self::validate), for a request of either type.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError::Settings`] and [`HostError::Instantiate`].
-    pub fn validate_request(
-        &self,
-        request: &Request,
-        settings: &Value,
-    ) -> Result<AdmissionResponse, HostError> {
-        match self.verdict(request, settings) {
-            Ok(verdict) => Ok(AdmissionResponse::from_verdict(request, verdict)),
-            Err(
-                error @ (HostError::OutOfFuel { .. }
-                | HostError::Call { .. }
-                | HostError::Answer { .. }),
-            ) => Ok(AdmissionResponse::from_failure(request, &error)),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The policy's own answer to a request, before a patch is made of it.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError::Settings`], and whatever goes wrong in the policy.
-    pub fn verdict(
-        &self,
-        request: &Request,
-        settings: &Value,
-    ) -> Result<ValidationResponse, HostError> {
-        let payload = payload(request, settings)?;
-        decode("validate", &self.call("validate", &payload)?)
-    }
-
-    /// Asks the policy whether it takes these settings.
-    ///
-    /// As in policy-server, a policy that fails over them has refused them.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError::Settings`] and [`HostError::Instantiate`].
-    pub fn validate_settings(
-        &self,
-        settings: &Value,
-    ) -> Result<SettingsValidationResponse, HostError> {
-        let settings = Value::Object(settings_object(settings)?).to_string();
-        let refused = |message| SettingsValidationResponse {
-            valid: false,
-            message: Some(message),
-        };
-        match self.call("validate_settings", settings.as_bytes()) {
-            Ok(answer) => Ok(serde_json::from_slice(&answer).unwrap_or_else(|error| {
-                refused(format!("error: InvalidResponseWithError({error:?})"))
-            })),
-            Err(error @ HostError::Instantiate(_)) => Err(error),
-            Err(error) => Ok(refused(format!(
-                "Error invoking settings validation callback: {error:?}"
-            ))),
-        }
-    }
-
-    /// The version of Kubewarden's protocol that the policy speaks.
-    ///
-    /// # Errors
-    ///
-    /// Whatever goes wrong in the policy.
-    pub fn protocol_version(&self) -> Result<ProtocolVersion, HostError> {
-        decode("protocol_version", &self.call("protocol_version", &[])?)
-    }
-
-    /// Calls `validate` in a fresh instance, bytes in and bytes out.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`measure`](Self::measure).
-    pub fn call_validate(&self, payload: &[u8]) -> Result<Vec<u8>, HostError> {
-        self.call("validate", payload)
-    }
-
-    /// Calls a waPC function in a fresh instance, bytes in and bytes out.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`measure`](Self::measure).
-    pub fn call(&self, operation: &str, payload: &[u8]) -> Result<Vec<u8>, HostError> {
-        Ok(self.measure(operation, payload)?.answer)
+    /// What `kwctl annotate` left in the module, if anything.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
     }
 
     /// Calls a waPC function in a fresh instance and counts what it costs.
@@ -288,9 +184,8 @@ fn instantiation(error: Error) -> HostError {
     HostError::Instantiate(error.into())
 }
 
-fn decode<T: DeserializeOwned>(operation: &str, answer: &[u8]) -> Result<T, HostError> {
-    serde_json::from_slice(answer).map_err(|source| HostError::Answer {
-        operation: operation.to_owned(),
-        source,
-    })
+impl Guest for Policy {
+    fn call(&self, operation: &str, payload: &[u8]) -> Result<Vec<u8>, HostError> {
+        Ok(self.measure(operation, payload)?.answer)
+    }
 }

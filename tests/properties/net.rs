@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use policy_host::Policy;
 use policy_host::service_account::mount_token;
+use policy_host::{Guest, Policy};
 use serde_json::{Map, Value, json};
 
 use super::additions;

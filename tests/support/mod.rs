@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use policy_host::{AdmissionRequest, Policy};
+use policy_host::{AdmissionRequest, Guest, Policy};
 use serde_json::{Value, json};
 
 /// The root of the repository.

@@ -2,7 +2,7 @@
 //! that a controller makes of a workload's template.
 
 use policy_host::{
-    AdmissionRequest, AdmissionResponse, Policy, Request,
+    AdmissionRequest, AdmissionResponse, Guest, Request,
     service_account::{mount_token, unmount_token},
 };
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use vault_sidecar_injector::template_path;
 
 /// A cluster with the policy, and nothing else.
 pub(crate) struct Cluster<'p> {
-    pub(crate) policy: &'p Policy,
+    pub(crate) policy: &'p dyn Guest,
     pub(crate) settings: &'p Value,
     /// The namespace of objects that name none.
     pub(crate) namespace: &'p str,

@@ -1,25 +1,30 @@
 //! What the subcommands read from the command line and from files: the policy, its settings, requests.
 
 use std::{
-    borrow::Cow,
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use policy_host::{ExecutionMode, Metadata, Policy, PolicyType, Request};
+use policy_host::{ExecutionMode, Guest, Native, Policy, PolicyType, Request};
 use serde_json::Value;
 use url::Url;
+use vault_sidecar_injector::{validate, validate_settings};
 
-use crate::{embedded, printable::Printable};
+use crate::printable::Printable;
+
+/// The policy that is compiled into `vsi`.
+pub(crate) const NATIVE: Native = Native {
+    validate,
+    validate_settings,
+};
 
 /// The policy as kwctl takes it.
 #[derive(Args)]
 pub(crate) struct PolicyArgument {
-    /// The policy: a WebAssembly module, as a path or a file:// URI; without it, the one in `vsi` itself
+    /// The policy: a WebAssembly module, as a path or a file:// URI; without it, the policy that is in `vsi`
     #[arg(value_name = "POLICY")]
     location: Option<String>,
 }
@@ -27,15 +32,9 @@ pub(crate) struct PolicyArgument {
 /// The policy of the commands that are ours alone.
 #[derive(Args)]
 pub(crate) struct PolicyFile {
-    /// Use the WebAssembly module in FILE (a path or a file:// URI) instead of the one in `vsi` itself
+    /// Run the WebAssembly module in FILE (a path or a file:// URI) instead of the policy that is in `vsi`
     #[arg(long = "policy", value_name = "FILE")]
     location: Option<String>,
-}
-
-/// A policy, and where it is.
-struct Module {
-    name: Printable,
-    bytes: Cow<'static, [u8]>,
 }
 
 #[derive(Args)]
@@ -64,69 +63,22 @@ pub(crate) struct EvaluationArguments {
     pub(crate) settings: SettingsArguments,
 }
 
-/// A compiled policy and what is known of it from outside.
-pub(crate) struct LoadedPolicy {
-    /// Where it is, as people gave it.
-    pub(crate) name: Printable,
-    pub(crate) policy: Policy,
-    metadata: Option<Metadata>,
-    pub(crate) size: usize,
-    pub(crate) compile_time: Duration,
+/// The policy that evaluates.
+pub(crate) enum LoadedPolicy {
+    Native,
+    Module(Box<Policy>),
 }
 
 impl PolicyArgument {
-    /// `forced` runs the module as a waPC policy whatever its metadata says.
+    /// `forced` runs a module as a waPC policy whatever its metadata says.
     pub(crate) fn load(&self, forced: bool) -> anyhow::Result<LoadedPolicy> {
-        Module::read(self.location.as_deref())?.load(forced)
+        LoadedPolicy::load(self.location.as_deref(), forced)
     }
 }
 
 impl PolicyFile {
     pub(crate) fn load(&self) -> anyhow::Result<LoadedPolicy> {
-        Module::read(self.location.as_deref())?.load(false)
-    }
-}
-
-impl Module {
-    fn read(location: Option<&str>) -> anyhow::Result<Self> {
-        let Some(location) = location else {
-            return Ok(Self {
-                name: Printable::from("in vsi"),
-                bytes: Cow::Borrowed(embedded::MODULE),
-            });
-        };
-        let bytes = fs::read(path_of(location)?)
-            .with_context(|| format!("cannot read the policy {location}"))?;
-        Ok(Self {
-            name: Printable::from(location),
-            bytes: Cow::Owned(bytes),
-        })
-    }
-
-    fn load(self, forced: bool) -> anyhow::Result<LoadedPolicy> {
-        let name = self.name;
-        let in_policy = || format!("the policy {name} cannot be used");
-
-        let metadata = Metadata::from_module(&self.bytes).with_context(in_policy)?;
-        if let Some(metadata) = &metadata
-            && metadata.execution_mode != ExecutionMode::KubewardenWapc
-            && !forced
-        {
-            bail!(
-                "the policy {name} cannot be used: its metadata has the execution mode {}, and only kubewarden-wapc can be run here",
-                metadata.execution_mode
-            );
-        }
-
-        let start = Instant::now();
-        let policy = Policy::from_bytes(&self.bytes).with_context(in_policy)?;
-        Ok(LoadedPolicy {
-            policy,
-            metadata,
-            size: self.bytes.len(),
-            compile_time: start.elapsed(),
-            name,
-        })
+        LoadedPolicy::load(self.location.as_deref(), false)
     }
 }
 
@@ -148,14 +100,42 @@ fn path_of(location: &str) -> anyhow::Result<PathBuf> {
 }
 
 impl LoadedPolicy {
+    fn load(location: Option<&str>, forced: bool) -> anyhow::Result<Self> {
+        let Some(location) = location else {
+            return Ok(Self::Native);
+        };
+        let name = Printable::from(location);
+        let bytes = fs::read(path_of(location)?)
+            .with_context(|| format!("cannot read the policy {name}"))?;
+        let policy = Policy::from_bytes(&bytes)
+            .with_context(|| format!("the policy {name} cannot be used"))?;
+        if let Some(metadata) = policy.metadata()
+            && metadata.execution_mode != ExecutionMode::KubewardenWapc
+            && !forced
+        {
+            bail!(
+                "the policy {name} cannot be used: its metadata has the execution mode {}, and only kubewarden-wapc can be run here",
+                metadata.execution_mode
+            );
+        }
+        Ok(Self::Module(Box::new(policy)))
+    }
+
+    pub(crate) fn guest(&self) -> &dyn Guest {
+        match self {
+            Self::Native => &NATIVE,
+            Self::Module(policy) => &**policy,
+        }
+    }
+
     /// Reads a file into the type of request that the policy's metadata asks for; `raw` asks for a raw
     /// one as well.
     pub(crate) fn read_request(&self, path: &Path, raw: bool) -> anyhow::Result<Request> {
-        let raw = raw
-            || self
-                .metadata
-                .as_ref()
-                .is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);
+        let metadata = match self {
+            Self::Native => None,
+            Self::Module(policy) => policy.metadata(),
+        };
+        let raw = raw || metadata.is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);
         let text = if path == Path::new("-") {
             let mut text = String::new();
             io::stdin()
@@ -177,7 +157,7 @@ impl LoadedPolicy {
 
     /// Ends with an error unless the policy takes the settings.
     pub(crate) fn check_settings(&self, settings: &Value) -> anyhow::Result<()> {
-        let answer = self.policy.validate_settings(settings)?;
+        let answer = self.guest().validate_settings(settings)?;
         if answer.valid {
             return Ok(());
         }

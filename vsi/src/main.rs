@@ -3,7 +3,6 @@
 
 mod admission;
 mod commands;
-mod embedded;
 mod findings;
 mod inputs;
 mod manifests;
@@ -22,9 +21,9 @@ use crate::{commands::Command, printable::Printable};
 
 /// See, check and do what the Vault sidecar policy does to pods, without a cluster
 ///
-/// The policy is the WebAssembly module that is in `vsi` itself, or another that is named. It is run as
-/// Kubewarden's policy-server runs it: a fresh instance for every request, cut off after two seconds, its
-/// answer turned into a JSON patch.
+/// The policy is compiled into `vsi`. A WebAssembly module that is named in its place is run as Kubewarden's
+/// policy-server runs it: a fresh instance for every request, cut off when it takes too long, its answer turned
+/// into a JSON patch.
 #[derive(Parser)]
 #[command(name = "vsi", version, arg_required_else_help = true)]
 #[command(after_help = "\
@@ -38,7 +37,7 @@ Examples:
 Exit codes:
   0  done (for `run` also when the policy rejects the request)
   1  something is found: manifests that are refused or cannot be read, settings that are not valid; for
-     `run`, `diff` and `bench` everything that goes wrong
+     `run` and `diff` everything that goes wrong
   2  the command line is wrong, or something that it names cannot be used")]
 struct Arguments {
     #[command(subcommand)]

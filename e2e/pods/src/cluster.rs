@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::{self as core, ServiceAccountTokenProjection};
-use policy_host::{Policy, service_account::mount_token};
+use policy_host::{Guest, Policy, service_account::mount_token};
 use serde_json::{Value, json};
 
 use crate::api_server::{ApiServer, Pods};

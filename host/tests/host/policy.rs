@@ -1,6 +1,6 @@
 //! `Policy` with guests that accept, change, reject, and misbehave.
 
-use policy_host::{AdmissionResponse, HostError, Policy, ProtocolVersion, Request, payload};
+use policy_host::{AdmissionResponse, Guest, HostError, Policy, ProtocolVersion, Request, payload};
 use serde_json::{Value, json};
 
 use crate::guests;

@@ -56,7 +56,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .context("the request has no object that could be shown: it is null on DELETE")?;
 
     loaded.check_settings(&settings)?;
-    let response = loaded.policy.validate_request(&request, &settings)?;
+    let response = loaded.guest().validate_request(&request, &settings)?;
     for warning in response.warnings.iter().flatten() {
         anstream::eprintln!("vsi: warning: {}", Printable::from(warning));
     }

@@ -40,7 +40,8 @@ impl ReviewArguments {
             Some(path) => settings_file::read_only(path)?.settings,
             None => json!({}),
         };
-        let policy = self.policy.load()?.policy;
+        let loaded = self.policy.load()?;
+        let policy = loaded.guest();
         let answer = policy.validate_settings(&settings)?;
         if !answer.valid {
             bail!(
@@ -49,7 +50,7 @@ impl ReviewArguments {
             );
         }
         let cluster = Cluster {
-            policy: &policy,
+            policy,
             settings: &settings,
             namespace: &self.namespace,
         };

@@ -53,7 +53,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let request = loaded.read_request(&arguments.evaluation.request_path, arguments.raw)?;
 
     loaded.check_settings(&settings)?;
-    let response = loaded.policy.validate_request(&request, &settings)?;
+    let response = loaded.guest().validate_request(&request, &settings)?;
     let answer = printable::in_json(&serde_json::to_string(&response)?);
     writeln!(io::stdout(), "{answer}")?;
     Ok(ExitCode::SUCCESS)

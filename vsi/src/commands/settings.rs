@@ -8,12 +8,12 @@ use std::{
 };
 
 use clap::{Args, Subcommand, ValueEnum};
-use policy_host::{HostError, Policy};
+use policy_host::HostError;
 use serde_json::{Value, json};
 use vault_sidecar_injector::{settings_problems, settings_warnings};
 
 use crate::{
-    inputs::PolicyFile,
+    inputs::{LoadedPolicy, PolicyFile},
     printable::{self, Printable},
     reference::effective::Effective,
     settings_file::{self, Given, Unusable},
@@ -33,9 +33,9 @@ pub(crate) enum Command {
 /// Tell everything that is wrong with settings
 ///
 /// FILE has settings in YAML or JSON, or policies (ClusterAdmissionPolicy, AdmissionPolicy), of which
-/// those in `spec.settings` are taken; what else there is beside policies is left alone. The policy
-/// itself is asked. Prints a line for each problem. A policy that could not inject,
-/// because it may not change pods or has conditions on another annotation, gets a warning on standard error.
+/// those in `spec.settings` are taken; what else there is beside policies is left alone. Prints a line for each
+/// problem, or the answer of the module that --policy names. A policy that could not inject, because it may not
+/// change pods or has conditions on another annotation, gets a warning on standard error.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -103,7 +103,7 @@ pub(crate) fn execute(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 fn validate(arguments: &ValidateArguments) -> anyhow::Result<ExitCode> {
-    let policy = arguments.policy.load()?.policy;
+    let policy = arguments.policy.load()?;
     let mut output = anstream::stdout().lock();
     let mut code = ExitCode::SUCCESS;
     for path in &arguments.files {
@@ -122,8 +122,7 @@ fn validate(arguments: &ValidateArguments) -> anyhow::Result<ExitCode> {
             for doubt in &given.doubts {
                 anstream::eprintln!("vsi: warning: {}:{name} {doubt}", given.file);
             }
-            let text = given.settings.to_string();
-            for (setting, warning) in settings_warnings(text.as_bytes()) {
+            for (setting, warning) in warnings(&policy, &given.settings) {
                 let warning = Printable::from(warning);
                 anstream::eprintln!("vsi: warning: {}: {warning}", place(given, setting));
             }
@@ -155,7 +154,7 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
             }
             Err(error) => return Err(error.into()),
         };
-        let policy = arguments.policy.load()?.policy;
+        let policy = arguments.policy.load()?;
         let problems = problems(&policy, &given.settings)?;
         if !problems.is_empty() {
             for problem in problems {
@@ -198,29 +197,33 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What the policy finds wrong. Whether anything is wrong is the module's answer; it tells all of it in one
-/// sentence, which the same code, compiled into `vsi`, tells one by one.
-fn problems(policy: &Policy, settings: &Value) -> Result<Vec<Problem>, HostError> {
+/// What the policy finds wrong. A module tells all of it in one sentence, the policy in `vsi` one by one.
+fn problems(policy: &LoadedPolicy, settings: &Value) -> Result<Vec<Problem>, HostError> {
     let whole = |message: String| {
         vec![Problem {
             path: String::new(),
             message,
         }]
     };
-    let answer = match policy.validate_settings(settings) {
+    let answer = match policy.guest().validate_settings(settings) {
         Ok(answer) => answer,
         Err(error @ HostError::Settings(_)) => return Ok(whole(error.to_string())),
         Err(error) => return Err(error),
     };
-    if answer.valid {
-        return Ok(Vec::new());
-    }
-    let problems: Vec<_> = settings_problems(settings.to_string().as_bytes())
-        .into_iter()
-        .map(|(path, message)| Problem { path, message })
-        .collect();
-    Ok(match problems.is_empty() {
-        true => whole(answer.message.unwrap_or_default()),
-        false => problems,
+    Ok(match policy {
+        _ if answer.valid => Vec::new(),
+        LoadedPolicy::Module(_) => whole(answer.message.unwrap_or_default()),
+        LoadedPolicy::Native => settings_problems(settings.to_string().as_bytes())
+            .into_iter()
+            .map(|(path, message)| Problem { path, message })
+            .collect(),
     })
+}
+
+/// What in settings does not do what it seems to, as far as that is known of the policy.
+fn warnings(policy: &LoadedPolicy, settings: &Value) -> Vec<(&'static str, String)> {
+    match policy {
+        LoadedPolicy::Module(_) => Vec::new(),
+        LoadedPolicy::Native => settings_warnings(settings.to_string().as_bytes()),
+    }
 }

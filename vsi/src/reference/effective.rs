@@ -128,11 +128,11 @@ impl Serialize for Effective {
 #[cfg(test)]
 mod tests {
     use golden_cases::Case;
-    use policy_host::Policy;
+    use policy_host::Guest;
     use serde_json::json;
 
     use super::*;
-    use crate::embedded::MODULE;
+    use crate::inputs::NATIVE;
 
     fn value(effective: &Effective) -> Value {
         serde_json::to_value(effective).unwrap()
@@ -246,28 +246,27 @@ mod tests {
         }
     }
 
-    fn answer(policy: &Policy, case: &Case, settings: &Value) -> Value {
-        serde_json::to_value(policy.validate(&case.request(), settings).unwrap()).unwrap()
+    fn answer(case: &Case, settings: &Value) -> Value {
+        serde_json::to_value(NATIVE.validate(&case.request(), settings).unwrap()).unwrap()
     }
 
     #[test]
     fn a_pod_gets_the_same_with_the_effective_settings() {
-        let policy = Policy::from_bytes(MODULE).unwrap();
         let defaults = json!({});
         let (mut compared, mut different) = (0, 0);
         for case in Case::all() {
             let given = &case.settings;
-            if *given == defaults || !policy.validate_settings(given).unwrap().valid {
+            if *given == defaults || !NATIVE.validate_settings(given).unwrap().valid {
                 continue;
             }
             let effective = Effective::new(given);
-            let expected = answer(&policy, &case, given);
+            let expected = answer(&case, given);
             for text in [effective.yaml(false), effective.yaml(true)] {
                 let shown: Value = yaml_serde::from_str(&text).unwrap();
-                assert!(answer(&policy, &case, &shown) == expected, "{}", case.name);
+                assert!(answer(&case, &shown) == expected, "{}", case.name);
             }
             compared += 1;
-            different += usize::from(answer(&policy, &case, &defaults) != expected);
+            different += usize::from(answer(&case, &defaults) != expected);
         }
         // Otherwise the comparison would show nothing.
         assert!(compared > 50 && different > 40, "{different} of {compared}");
@@ -276,7 +275,6 @@ mod tests {
     /// Each section `null`, for a few pods that get every container there is.
     #[test]
     fn null_for_a_section_means_what_the_policy_makes_of_it() {
-        let policy = Policy::from_bytes(MODULE).unwrap();
         let cases = [
             "environment/one-file",
             "jobs/mode-job",
@@ -286,11 +284,11 @@ mod tests {
         for section in settings::all().iter().filter(|entry| entry.is_section) {
             let nested = |inner: Value, key: &str| json!({key: inner});
             let given = section.path.rsplit('.').fold(Value::Null, nested);
-            assert!(policy.validate_settings(&given).unwrap().valid, "{given}");
+            assert!(NATIVE.validate_settings(&given).unwrap().valid, "{given}");
             let shown = value(&Effective::new(&given));
             for case in &cases {
                 assert!(
-                    answer(&policy, case, &shown) == answer(&policy, case, &given),
+                    answer(case, &shown) == answer(case, &given),
                     "{given}: {}",
                     case.name
                 );

@@ -1,13 +1,13 @@
 //! The form for settings (`questions-ui.yml`) asks for all of them, and says of each what the table says.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
-use policy_host::Policy;
+use policy_host::Guest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::settings;
-use crate::embedded::MODULE;
+use crate::inputs::NATIVE;
 
 const FORM: &str = include_str!("../../../questions-ui.yml");
 
@@ -67,8 +67,7 @@ fn only(path: &str, value: Value) -> Value {
 
 /// What the policy says of settings.
 fn problems(settings: &Value) -> Option<String> {
-    static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::from_bytes(MODULE).unwrap());
-    POLICY.validate_settings(settings).unwrap().message
+    NATIVE.validate_settings(settings).unwrap().message
 }
 
 #[test]

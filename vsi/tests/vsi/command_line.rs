@@ -202,7 +202,7 @@ fn a_policy_for_another_runtime_is_refused_unless_the_mode_is_given() {
 #[test]
 fn settings_that_the_policy_refuses_are_an_error() {
     let workspace = Workspace::with_policy("refused", guests::refusing_settings());
-    for subcommand in ["run", "diff", "bench"] {
+    for subcommand in ["run", "diff"] {
         workspace
             .vsi(&[subcommand, "policy.wasm", "-r", "request.json"])
             .failed_with(1, "vsi: error: Provided settings are not valid: a\n");
@@ -224,7 +224,7 @@ fn bad_input_is_an_error_that_names_it() {
         ),
         (
             &["no.wasm", "-r", "request.json"],
-            "the policy no.wasm cannot be used: the policy is not a valid WebAssembly module: it does not begin with the bytes `\\0asm`\n",
+            "the policy no.wasm cannot be used: the policy is not a valid WebAssembly module: ",
         ),
         (
             &["registry://example.com/policy:v1", "-r", "request.json"],
@@ -259,7 +259,7 @@ fn bad_input_is_an_error_that_names_it() {
             "settings must be an object (or null, for none), not a list",
         ),
     ] {
-        for subcommand in ["run", "diff", "bench"] {
+        for subcommand in ["run", "diff"] {
             let outcome = workspace.vsi(&[&[subcommand], arguments].concat());
             outcome.failed_with(1, message);
             assert!(
@@ -290,14 +290,6 @@ fn a_wrong_command_line_ends_with_2() {
             "--settings-json",
             "{}",
         ],
-        &[
-            "bench",
-            "policy.wasm",
-            "-r",
-            "request.json",
-            "--iterations",
-            "0",
-        ],
     ] {
         workspace.vsi(arguments).failed_with(2, "--help");
     }
@@ -306,12 +298,7 @@ fn a_wrong_command_line_ends_with_2() {
 #[test]
 fn help_comes_with_examples() {
     let workspace = Workspace::new("help");
-    for arguments in [
-        &["--help"][..],
-        &["run", "--help"],
-        &["diff", "--help"],
-        &["bench", "--help"],
-    ] {
+    for arguments in [&["--help"][..], &["run", "--help"], &["diff", "--help"]] {
         let outcome = workspace.vsi(arguments);
         assert_eq!(outcome.code, Some(0));
         assert!(outcome.stdout.contains("Examples:\n"), "{}", outcome.stdout);
@@ -388,61 +375,4 @@ fn diff_ends_with_1_when_the_policy_rejects() {
     let workspace = Workspace::with_policy("diff_rejects", guests::answering(REJECTION));
     let outcome = workspace.vsi(&["diff", "policy.wasm", "-r", "request.json"]);
     outcome.failed_with(1, "vsi: rejected (code 422): no\n");
-}
-
-#[test]
-fn bench_reports_every_request() {
-    let workspace = Workspace::with_policy("bench", guests::answering(MUTATION));
-    workspace.write(
-        "second.json",
-        fs::read(workspace.0.join("request.json")).unwrap(),
-    );
-    let arguments = [
-        "bench",
-        "policy.wasm",
-        "--iterations",
-        "3",
-        "-r",
-        "request.json",
-        "-r",
-        "second.json",
-    ];
-
-    let table = workspace.vsi(&arguments);
-    assert_eq!((table.code, &*table.stderr), (Some(0), ""));
-    assert!(table.stdout.contains("comparable within this run only"));
-    assert!(
-        table
-            .stdout
-            .contains("\nrequest.json  mutated   instantiate  ")
-    );
-    assert!(
-        table
-            .stdout
-            .contains("\nsecond.json   mutated   instantiate  ")
-    );
-
-    let report = workspace.vsi(&[&arguments[..], &["--json"]].concat());
-    let report: Value = serde_json::from_str(&report.stdout).unwrap();
-    assert_eq!(report["iterations"], 3);
-    assert_eq!(report["unit"], "microseconds");
-    let module = fs::metadata(workspace.0.join("policy.wasm")).unwrap();
-    assert_eq!(report["moduleBytes"], module.len());
-    assert_eq!(report["requests"].as_array().unwrap().len(), 2);
-    for part in ["instantiate", "validate", "both"] {
-        for figure in ["minimum", "median", "p95"] {
-            assert!(report["requests"][1][part][figure].is_number());
-        }
-    }
-}
-
-#[test]
-fn bench_refuses_to_measure_a_policy_that_fails() {
-    let workspace = Workspace::with_policy("bench_fails", guests::failing("out of ideas"));
-    workspace
-        .vsi(&["bench", "policy.wasm", "-r", "request.json"])
-        .failed_with(
-            1,
-            "vsi: error: the request request.json cannot be measured: the policy's function `validate` failed: Guest call failure: out of ideas\n",
-        );
 }

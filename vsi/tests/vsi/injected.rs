@@ -1,16 +1,15 @@
-//! What `vsi inject` prints becomes, when it is applied, the pod that the policy would have made in the
-//! cluster.
+//! What `vsi inject` prints, by the policy in it, becomes the pod that the module makes in a cluster when it is applied.
 
 use std::fs;
 
 use golden_cases::Case;
-use policy_host::{AdmissionRequest, Policy, Request, service_account::mount_token};
+use policy_host::{AdmissionRequest, Guest, Policy, Request, service_account::mount_token};
 use serde_json::{Value, json};
 
 use crate::support::{Directory, json_documents, output_of, root, samples, vsi, yaml_documents};
 
 fn policy() -> Policy {
-    Policy::from_file(env!("POLICY_MODULE")).expect("the module is built")
+    Policy::from_file(root().join("policy.wasm")).expect("`make policy.wasm` builds it")
 }
 
 /// The pod behind the policy and the service account plugin, which runs before it and again after it.
@@ -110,6 +109,25 @@ fn templates(text: &str) -> Vec<Value> {
         Some(pod)
     };
     yaml_documents(text).iter().filter_map(pod_of).collect()
+}
+
+#[test]
+fn the_module_and_the_policy_in_the_tool_say_the_same() {
+    let settings = "docs/settings-example.yaml";
+    for arguments in [
+        &["inject", "-f", "deploy/samples", "-o", "patch"][..],
+        &["check", "-f", "deploy/samples", "--settings", settings],
+        &["settings", "validate", settings],
+    ] {
+        let module = [arguments, &["--policy", "policy.wasm"]].concat();
+        assert_eq!(output_of(vsi(arguments)), output_of(vsi(&module)));
+    }
+    let request = ["-r", "test_data/requests/deployment-pod.json"];
+    for command in ["run", "diff"] {
+        let native = output_of(vsi(&[&[command], &request[..]].concat()));
+        let module = output_of(vsi(&[&[command, "policy.wasm"], &request[..]].concat()));
+        assert_eq!(native, module);
+    }
 }
 
 #[test]

@@ -83,8 +83,6 @@ fn every_command_has_help_with_examples() {
         "settings",
         "run",
         "diff",
-        "bench",
-        "annotate",
         "completions",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");

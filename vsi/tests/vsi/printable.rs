@@ -414,29 +414,10 @@ fn what_a_policy_says_is_one_line() {
     assert_eq!(answer["uid"], HOSTILE);
 
     directory.write("policy.wasm", guests::failing(HOSTILE));
-    let [_, stderr] = shown(directory.vsi(&[&["bench"], &evaluation[..]].concat()));
+    let [_, stderr] = shown(directory.vsi(&[&["diff"], &evaluation[..]].concat()));
     let failure = format!("Guest call failure: {HOSTILE_SHOWN}\n");
     assert!(stderr.ends_with(&failure), "{stderr}");
     assert_eq!(stderr.lines().count(), 1);
-}
-
-#[test]
-fn bench_shows_files_in_its_columns() {
-    let module = guests::answering(r#"{"accepted": true}"#);
-    let directory = with_request(Directory::with("policy.wasm", module), &json!({}));
-    let file = "::error::é\n\u{1b}[2J.json";
-    let request = fs::read(directory.path().join("request.json")).unwrap();
-    directory.write(file, request);
-    let arguments = ["bench", "policy.wasm", "--iterations", "1", "-r", file];
-    let [table, _] = shown(directory.vsi(&arguments));
-    let name = r"\u{3a}:error::é\n\u{1b}[2J.json";
-    assert!(table.contains(&format!("\n{name}  accepted  instantiate  ")));
-    let padding = " ".repeat(name.chars().count() - "request".len());
-    assert!(table.contains(&format!("\nrequest{padding}  outcome ")));
-
-    let [report, _] = written(directory.vsi(&[&arguments[..], &["--json"]].concat()));
-    let report: Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["requests"][0]["request"], file);
 }
 
 #[test]
@@ -522,8 +503,7 @@ fn effective_settings_have_their_exact_values_in_escapes() {
 #[test]
 fn errors_quote_names_and_paths_in_one_line() {
     let key = r#""a\n::error::b\e[2J""#;
-    let directory = Directory::with("metadata.yaml", format!("{key}: 1\n"));
-    directory.write("twice.yaml", format!("{key}: 1\n{key}: 2\n"));
+    let directory = Directory::with("twice.yaml", format!("{key}: 1\n{key}: 2\n"));
     directory.write("letter.yaml", "a: \u{202e}\n\u{85}b: @\u{202e}\n");
     directory.write("policy.wasm", guests::answering("{}"));
     fs::create_dir(directory.path().join(HOSTILE)).unwrap();
@@ -545,17 +525,12 @@ fn errors_quote_names_and_paths_in_one_line() {
         "run policy.wasm -r NAME",
         "run policy.wasm -r a -s NAME",
         "diff policy.wasm -r NAME",
-        "bench policy.wasm -r NAME",
-        "annotate -m metadata.yaml -o out policy.wasm",
-        "annotate -m NAME -o out policy.wasm",
-        "annotate -m metadata.yaml -o out NAME",
         // Mistakes in the command line.
         "NAME",
         "::error::check",
         "check --NAME",
         "check -f a -o NAME",
         "check -f a --output=yamlNAME",
-        "bench -r a --iterations NAME",
         "completions NAME",
         "explain --outputNAME",
         "settings showNAME",

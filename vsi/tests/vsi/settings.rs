@@ -6,6 +6,8 @@ use assert_cmd::{Command, assert::Assert};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::guests;
+
 const EXAMPLE: &str = include_str!("../../../docs/settings-example.yaml");
 
 const POLICY: &str = "\
@@ -95,6 +97,25 @@ fn the_settings_of_a_policy_are_validated() {
         .success()
         .stdout("file.yaml: ClusterAdmissionPolicy secrets: valid\n")
         .stderr("");
+}
+
+#[test]
+fn a_module_that_is_named_answers_for_itself() {
+    let directory = directory(&[("file.yaml", "sidecars: both\n")]);
+    for (module, code, answer) in [
+        (guests::refusing_settings(), 1, "file.yaml:1: a\n"),
+        (guests::answering(""), 0, "file.yaml: valid\n"),
+    ] {
+        fs::write(directory.path().join("policy.wasm"), module).unwrap();
+        settings(
+            &directory,
+            &["validate", "--policy", "policy.wasm", "file.yaml"],
+        )
+        .assert()
+        .code(code)
+        .stdout(answer)
+        .stderr("");
+    }
 }
 
 #[test]
