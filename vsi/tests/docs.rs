@@ -8,13 +8,13 @@
 //! | `sh cluster` | needs a cluster, a Vault or a registry, and is only read |
 //! | `sh long` | is for contributors, builds or runs for minutes, and is only read |
 //!
-//! All run in a copy of the repository, with this `vsi`, and with it in the place of kwctl where there is none. Of
-//! `make`, only whether there is such a target: `.ci/run` makes those that make sense there.
+//! All run in a copy of the repository, with this `vsi`. Of `make`, only whether there is such a target: `.ci/run` makes
+//! those that make sense there.
 
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
@@ -45,8 +45,9 @@ const FILES: [(&str, usize, usize); 21] = [
     (".github/pull_request_template.md", 0, 0),
 ];
 
-/// What is never run by CI: it would take too long, measures, or writes files that are checked in.
-const OTHER_TARGETS: [&str; 9] = [
+/// What is never run by CI: it would take too long, measures, needs kwctl, or writes files that are checked in.
+const OTHER_TARGETS: [&str; 10] = [
+    "annotated-policy.wasm",
     "bench",
     "clean",
     "cost",
@@ -174,9 +175,6 @@ impl Copy {
         let programs = directory.path().join("target/debug");
         fs::create_dir_all(&programs).unwrap();
         symlink(env!("CARGO_BIN_EXE_vsi"), programs.join("vsi")).unwrap();
-        if which("kwctl").is_none() {
-            symlink(env!("CARGO_BIN_EXE_vsi"), programs.join("kwctl")).unwrap();
-        }
         let path = programs.join("make");
         fs::write(&path, MAKE).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -194,13 +192,6 @@ impl Copy {
             .output()
             .unwrap()
     }
-}
-
-fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|directory| directory.join(program))
-        .find(|path| path.exists())
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! The annotated module, pushed to a registry on loopback, comes back as the same bytes: by an OCI client, and by kwctl
-//! where it is installed.
+//! The module, pushed to a registry on loopback, comes back as the same bytes: by an OCI client, and by kwctl where it is
+//! installed.
 //!
 //! `make e2e-registry` runs it; the registry is Debian's package `docker-registry`.
 
 use std::{
-    fs,
+    env, fs,
     io::ErrorKind,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -90,13 +90,16 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// What `make annotated-policy.wasm` has made.
+/// The annotated module, where there is a kwctl to annotate it.
 fn module_path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../annotated-policy.wasm")
+    let name = env::var_os("POLICY").expect("`make e2e-registry` names the module");
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(name)
 }
 
 fn module() -> Vec<u8> {
-    fs::read(module_path()).expect("`make annotated-policy.wasm` makes it")
+    fs::read(module_path()).expect("`make e2e-registry` has built it")
 }
 
 /// An OCI client, with what it needs to wait.
