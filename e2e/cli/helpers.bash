@@ -142,8 +142,6 @@ assert_of() {
 # Of the pod that results.
 assert_jq() { assert_of pod "$@"; }
 
-assert_patch() { assert_of patch "$@"; }
-
 # Of the AdmissionResponse.
 assert_response() { assert_of response "$@"; }
 

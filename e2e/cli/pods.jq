@@ -9,8 +9,6 @@ def existing($name):
   elif type == "array" and ($name | test("^(0|[1-9][0-9]*)$")) and ($name | tonumber) < length then $name | tonumber
   else error("there is no \($name) in \(type)") end;
 
-def value_at($names): reduce $names[] as $name (.; .[existing($name)]);
-
 # Changes what holds the value at the end of the names; change gets its name as $last.
 def in_parent($names; change):
   if ($names | length) == 1 then change
@@ -33,20 +31,13 @@ def replace_at($names; $value):
   ($names | last) as $last
   | if $names == [] then $value else in_parent($names; .[existing($last)] = $value) end;
 
-# The object with the operations of a patch (RFC 6902) carried out.
+# The object with the operations of a patch (RFC 6902) carried out, of which a difference has these three.
 def patched($patch):
   reduce $patch[] as $operation (.;
     ($operation.path | pointer) as $names
     | if $operation.op == "add" then add_at($names; $operation.value)
       elif $operation.op == "remove" then remove_at($names)
       elif $operation.op == "replace" then replace_at($names; $operation.value)
-      elif $operation.op == "copy" then add_at($names; value_at($operation.from | pointer))
-      elif $operation.op == "move" then
-        value_at($operation.from | pointer) as $value
-        | remove_at($operation.from | pointer)
-        | add_at($names; $value)
-      elif $operation.op == "test" then
-        if value_at($names) == $operation.value then . else error("test of \($operation.path) fails") end
       else error("unknown operation \($operation.op)") end);
 
 # What came of a request, of which this is the response.
@@ -66,7 +57,6 @@ def all_containers: [.spec.initContainers[]?, .spec.containers[]];
 def injected_containers: [all_containers[] | select(.name | startswith("tvsi-"))];
 def container($name): [all_containers[] | select(.name == $name)] | only("container \($name)");
 def volume($name): [.spec.volumes[] | select(.name == $name)] | only("volume \($name)");
-def volume_names: [.spec.volumes[]?.name];
 
 # Of a container: the mounts of a volume, and the volume that is mounted at a path.
 def mounts_of($volume): [.volumeMounts[]? | select(.name == $volume)];
@@ -78,11 +68,12 @@ def expanded:
   split("$$") | if any(.[]; contains("$")) then error("a $ that is not doubled") else join("$") end;
 
 # Of a container: the value of an environment variable.
-def has_variable($name): any(.env[]?; .name == $name);
 def variable($name): [.env[] | select(.name == $name)] | only("variable \($name)") | .value | expanded;
 
 def agent_configuration($container): container($container) | variable("TVSI_AGENT_CONFIG") | fromjson;
 def agent_configuration: agent_configuration("tvsi-vault-agent");
+# What the agent logs in with.
+def login: (agent_configuration | .auto_auth[0].method[0].config[0]);
 def consul_template_configuration:
   container("tvsi-consul-template") | variable("TVSI_CONSUL_TEMPLATE_CONFIG") | fromjson;
 
@@ -96,21 +87,6 @@ def origin_of($file; $container):
      | .key as $kind | .value | (.name // .secretName) as $name
      | .items[]? | select("\($mount.mountPath)/\(.path)" == $file) | [$kind, $name, .key]]
   | only("source of \($file)");
-
-# An injected pod without what the policy adds, which has names of its own for all of it.
-def without_additions($submitted):
-  def only_if_submitted($path):
-    if ($submitted | getpath($path)) == null and getpath($path) == [] then delpaths([$path]) else . end;
-  del(.metadata.annotations["sidecar.vault.talend.org/status"])
-  | .spec.volumes = [.spec.volumes[] | select(.name == "secrets" or (.name | startswith("tvsi-")) | not)]
-  | .spec.containers = [.spec.containers[] | select(.name | startswith("tvsi-") | not)]
-  | .spec.initContainers = [.spec.initContainers[]? | select(.name | startswith("tvsi-") | not)]
-  | reduce (("containers", "initContainers") as $list | range(.spec[$list] | length) | ["spec", $list, .]) as $path
-      (.;
-       setpath($path + ["volumeMounts"]; [getpath($path + ["volumeMounts"])[]? | select(.name != "secrets")])
-       | only_if_submitted($path + ["volumeMounts"]))
-  | only_if_submitted(["spec", "volumes"])
-  | only_if_submitted(["spec", "initContainers"]);
 
 # For people: without the text of the scripts, and what nothing here is about.
 def readable:
