@@ -80,7 +80,6 @@ schemas: $(SCHEMAS)/installed vsi ## Hold injected pods and samples against the 
 .PHONY: golden
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
 	UPDATE_GOLDEN=1 cargo test --quiet --lib the_documentation
-	UPDATE_GOLDEN=1 cargo test --quiet --package policy-benches the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --package vsi --bin vsi the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --test published artifact_hub
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
@@ -90,14 +89,15 @@ cost: policy.wasm ## Print what fixed requests cost, and their bounds; with UPDA
 	cargo test --quiet --locked --test cost costs -- --nocapture
 
 BASELINE := target/policy/wasm32-wasip1/release/policy_baseline.wasm
-BENCH = cargo run --quiet --locked --package policy-benches -- policy.wasm $(BASELINE)
+BENCH = cargo run --release --quiet --locked --manifest-path benches/Cargo.toml --target-dir target/benches -- \
+	policy.wasm $(BASELINE)
 
 $(BASELINE): $(shell find benches/baseline -type f) Cargo.toml Cargo.lock rust-toolchain.toml | wasm-target
 	cargo build --release --locked --target wasm32-wasip1 --target-dir target/policy --package policy-baseline
 	touch $@
 
 .PHONY: bench
-bench: policy.wasm $(BASELINE) ## Measure the policy against the least that a policy does
+bench: policy.wasm $(BASELINE) ## Measure the policy against the least that a policy does; wasmtime is built first, which takes long
 	$(BENCH)
 
 .PHONY: performance
@@ -146,6 +146,7 @@ lint: wasm-target ## Check format, clippy and the shell scripts
 	shellcheck .ci/*
 	shellcheck --external-sources e2e.bats e2e/cli/helpers.bash
 	cargo fmt --check --manifest-path e2e/registry/Cargo.toml
+	cargo fmt --check --manifest-path benches/Cargo.toml
 
 # What licenses and sources dependencies may have, and which are known to be vulnerable. Not every license that is allowed is
 # in every workspace.
@@ -153,6 +154,7 @@ lint: wasm-target ## Check format, clippy and the shell scripts
 deny: ## Check dependencies with cargo-deny
 	cargo deny --locked --workspace check
 	cargo deny --locked --manifest-path fuzz/Cargo.toml --workspace check --allow license-not-encountered
+	cargo deny --locked --manifest-path benches/Cargo.toml --workspace check --allow license-not-encountered
 	cargo deny --locked --manifest-path e2e/registry/Cargo.toml --workspace check --allow license-not-encountered
 
 .PHONY: clean

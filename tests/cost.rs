@@ -1,7 +1,7 @@
 //! What fixed requests cost in the module, held against the bounds in `tests/cost/bounds.yaml`, so that no change
 //! makes the policy slower, hungrier or larger unseen.
 //!
-//! Costs are not times. A time differs from machine to machine and from run to run; fuel, which wasmtime counts while
+//! Costs are not times. A time differs from machine to machine and from run to run; fuel, which the interpreter counts while
 //! the module runs, is about one unit for each WebAssembly instruction. With the pinned Rust and the locked crates the
 //! same module burns the same fuel for a request everywhere.
 //!

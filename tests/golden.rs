@@ -6,7 +6,6 @@ mod support;
 
 use golden_cases::{Case, Outcome, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
-use policy_host::Guest;
 use serde_json::{Value, json};
 use support::kept::contains;
 use support::{evaluate_module, evaluate_natively};

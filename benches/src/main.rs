@@ -1,7 +1,7 @@
-//! Measures the policy against a baseline, in a host that runs both as policy-server does, and writes what
-//! `docs/performance.md` shows of it.
+//! Measures the policy against a baseline, both in wasmtime, and writes what `docs/performance.md` shows of it.
 
 mod document;
+mod engine;
 mod growth;
 mod measure;
 mod numbers;

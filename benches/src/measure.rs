@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use policy_host::{Metered, Policy, ValidationResponse};
+use policy_host::{Policy, ValidationResponse};
 
+use crate::engine::Compiled;
 use crate::numbers::{Evaluation, Module, Numbers, Outcome, Point, RequestNumbers, SeriesNumbers};
 use crate::requests::{self, Case};
 
@@ -16,9 +17,11 @@ const COMPILATIONS: usize = 7;
 pub(crate) fn run(policy: &[u8], baseline: &[u8], rounds: usize) -> anyhow::Result<Numbers> {
     let compile = compile_in_turns([policy, baseline])?;
     let modules = Modules {
-        policy: Policy::from_bytes(policy).context("the policy")?,
-        baseline: Policy::from_bytes(baseline).context("the baseline")?,
-        metered: [Metered::from_bytes(policy)?, Metered::from_bytes(baseline)?],
+        compiled: [
+            Compiled::new(policy).context("the policy")?,
+            Compiled::new(baseline).context("the baseline")?,
+        ],
+        interpreted: [Policy::from_bytes(policy)?, Policy::from_bytes(baseline)?],
     };
 
     let cases = requests::cases()?;
@@ -85,11 +88,11 @@ fn scaling(modules: &Modules, rounds: usize) -> anyhow::Result<Vec<SeriesNumbers
     Ok(numbers.collect())
 }
 
+/// The policy and the baseline.
 struct Modules {
-    policy: Policy,
-    baseline: Policy,
-    /// The same two, to ask for their memory.
-    metered: [Metered; 2],
+    compiled: [Compiled; 2],
+    /// They tell how much memory is used.
+    interpreted: [Policy; 2],
 }
 
 impl Modules {
@@ -101,15 +104,14 @@ impl Modules {
     ) -> anyhow::Result<Vec<Subject<'a>>> {
         let mut subjects = Vec::new();
         for case in cases {
-            let [policy, baseline] = &self.metered;
-            for (module, metered, outcome) in [
-                (&self.policy, policy, case.outcome),
-                (&self.baseline, baseline, Outcome::Accepted),
-            ] {
-                expect(module, case, outcome)?;
+            let outcomes = [case.outcome, Outcome::Accepted];
+            for ((compiled, interpreted), outcome) in
+                self.compiled.iter().zip(&self.interpreted).zip(outcomes)
+            {
+                expect(compiled, case, outcome)?;
                 subjects.push(Subject {
-                    module,
-                    memory: metered.call("validate", &case.payload)?.memory_bytes,
+                    module: compiled,
+                    memory: interpreted.measure("validate", &case.payload)?.memory_bytes,
                     payload: &case.payload,
                     instantiate: Vec::new(),
                     validate: Vec::new(),
@@ -121,8 +123,8 @@ impl Modules {
     }
 }
 
-fn expect(module: &Policy, case: &Case, expected: Outcome) -> anyhow::Result<()> {
-    let answer = module.call_validate(&case.payload)?;
+fn expect(module: &Compiled, case: &Case, expected: Outcome) -> anyhow::Result<()> {
+    let answer = module.instantiate()?.call("validate", &case.payload)?;
     let answer: ValidationResponse = serde_json::from_slice(&answer)?;
     let outcome = match (answer.accepted, &answer.mutated_object) {
         (false, _) => Outcome::Rejected,
@@ -138,7 +140,7 @@ fn expect(module: &Policy, case: &Case, expected: Outcome) -> anyhow::Result<()>
 
 /// One request of one module, and its times.
 struct Subject<'a> {
-    module: &'a Policy,
+    module: &'a Compiled,
     memory: u64,
     payload: &'a [u8],
     instantiate: Vec<Duration>,
@@ -216,7 +218,7 @@ fn compile_in_turns(modules: [&[u8]; 2]) -> anyhow::Result<[f64; 2]> {
     for _ in 0..COMPILATIONS {
         for (module, times) in modules.iter().zip(&mut times) {
             let start = Instant::now();
-            let compiled = Policy::from_bytes(module)?;
+            let compiled = Compiled::new(module)?;
             times.push(start.elapsed());
             drop(compiled);
         }
