@@ -3,10 +3,43 @@
 //! It does not read shell: a script in which that could change the meaning, or of which it cannot tell, is
 //! rejected.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// The folder of what scripts have in common, and what is not a script of its own.
+const PARTS: &str = "parts";
+
+/// Returns every script below `directory` as it goes into pods, by the name of its file.
+///
+/// # Panics
+///
+/// If one cannot be read or shortened; the message has its path and line.
+pub fn all_below(directory: &Path) -> BTreeMap<String, String> {
+    let mut scripts = BTreeMap::new();
+    for entry in fs::read_dir(directory).expect("sources can be read") {
+        let path = entry.expect("a directory can be read").path();
+        if path.is_dir() && !path.ends_with(PARTS) {
+            scripts.append(&mut all_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "sh") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            scripts.insert(name.into_owned(), read(&path));
+        }
+    }
+    scripts
+}
+
+fn read(path: &Path) -> String {
+    let name = path.display();
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let part = |name: &str| read(&path.with_file_name(name));
+    shortened(&text, &part).unwrap_or_else(|problem| panic!("{name}, {problem}"))
+}
+
 /// Returns the script without what only its readers need, or which line is in the way, and why.
 ///
 /// In the place of a line `. NAME` is what `part` returns for that file.
-pub fn shortened(script: &str, part: &dyn Fn(&str) -> String) -> Result<String, String> {
+fn shortened(script: &str, part: &dyn Fn(&str) -> String) -> Result<String, String> {
     let mut short = String::new();
     let mut quote = None;
     for (index, line) in script.split_terminator('\n').enumerate() {

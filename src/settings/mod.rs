@@ -1,235 +1,298 @@
-//! What the administrator configures: every setting with its default, and how it is read and checked.
+//! What the administrator configures: every setting, as a table.
 
-mod pattern;
-mod reader;
 mod restrictions;
-mod values;
+mod section;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 
-pub use pattern::{Identity, Pattern, TooMuchWork, Work};
-pub use reader::Problem;
-use reader::Section;
-pub use restrictions::{LockableKey, Restrictions};
-pub use values::{
-    AnnotationPrefix, Capability, Checked, DataKey, Directory, DnsLabel, FileName, FilePermissions,
-    Image, ImagePullPolicy, LabelKey, LogFormat, LogLevel, MountPath, ObjectName, Quantity,
-    SeccompProfileType, Seconds, SharedProcesses, Sidecars, TemplateEngine, Url, VariablePattern,
+use k8s_openapi::api::core::v1::{
+    Capabilities, ResourceRequirements, SeccompProfile, SecurityContext,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use serde_json::{Map, Value};
 
 use crate::annotations::Key;
-use crate::injection::names;
-use crate::json::Json;
+use crate::names;
+use crate::values::{
+    AnnotationPrefix, AuthPath, Capability, DataKey, Directory, DnsLabel, FileName,
+    FilePermissions, Image, ImagePullPolicy, LabelKey, LogFormat, LogLevel, ObjectName,
+    SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url, VariablePattern, amount,
+};
+
+pub use restrictions::Restrictions;
+pub use section::{Field, Invalid, Section, Shape};
+use section::{Reader, Setting, field_of, json_of, read_field, section, shape_of, table};
 
 /// The most bytes of settings, which are read anew for each request that asks: many times what anybody needs.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// All settings of the policy. [`Settings::default`] is what `{}` gives.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Settings {
-    pub vault: Vault,
-    pub annotations: Annotations,
-    pub secrets: Secrets,
-    /// Native ones need Kubernetes 1.29, which the policy cannot see.
-    pub sidecars: Sidecars,
-    pub template_engine: TemplateEngine,
-    pub agent: Agent,
-    pub consul_template: ConsulTemplate,
-    pub job_babysitter: JobBabysitter,
-    pub env_shell: EnvShell,
-    /// Secrets to pull images with, which are added to the pod's own.
-    pub image_pull_secrets: Vec<ObjectName>,
-    /// Of every injected container; `None` leaves it to the images.
-    pub security_context: Option<SecurityContext>,
-    pub jobs: Jobs,
-    /// Namespaces whose pods are left alone.
-    pub ignored_namespaces: Vec<DnsLabel>,
-    pub restrictions: Restrictions,
-}
-
-/// Where Vault is and how to log in.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Vault {
-    pub address: Url,
-    /// Vault Enterprise or OpenBao namespace.
-    pub namespace: Option<String>,
-    pub tls: Tls,
-    pub kubernetes: KubernetesAuth,
-    pub approle: AppRoleAuth,
-    /// Seconds between the end of the pod being asked for and the revocation of its token.
-    pub revoke_grace_seconds: i64,
-}
-
-/// How to trust Vault's server, and how it trusts the pods. All of it comes from the pod's namespace.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Tls {
-    /// Does not verify the server's certificate.
-    pub skip_verify: bool,
-    /// The name in the server's certificate, if it is not the address's.
-    pub server_name: Option<String>,
-    /// The authority that has signed the server's certificate; `None` for those of the images.
-    pub ca: Option<CertificateAuthority>,
-    pub client_certificate: Option<ClientCertificate>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CertificateAuthority {
-    pub source: CertificateSource,
-    pub key: DataKey,
-}
-
-/// The kind of object that holds a certificate, and its name.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum CertificateSource {
-    Secret(ObjectName),
-    ConfigMap(ObjectName),
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ClientCertificate {
-    pub secret: ObjectName,
-    pub certificate_key: DataKey,
-    pub private_key_key: DataKey,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KubernetesAuth {
-    pub path: MountPath,
-    /// The audience of the service account token that Vault expects, if not the API server's.
-    pub token_audience: Option<String>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AppRoleAuth {
-    pub path: MountPath,
-    /// Files in the secrets volume that the pod's own init container writes.
-    pub role_id_file: FileName,
-    pub secret_id_file: FileName,
-}
-
-/// The names by which pods say what they want.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Annotations {
-    pub prefix: AnnotationPrefix,
-    pub application_label: LabelKey,
-    pub service_label: LabelKey,
-}
-
-/// The files with secrets, as the application sees them.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Secrets {
-    pub mount_path: Directory,
-    pub read_only: bool,
-    pub size_limit: Option<Quantity>,
-    pub file_permissions: FilePermissions,
-    /// Seconds that a container's hook waits for its files.
-    pub hook_timeout_seconds: i64,
-    /// How often a secret without a lease is read again; `None`: as often as the programs do by default.
-    pub refresh_interval: Option<Seconds>,
-    pub error_on_missing_key: bool,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Agent {
-    pub program: Program,
-    pub log_level: LogLevel,
-    pub log_format: LogFormat,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ConsulTemplate {
-    pub program: Program,
-    pub log_level: LogLevel,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct JobBabysitter {
-    pub program: Program,
-}
-
-/// The shell that turns static secrets into environment variables.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct EnvShell {
-    /// Its image has a static busybox.
-    pub program: Program,
-    /// Names that no secret may have in the environment.
-    pub denied_names: Vec<VariablePattern>,
-}
-
-/// What every injected container has.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Program {
-    pub image: Image,
-    pub image_pull_policy: Option<ImagePullPolicy>,
-    pub resources: Option<Resources>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Resources {
-    pub requests: Option<Amounts>,
-    pub limits: Option<Amounts>,
-}
-
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Amounts {
-    pub cpu: Option<Quantity>,
-    pub memory: Option<Quantity>,
-}
-
-/// The fields of a container's security context that injected containers use.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SecurityContext {
-    pub run_as_user: Option<i64>,
-    pub run_as_group: Option<i64>,
-    pub run_as_non_root: Option<bool>,
-    pub read_only_root_filesystem: Option<bool>,
-    pub allow_privilege_escalation: Option<bool>,
-    pub capabilities: Option<Capabilities>,
-    pub seccomp_profile: Option<SeccompProfile>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Capabilities {
-    pub add: Vec<Capability>,
-    pub drop: Vec<Capability>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SeccompProfile {
-    pub kind: SeccompProfileType,
-    pub localhost_profile: Option<String>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Jobs {
-    /// Whether a pod that a Job has made is in mode `job` by itself.
-    pub auto_detect: bool,
-    /// Containers that are no part of a job's work and get no secrets: the proxies of service meshes.
-    pub ignored_containers: Vec<DnsLabel>,
-}
-
-impl Annotations {
-    /// The whole name of an annotation, as it stands in a manifest.
-    pub fn name(&self, key: Key) -> String {
-        key.below(self.prefix.as_str())
+section! {
+    /// All settings of the policy. [`Settings::default`] is what `{}` gives.
+    Settings {
+        /// Where Vault or OpenBao is, and how the pods log in.
+        section vault "vault": Vault = Vault::default(), "" in "Vault";
+        /// The names by which pods say what they want.
+        section annotations "annotations": Annotations = Annotations::default(), "" in "Annotations";
+        /// The files with secrets.
+        section secrets "secrets": Secrets = Secrets::default(), "" in "Secrets";
+        /// classic: containers beside the application's. native: init containers that keep running; they need
+        /// Kubernetes 1.29.
+        value sidecars "sidecars": Sidecars = Sidecars::Classic, "Kind of sidecars" in "Sidecars";
+        /// What renders dynamic secrets: consul-template, or vault-agent without a second sidecar.
+        value template_engine "templateEngine": TemplateEngine = TemplateEngine::ConsulTemplate, "Template engine" in "Sidecars";
+        /// Vault Agent, which logs in and renews the token.
+        section agent "agent": Agent = Agent::default(), "" in "Vault Agent";
+        /// Consul Template, which renders the files.
+        section consul_template "consulTemplate": ConsulTemplate = ConsulTemplate::default(), "" in "Consul Template";
+        /// The job babysitter, which asks the API server whether a job is done. The image needs sh, kubectl and timeout.
+        section job_babysitter "jobBabysitter": JobBabysitter = JobBabysitter::default(), "" in "Job babysitter";
+        /// The env shell, which turns static secrets into environment variables. The image needs a static busybox at
+        /// /bin/busybox.
+        section env_shell "envShell": EnvShell = EnvShell::default(), "" in "Env shell";
+        /// Secrets to pull images with, added to those of the pod.
+        value image_pull_secrets "imagePullSecrets": Vec<ObjectName> = Vec::new(), "Image pull secrets" in "Sidecars";
+        /// The security context of every injected container, with Kubernetes' fields. These values pass Pod Security
+        /// "restricted"; null leaves one of them, or all, to the images.
+        nullable security_context "securityContext": Option<SecurityContext> = Some(security_context()), "" in "Security context";
+        /// Pods of jobs, which have to end.
+        section jobs "jobs": Jobs = Jobs::default(), "" in "Jobs";
+        /// What pods may not ask for. null: no restriction; an empty list: nothing is allowed. In patterns * stands for
+        /// any part of a path segment, ** for any part of a path, and {namespace} and {serviceAccount} for the pod's own.
+        section restrictions "restrictions": Restrictions = Restrictions::default(), "" in "Restrictions";
+        /// Pods in these namespaces are left alone.
+        value ignored_namespaces "ignoredNamespaces": Vec<DnsLabel> = known(&["kube-system", "kube-public"]), "Ignored namespaces" in "Restrictions";
     }
 }
 
-impl Program {
-    fn new(image: &str, requests: [&str; 2], limits: [&str; 2]) -> Self {
-        let amounts = |[cpu, memory]: [&str; 2]| Amounts {
-            cpu: Some(Quantity::known(cpu)),
-            memory: Some(Quantity::known(memory)),
-        };
-        Program {
-            image: Image::known(image),
-            image_pull_policy: None,
-            resources: Some(Resources {
-                requests: Some(amounts(requests)),
-                limits: Some(amounts(limits)),
-            }),
-        }
+section! {
+    /// Where Vault is and how to log in.
+    Vault {
+        /// The address of Vault's or OpenBao's API.
+        value address "address": Url = Url::known("https://vault:8200"), "Address";
+        /// A namespace of Vault Enterprise or OpenBao.
+        value namespace "namespace": Option<String> = None, "Namespace";
+        /// How to trust the server, and how it trusts the pods. All objects are those of the pod's namespace.
+        section tls "tls": Tls = Tls::default(), "" in "TLS";
+        /// How Vault Agent logs in: annotation auth chooses.
+        section auth "auth": Auth = Auth::default(), "" in "Login";
+        /// When a pod is deleted, its token is revoked after this time, so that the application can drain. Never more
+        /// than half the pod's terminationGracePeriodSeconds.
+        value revoke_grace_seconds "revokeGraceSeconds": i64 = 5, "Grace before the token is revoked, in seconds";
+    }
+}
+
+section! {
+    /// How to trust Vault's server, and how it trusts the pods.
+    Tls {
+        /// Does not verify the server's certificate: for development only.
+        value skip_verify "skipVerify": bool = false, "Do not verify the certificate";
+        /// The name in the server's certificate, if it is not the address's.
+        value server_name "serverName": Option<String> = None, "Name in the certificate";
+        /// The authority that has signed it: in a Secret or in a ConfigMap. Neither: those of the images.
+        section ca "ca": CertificateAuthority = CertificateAuthority::default(), "Authority";
+        /// The certificate that Vault asks of its clients, if it does.
+        section client_certificate "clientCertificate": ClientCertificate = ClientCertificate::default(), "Client certificate";
+    }
+}
+
+section! {
+    /// The authority that has signed the server's certificate.
+    CertificateAuthority {
+        /// The Secret with its certificate.
+        value secret "secretName": Option<ObjectName> = None, "Secret";
+        /// The ConfigMap with its certificate.
+        value config_map "configMapName": Option<ObjectName> = None, "ConfigMap";
+        /// The key there that holds the certificate.
+        value key "key": DataKey = DataKey::known("ca.crt"), "key";
+    } check CertificateAuthority::check
+}
+
+section! {
+    /// The certificate that Vault asks of its clients.
+    ClientCertificate {
+        /// The Secret with it and its private key. null: no certificate.
+        value secret "secretName": Option<ObjectName> = None, "Secret";
+        /// The key that holds the certificate.
+        value certificate_key "certificateKey": DataKey = DataKey::known("tls.crt"), "key of the certificate";
+        /// The key that holds its private key.
+        value private_key_key "privateKeyKey": DataKey = DataKey::known("tls.key"), "key of the private key";
+    }
+}
+
+section! {
+    /// The login methods.
+    Auth {
+        /// With the pod's service account.
+        section kubernetes "kubernetes": KubernetesAuth = KubernetesAuth::default(), "Kubernetes";
+        /// With a role id and a secret id, in two files or in the Secret of annotation approle-secret.
+        section approle "approle": AppRoleAuth = AppRoleAuth::default(), "AppRole";
+    }
+}
+
+section! {
+    /// The login with the pod's service account.
+    KubernetesAuth {
+        /// Where the auth method is mounted, below auth/.
+        value path "path": AuthPath = AuthPath::known("kubernetes"), "path of the auth method";
+        /// The audience of the service account token, where Vault expects another than the API server's. The pods then
+        /// get a token of their own for the login.
+        value token_audience "tokenAudience": Option<String> = None, "audience of the token";
+    }
+}
+
+section! {
+    /// The login with a role id and a secret id.
+    AppRoleAuth {
+        /// Where the auth method is mounted, below auth/.
+        value path "path": AuthPath = AuthPath::known("approle"), "path of the auth method";
+        /// The file in the secrets volume into which an init container of the pod writes the role id.
+        value role_id_file "roleIdFile": FileName = FileName::known("approle_roleid"), "file of the role id";
+        /// The file in the secrets volume into which it writes the secret id.
+        value secret_id_file "secretIdFile": FileName = FileName::known("approle_secretid"), "file of the secret id";
+    } check AppRoleAuth::check
+}
+
+section! {
+    /// The names by which pods say what they want.
+    Annotations {
+        /// What stands before the slash in every annotation of this policy.
+        value prefix "prefix": AnnotationPrefix = AnnotationPrefix::known("sidecar.vault.talend.org"), "Prefix";
+        /// The label from which the defaults of role and secrets-path are taken.
+        value application_label "applicationLabel": LabelKey = LabelKey::known("com.talend.application"), "Application label";
+        /// The label from which the second part of the default of secrets-path is taken.
+        value service_label "serviceLabel": LabelKey = LabelKey::known("com.talend.service"), "Service label";
+    }
+}
+
+section! {
+    /// The files with secrets, as the application sees them.
+    Secrets {
+        /// Where the application's containers see the files.
+        value mount_path "mountPath": Directory = Directory::known(names::SECRETS_DIRECTORY), "Mount path";
+        /// Whether they see the files read-only.
+        value read_only "readOnly": bool = true, "Read-only";
+        /// The size of the volume, which is in memory. null: no limit but the node's.
+        value size_limit "sizeLimit": Option<Quantity> = Some(quantity("16Mi")), "Size limit";
+        /// The permissions of each file, in octal and in quotes.
+        value file_permissions "filePermissions": FilePermissions = FilePermissions::known("0644"), "File permissions";
+        /// How long the hook of annotation secrets-hook waits.
+        value hook_timeout_seconds "hookTimeoutSeconds": i64 = 120, "Timeout of the hook, in seconds";
+        /// How often a secret without a lease, such as one of KV version 2, is read again: a change of it shows after
+        /// that time at the latest. null: 5 minutes, as both programs have it.
+        value refresh_interval "refreshSeconds": Option<Seconds> = None, "Refresh, in seconds";
+        /// Whether a key that a secret does not have is an error, instead of `<no value>`.
+        value error_on_missing_key "errorOnMissingKey": bool = false, "Error on a missing key";
+    }
+}
+
+/// What every injected container has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    pub image: Image,
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    pub resources: Option<ResourceRequirements>,
+}
+
+table! {
+    Program {
+        /// The image that the container runs.
+        value image "image": Image, "Image";
+        /// When the image is pulled: Always, IfNotPresent or Never. null: Kubernetes' default.
+        value image_pull_policy "imagePullPolicy": Option<ImagePullPolicy>, "Image pull policy";
+        /// What the container requests, and what it may use at most. null unsets one amount, all requests or limits, or
+        /// all resources.
+        nullable resources "resources": Option<ResourceRequirements>, "";
+    }
+}
+
+/// Amounts of CPU and memory, by the names that Kubernetes has for them.
+pub type Amounts = BTreeMap<String, Quantity>;
+
+table! {
+    ResourceRequirements {
+        nullable requests "requests": Option<Amounts>, "Requests";
+        nullable limits "limits": Option<Amounts>, "Limits";
+    } check check_resources
+}
+
+section! {
+    /// Vault Agent.
+    Agent {
+        flat program "": Program = Program::new("hashicorp/vault:2.0.4", ["25m", "64Mi"], ["250m", "128Mi"]), "";
+        /// How much it logs: trace, debug, info, warn or error.
+        value log_level "logLevel": LogLevel = LogLevel::Info, "Log level";
+        /// How it writes its log: standard or json.
+        value log_format "logFormat": LogFormat = LogFormat::Standard, "Log format";
+    }
+}
+
+section! {
+    /// Consul Template.
+    ConsulTemplate {
+        flat program "": Program = Program::new("hashicorp/consul-template:0.42.1", ["10m", "32Mi"], ["100m", "64Mi"]), "";
+        /// How much it logs: trace, debug, info, warn or error.
+        value log_level "logLevel": LogLevel = LogLevel::Info, "Log level";
+    }
+}
+
+section! {
+    /// The job babysitter.
+    JobBabysitter {
+        flat program "": Program = Program::new("alpine/kubectl:1.36.0", ["10m", "32Mi"], ["100m", "96Mi"]), "";
+    }
+}
+
+section! {
+    /// The shell that turns static secrets into environment variables.
+    EnvShell {
+        flat program "": Program = Program::new("busybox:1.37-musl", ["5m", "8Mi"], ["50m", "32Mi"]), "";
+        /// Names that no secret gets into the environment with; * stands for any letters.
+        value denied_names "deniedNames": Vec<VariablePattern> = denied_names(), "Denied names";
+    }
+}
+
+table! {
+    SecurityContext {
+        value run_as_user "runAsUser": Option<i64>, "User";
+        value run_as_group "runAsGroup": Option<i64>, "Group";
+        value run_as_non_root "runAsNonRoot": Option<bool>, "Not as root";
+        value read_only_root_filesystem "readOnlyRootFilesystem": Option<bool>, "Read-only root filesystem";
+        value allow_privilege_escalation "allowPrivilegeEscalation": Option<bool>, "Allow privilege escalation";
+        nullable capabilities "capabilities": Option<Capabilities>, "Capabilities";
+        nullable seccomp_profile "seccompProfile": Option<SeccompProfile>, "Seccomp profile";
+    }
+}
+
+table! {
+    Capabilities {
+        names add "add": Capability, "added";
+        names drop "drop": Capability, "dropped";
+    }
+}
+
+table! {
+    SeccompProfile {
+        named type_ "type": SeccompProfileType, "type";
+        /// Only with type Localhost.
+        value localhost_profile "localhostProfile": Option<String>, "file on the node";
+    } check check_seccomp_profile
+}
+
+section! {
+    /// Pods of jobs.
+    Jobs {
+        /// Whether a pod that a Job has made is in mode job by itself.
+        value auto_detect "autoDetect": bool = true, "Detect jobs";
+        /// Containers that get no secrets, and whose end no job waits for: the proxies of service meshes.
+        value ignored_containers "ignoredContainers": Vec<DnsLabel> = known(&[
+            "istio-proxy",
+            "linkerd-proxy",
+            "kuma-sidecar",
+            "consul-dataplane",
+            "envoy-sidecar",
+        ]), "Ignored containers";
     }
 }
 
@@ -388,106 +451,148 @@ const DENIED_NAMES: &[(&str, &[&str])] = &[
     ),
 ];
 
-impl Default for Settings {
-    fn default() -> Self {
-        let dns_labels = |names: &[&str]| names.iter().copied().map(DnsLabel::known).collect();
-        Settings {
-            vault: Vault {
-                address: Url::known("https://vault:8200"),
-                namespace: None,
-                tls: Tls::default(),
-                kubernetes: KubernetesAuth {
-                    path: MountPath::known("kubernetes"),
-                    token_audience: None,
-                },
-                approle: AppRoleAuth {
-                    path: MountPath::known("approle"),
-                    role_id_file: FileName::known("approle_roleid"),
-                    secret_id_file: FileName::known("approle_secretid"),
-                },
-                revoke_grace_seconds: 5,
-            },
-            annotations: Annotations {
-                prefix: AnnotationPrefix::known("sidecar.vault.talend.org"),
-                application_label: LabelKey::known("com.talend.application"),
-                service_label: LabelKey::known("com.talend.service"),
-            },
-            secrets: Secrets {
-                mount_path: Directory::known(names::SECRETS_DIRECTORY),
-                read_only: true,
-                size_limit: Some(Quantity::known("16Mi")),
-                file_permissions: FilePermissions::known("0644"),
-                hook_timeout_seconds: 120,
-                refresh_interval: None,
-                error_on_missing_key: false,
-            },
-            sidecars: Sidecars::Classic,
-            template_engine: TemplateEngine::ConsulTemplate,
-            agent: Agent {
-                program: Program::new("hashicorp/vault:2.0.4", ["25m", "64Mi"], ["250m", "128Mi"]),
-                log_level: LogLevel::Info,
-                log_format: LogFormat::Standard,
-            },
-            consul_template: ConsulTemplate {
-                program: Program::new(
-                    "hashicorp/consul-template:0.42.1",
-                    ["10m", "32Mi"],
-                    ["100m", "64Mi"],
-                ),
-                log_level: LogLevel::Info,
-            },
-            job_babysitter: JobBabysitter {
-                program: Program::new("alpine/kubectl:1.36.0", ["10m", "32Mi"], ["100m", "96Mi"]),
-            },
-            env_shell: EnvShell {
-                program: Program::new("busybox:1.37-musl", ["5m", "8Mi"], ["50m", "32Mi"]),
-                denied_names: DENIED_NAMES
-                    .iter()
-                    .flat_map(|(_, names)| *names)
-                    .map(|name| VariablePattern::known(name))
-                    .collect(),
-            },
-            image_pull_secrets: Vec::new(),
-            security_context: Some(SecurityContext {
-                run_as_user: Some(100),
-                run_as_group: Some(1000),
-                run_as_non_root: Some(true),
-                read_only_root_filesystem: Some(true),
-                allow_privilege_escalation: Some(false),
-                capabilities: Some(Capabilities {
-                    add: Vec::new(),
-                    drop: vec![Capability::known("ALL")],
-                }),
-                seccomp_profile: Some(SeccompProfile {
-                    kind: SeccompProfileType::RuntimeDefault,
-                    localhost_profile: None,
-                }),
+fn denied_names() -> Vec<VariablePattern> {
+    let names = DENIED_NAMES.iter().flat_map(|(_, names)| *names);
+    names.map(|name| VariablePattern::known(name)).collect()
+}
+
+fn known(names: &[&'static str]) -> Vec<DnsLabel> {
+    names.iter().copied().map(DnsLabel::known).collect()
+}
+
+fn quantity(text: &str) -> Quantity {
+    Quantity(text.to_owned())
+}
+
+/// What Pod Security `restricted` lets pass.
+fn security_context() -> SecurityContext {
+    SecurityContext {
+        run_as_user: Some(100),
+        run_as_group: Some(1000),
+        run_as_non_root: Some(true),
+        read_only_root_filesystem: Some(true),
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities {
+            add: None,
+            drop: Some(vec!["ALL".to_owned()]),
+        }),
+        seccomp_profile: Some(SeccompProfile {
+            type_: SeccompProfileType::RuntimeDefault.as_str().to_owned(),
+            localhost_profile: None,
+        }),
+        ..SecurityContext::default()
+    }
+}
+
+impl Program {
+    fn new(image: &'static str, requests: [&str; 2], limits: [&str; 2]) -> Self {
+        let amounts = |[cpu, memory]: [&str; 2]| {
+            let amounts = [("cpu", cpu), ("memory", memory)];
+            let mut all = Amounts::new();
+            all.extend(amounts.map(|(name, amount)| (name.to_owned(), quantity(amount))));
+            Some(all)
+        };
+        Program {
+            image: Image::known(image),
+            image_pull_policy: None,
+            resources: Some(ResourceRequirements {
+                requests: amounts(requests),
+                limits: amounts(limits),
+                ..ResourceRequirements::default()
             }),
-            jobs: Jobs {
-                auto_detect: true,
-                ignored_containers: dns_labels(&[
-                    "istio-proxy",
-                    "linkerd-proxy",
-                    "kuma-sidecar",
-                    "consul-dataplane",
-                    "envoy-sidecar",
-                ]),
-            },
-            ignored_namespaces: dns_labels(&["kube-system", "kube-public"]),
-            restrictions: Restrictions::default(),
         }
+    }
+}
+
+impl CertificateAuthority {
+    fn check(&mut self, reader: &Reader<'_, '_>) {
+        match (&self.secret, &self.config_map) {
+            (None, None) if self.key.as_str() != "ca.crt" => {
+                reader.invalid("key", "needs secretName or configMapName");
+            }
+            (Some(_), Some(_)) => {
+                reader.invalid(
+                    "configMapName",
+                    "must not be given together with secretName",
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+impl AppRoleAuth {
+    fn check(&mut self, reader: &Reader<'_, '_>) {
+        if self.role_id_file == self.secret_id_file {
+            reader.invalid("secretIdFile", "must not be the file of roleIdFile");
+        }
+    }
+}
+
+fn check_seccomp_profile(profile: &mut SeccompProfile, reader: &Reader<'_, '_>) {
+    let is_localhost = profile.type_ == SeccompProfileType::Localhost.as_str();
+    if is_localhost != profile.localhost_profile.is_some() {
+        reader.invalid(
+            "localhostProfile",
+            "must be given with type Localhost, and only then",
+        );
+    }
+}
+
+fn check_resources(resources: &mut ResourceRequirements, reader: &Reader<'_, '_>) {
+    for over in requests_over_limits(resources) {
+        let resource = over.resource;
+        reader.invalid(
+            &format!("requests.{resource}"),
+            format!(
+                "{} is more than limits.{resource}, which is {}",
+                over.request.0, over.limit.0
+            ),
+        );
+    }
+}
+
+/// A container requests more of something than its limit, for which Kubernetes rejects the pod.
+#[derive(Debug)]
+pub struct RequestOverLimit<'a> {
+    /// `cpu` or `memory`.
+    pub resource: &'a str,
+    pub request: &'a Quantity,
+    pub limit: &'a Quantity,
+}
+
+/// What is requested beyond its limit.
+pub fn requests_over_limits(
+    resources: &ResourceRequirements,
+) -> impl Iterator<Item = RequestOverLimit<'_>> {
+    let requests = resources.requests.iter().flatten();
+    let both = requests.filter_map(|(resource, request)| {
+        let limit = resources.limits.as_ref()?.get(resource)?;
+        Some(RequestOverLimit {
+            resource,
+            request,
+            limit,
+        })
+    });
+    both.filter(|both| amount(&both.request.0) > amount(&both.limit.0))
+}
+
+impl Annotations {
+    /// The whole name of an annotation, as it stands in a manifest.
+    pub fn name(&self, key: Key) -> String {
+        key.below(self.prefix.as_str())
     }
 }
 
 /// Everything that is wrong in the settings, in the order of the fields.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Problems(pub Vec<Problem>);
+pub struct AllInvalid(pub Vec<Invalid>);
 
-impl fmt::Display for Problems {
+impl fmt::Display for AllInvalid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
+        for (index, invalid) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
-            write!(formatter, "{separator}{problem}")?;
+            write!(formatter, "{separator}{invalid}")?;
         }
         Ok(())
     }
@@ -495,258 +600,32 @@ impl fmt::Display for Problems {
 
 impl Settings {
     /// Reads settings from their JSON text; an empty one and `null` are all defaults.
-    pub fn parse(text: &[u8]) -> Result<Self, Problems> {
+    pub fn parse(text: &[u8]) -> Result<Self, AllInvalid> {
+        let whole = |problem: String| {
+            let path = String::new();
+            Err(AllInvalid(vec![Invalid { path, problem }]))
+        };
+        let mut settings = Settings::default();
         if text.trim_ascii().is_empty() {
-            return Ok(Settings::default());
+            return Ok(settings);
         }
         if text.len() > MOST_BYTES {
-            return Err(Problems(vec![Problem {
-                path: String::new(),
-                message: format!(
-                    "{} bytes, and at most {MOST_BYTES} are possible",
-                    text.len()
-                ),
-            }]));
+            return whole(format!(
+                "{} bytes; expected at most {MOST_BYTES}",
+                text.len()
+            ));
         }
-        let text = std::str::from_utf8(text).ok();
-        match text.and_then(|text| Json::parse(text).ok()) {
-            Some(json) => Settings::read(json),
-            None => Err(Problems(vec![Problem {
-                path: String::new(),
-                message: "not valid JSON".to_owned(),
-            }])),
+        let text = str::from_utf8(text).ok();
+        let Some(value) = text.and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
+            return whole("not valid JSON".to_owned());
+        };
+        let invalid = RefCell::default();
+        Reader::read(String::new(), &value, &mut settings, &invalid);
+        let invalid = invalid.into_inner();
+        match invalid.is_empty() {
+            true => Ok(settings),
+            false => Err(AllInvalid(invalid)),
         }
-    }
-
-    fn read(json: Json<'_>) -> Result<Self, Problems> {
-        let problems = RefCell::default();
-        let mut settings = Settings::default();
-        let mut section = Section::new(String::new(), json, &problems);
-        settings.read_from(&mut section);
-        section.finish();
-        let problems = problems.into_inner();
-        if problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Problems(problems))
-        }
-    }
-
-    fn read_from(&mut self, section: &mut Section<'_, '_>) {
-        section.section("vault", |section| self.vault.read_from(section));
-        section.section("annotations", |section| {
-            section.field("prefix", &mut self.annotations.prefix);
-            section.field("applicationLabel", &mut self.annotations.application_label);
-            section.field("serviceLabel", &mut self.annotations.service_label);
-        });
-        section.section("secrets", |section| self.secrets.read_from(section));
-        section.field("sidecars", &mut self.sidecars);
-        section.field("templateEngine", &mut self.template_engine);
-        section.section("agent", |section| {
-            self.agent.program.read_from(section);
-            section.field("logLevel", &mut self.agent.log_level);
-            section.field("logFormat", &mut self.agent.log_format);
-        });
-        section.section("consulTemplate", |section| {
-            self.consul_template.program.read_from(section);
-            section.field("logLevel", &mut self.consul_template.log_level);
-        });
-        section.section("jobBabysitter", |section| {
-            self.job_babysitter.program.read_from(section);
-        });
-        section.section("envShell", |section| {
-            self.env_shell.program.read_from(section);
-            section.field("deniedNames", &mut self.env_shell.denied_names);
-        });
-        section.field("imagePullSecrets", &mut self.image_pull_secrets);
-        section.optional_section(
-            "securityContext",
-            &mut self.security_context,
-            |section, context| context.read_from(section),
-        );
-        section.section("jobs", |section| {
-            section.field("autoDetect", &mut self.jobs.auto_detect);
-            section.field("ignoredContainers", &mut self.jobs.ignored_containers);
-        });
-        section.field("ignoredNamespaces", &mut self.ignored_namespaces);
-        section.section("restrictions", |section| {
-            self.restrictions.read_from(section)
-        });
-    }
-}
-
-impl Vault {
-    fn read_from(&mut self, section: &mut Section<'_, '_>) {
-        section.field("address", &mut self.address);
-        section.field("namespace", &mut self.namespace);
-        section.section("tls", |section| self.tls.read_from(section));
-        section.section("auth", |section| {
-            section.section("kubernetes", |section| {
-                section.field("path", &mut self.kubernetes.path);
-                section.field("tokenAudience", &mut self.kubernetes.token_audience);
-            });
-            section.section("approle", |section| {
-                section.field("path", &mut self.approle.path);
-                section.field("roleIdFile", &mut self.approle.role_id_file);
-                section.field("secretIdFile", &mut self.approle.secret_id_file);
-                if self.approle.role_id_file == self.approle.secret_id_file {
-                    section.problem(
-                        "secretIdFile",
-                        "must not be the file of roleIdFile".to_owned(),
-                    );
-                }
-            });
-        });
-        section.field("revokeGraceSeconds", &mut self.revoke_grace_seconds);
-    }
-}
-
-impl Tls {
-    fn read_from(&mut self, section: &mut Section<'_, '_>) {
-        section.field("skipVerify", &mut self.skip_verify);
-        section.field("serverName", &mut self.server_name);
-        section.section("ca", |section| {
-            let (mut secret, mut config_map) = (None, None);
-            let mut key = DataKey::known("ca.crt");
-            section.field("secretName", &mut secret);
-            section.field("configMapName", &mut config_map);
-            section.field("key", &mut key);
-            let source = match (secret, config_map) {
-                (Some(secret), None) => CertificateSource::Secret(secret),
-                (None, Some(config_map)) => CertificateSource::ConfigMap(config_map),
-                (None, None) if key == DataKey::known("ca.crt") => return,
-                (None, None) => {
-                    return section.problem("key", "needs secretName or configMapName".to_owned());
-                }
-                (Some(_), Some(_)) => {
-                    return section.problem(
-                        "configMapName",
-                        "must not be given together with secretName".to_owned(),
-                    );
-                }
-            };
-            self.ca = Some(CertificateAuthority { source, key });
-        });
-        section.section("clientCertificate", |section| {
-            let mut secret = None;
-            let mut certificate_key = DataKey::known("tls.crt");
-            let mut private_key_key = DataKey::known("tls.key");
-            section.field("secretName", &mut secret);
-            section.field("certificateKey", &mut certificate_key);
-            section.field("privateKeyKey", &mut private_key_key);
-            self.client_certificate = secret.map(|secret| ClientCertificate {
-                secret,
-                certificate_key,
-                private_key_key,
-            });
-        });
-    }
-}
-
-impl Secrets {
-    fn read_from(&mut self, section: &mut Section<'_, '_>) {
-        section.field("mountPath", &mut self.mount_path);
-        section.field("readOnly", &mut self.read_only);
-        section.field("sizeLimit", &mut self.size_limit);
-        section.field("filePermissions", &mut self.file_permissions);
-        section.field("hookTimeoutSeconds", &mut self.hook_timeout_seconds);
-        section.field("refreshSeconds", &mut self.refresh_interval);
-        section.field("errorOnMissingKey", &mut self.error_on_missing_key);
-    }
-}
-
-impl Program {
-    fn read_from(&mut self, section: &mut Section<'_, '_>) {
-        section.field("image", &mut self.image);
-        section.field("imagePullPolicy", &mut self.image_pull_policy);
-        section.optional_section("resources", &mut self.resources, |section, resources| {
-            section.optional_section("requests", &mut resources.requests, read_amounts);
-            section.optional_section("limits", &mut resources.limits, read_amounts);
-            resources.check(section);
-        });
-    }
-}
-
-fn read_amounts(section: &mut Section<'_, '_>, amounts: &mut Amounts) {
-    section.field("cpu", &mut amounts.cpu);
-    section.field("memory", &mut amounts.memory);
-}
-
-/// A container requests more of something than its limit, for which Kubernetes refuses the pod.
-#[derive(Debug)]
-pub struct RequestOverLimit {
-    /// `cpu` or `memory`.
-    pub resource: &'static str,
-    pub request: Quantity,
-    pub limit: Quantity,
-}
-
-impl Resources {
-    /// What is requested beyond its limit.
-    pub fn requests_over_limits(&self) -> impl Iterator<Item = RequestOverLimit> {
-        let requests = self.requests.clone().unwrap_or_default();
-        let limits = self.limits.clone().unwrap_or_default();
-        let cpu = ("cpu", requests.cpu, limits.cpu);
-        let memory = ("memory", requests.memory, limits.memory);
-        [cpu, memory]
-            .into_iter()
-            .filter_map(|(resource, request, limit)| {
-                Some(RequestOverLimit {
-                    resource,
-                    request: request?,
-                    limit: limit?,
-                })
-            })
-            .filter(|both| both.request.value() > both.limit.value())
-    }
-
-    fn check(&self, section: &Section<'_, '_>) {
-        for over in self.requests_over_limits() {
-            let resource = over.resource;
-            section.problem(
-                &format!("requests.{resource}"),
-                format!(
-                    "{} is more than limits.{resource}, which is {}",
-                    over.request.as_str(),
-                    over.limit.as_str()
-                ),
-            );
-        }
-    }
-}
-
-impl SecurityContext {
-    fn read_from(&mut self, section: &mut Section<'_, '_>) {
-        section.field("runAsUser", &mut self.run_as_user);
-        section.field("runAsGroup", &mut self.run_as_group);
-        section.field("runAsNonRoot", &mut self.run_as_non_root);
-        section.field(
-            "readOnlyRootFilesystem",
-            &mut self.read_only_root_filesystem,
-        );
-        section.field(
-            "allowPrivilegeEscalation",
-            &mut self.allow_privilege_escalation,
-        );
-        section.optional_section("capabilities", &mut self.capabilities, |section, value| {
-            section.field("add", &mut value.add);
-            section.field("drop", &mut value.drop);
-        });
-        section.optional_section(
-            "seccompProfile",
-            &mut self.seccomp_profile,
-            |section, value| {
-                section.field("type", &mut value.kind);
-                section.field("localhostProfile", &mut value.localhost_profile);
-                let is_localhost = value.kind == SeccompProfileType::Localhost;
-                if is_localhost != value.localhost_profile.is_some() {
-                    section.problem(
-                        "localhostProfile",
-                        "must be given with type Localhost, and only then".to_owned(),
-                    );
-                }
-            },
-        );
     }
 }
 

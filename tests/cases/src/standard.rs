@@ -1,8 +1,10 @@
 //! What cases need not repeat: `test_data/standard.yaml`, and the policy's scripts.
 
+#[path = "../../../build/script.rs"]
+mod script;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -63,22 +65,5 @@ impl Standard {
 ///
 /// If the sources cannot be read.
 pub fn scripts() -> BTreeMap<String, String> {
-    fn collect(directory: &Path, scripts: &mut BTreeMap<String, String>) {
-        let entries = fs::read_dir(directory).expect("sources can be read");
-        let paths: Vec<PathBuf> = entries
-            .map(|entry| entry.expect("a directory can be read").path())
-            .collect();
-        for path in paths {
-            if path.is_dir() {
-                collect(&path, scripts);
-            } else if path.extension().is_some_and(|extension| extension == "sh") {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let text = fs::read_to_string(&path).expect("a script is text");
-                scripts.insert(name.into_owned(), text);
-            }
-        }
-    }
-    let mut scripts = BTreeMap::new();
-    collect(&root().join("src"), &mut scripts);
-    scripts
+    script::all_below(&root().join("src"))
 }

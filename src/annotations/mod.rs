@@ -1,0 +1,178 @@
+//! The vocabulary by which a pod says what it wants: one table of every annotation, and the reading of those that a
+//! pod has.
+
+mod table;
+mod value;
+
+use std::borrow::Cow;
+
+use crate::raw::{Members, Text};
+use crate::rejection::{Place, Rejection, Warnings};
+use crate::words::{self, MOST_NAMES};
+
+pub use table::{Default, Key, Need};
+pub use value::{Commas, Lines, is_true};
+
+/// The annotations of one pod that are under the policy's prefix.
+#[derive(Debug)]
+pub struct Annotations<'a> {
+    prefix: &'a str,
+    values: [Option<Text<'a>>; Key::ALL.len()],
+    /// Those that do not exist.
+    unknown: Vec<String>,
+}
+
+/// The most bytes of an annotation's name behind the slash that Kubernetes takes.
+const LONGEST_NAME: usize = 63;
+
+/// The most bytes of one of the policy's annotations: what it becomes has to fit an environment variable.
+const LONGEST: usize = 128_000;
+
+impl<'a> Annotations<'a> {
+    /// Reads the annotations whose key is `PREFIX/NAME`; `None` where no [`Key::Inject`] is among them.
+    ///
+    /// All annotations of the pod must be strings, as Kubernetes wants it.
+    pub fn read(members: &Members<'a>, prefix: &'a str) -> Result<Option<Self>, Rejection> {
+        let mut annotations = Annotations {
+            prefix,
+            values: [const { None }; Key::ALL.len()],
+            unknown: Vec::new(),
+        };
+        let inject = annotations.name(Key::Inject);
+        if !members.iter().any(|(name, _)| **name == *inject) {
+            return Ok(None);
+        }
+        for (name, value) in members.iter() {
+            let reject = |problem| Err(Place::Annotation(name.to_string()).rejected(problem));
+            let Ok(text) = serde_json::from_str::<Text<'a>>(value.get()) else {
+                return reject("not a string; put the value in quotes".to_owned());
+            };
+            let Some(short) = name
+                .strip_prefix(prefix)
+                .and_then(|name| name.strip_prefix('/'))
+            else {
+                continue;
+            };
+            match Key::ALL.iter().find(|key| key.name() == short) {
+                Some(_) if text.len() > LONGEST => {
+                    return reject(format!("{} bytes; expected at most {LONGEST}", text.len()));
+                }
+                Some(key) => annotations.values[*key as usize] = Some(text),
+                None => annotations.unknown.push(short.to_owned()),
+            }
+        }
+        Ok(Some(annotations))
+    }
+
+    /// The value of `key` as submitted.
+    pub fn get(&self, key: Key) -> Option<&str> {
+        self.values[key as usize].as_deref()
+    }
+
+    /// The whole name of `key`, as it stands in a manifest.
+    pub fn name(&self, key: Key) -> String {
+        key.below(self.prefix)
+    }
+
+    /// Rejects the pod for what `key` says.
+    pub fn rejected(&self, key: Key, problem: impl Into<Cow<'static, str>>) -> Rejection {
+        Place::Annotation(self.name(key)).rejected(problem)
+    }
+
+    /// Warns of each annotation under the prefix that does not exist, and where there are many says how many more there
+    /// are.
+    pub fn warn_of_unknown(&self, warnings: &Warnings) {
+        let prefix = self.prefix;
+        let possible = self.unknown.iter().map(String::as_str);
+        let possible = words::set(possible.filter(|name| name.len() <= LONGEST_NAME));
+        let named: Vec<_> = possible.into_iter().take(MOST_NAMES).collect();
+        for name in &named {
+            let hint = words::nearest(name, Key::ALL.iter().map(|key| key.name()));
+            warnings.add(match hint {
+                Some(known) => format!(
+                    "annotation {prefix}/{name}: unknown and ignored; did you mean {known}?"
+                ),
+                None => format!("annotation {prefix}/{name}: unknown and ignored"),
+            });
+        }
+        let more = self.unknown.len() - named.len();
+        if more > 0 {
+            warnings.add(format!(
+                "{more} more annotations under {prefix} are unknown and ignored"
+            ));
+        }
+    }
+
+    /// Warns of each annotation that has no effect, because what it needs is not asked for.
+    pub fn warn_unmet(&self, need: Need, warnings: &Warnings) {
+        for key in Key::ALL.iter().filter(|key| key.needs().contains(&need)) {
+            self.warn_unused(*key, need.unmet(), warnings);
+        }
+    }
+
+    /// Warns that an annotation has no effect, if it is given.
+    pub fn warn_unused(&self, key: Key, why: &str, warnings: &Warnings) {
+        if self.get(key).is_some() {
+            let name = self.name(key);
+            warnings.add(format!("annotation {name}: no effect {why}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(text: &str) -> Members<'_> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn warnings(text: &str) -> Vec<String> {
+        let members = members(text);
+        let annotations = Annotations::read(&members, "v").unwrap().unwrap();
+        let warnings = Warnings::default();
+        annotations.warn_of_unknown(&warnings);
+        warnings.into_vec()
+    }
+
+    #[test]
+    fn only_a_pod_with_the_inject_annotation_is_read() {
+        let members = members(r#"{"x/inject":"true","n":5}"#);
+        assert!(Annotations::read(&members, "v").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_mistyped_annotation_gets_a_hint() {
+        assert_eq!(
+            warnings(r#"{"v/inject":"true","v/secret-path":"a","v/zzz":"","w/role":""}"#),
+            [
+                "annotation v/secret-path: unknown and ignored; did you mean secrets-path?",
+                "annotation v/zzz: unknown and ignored"
+            ]
+        );
+    }
+
+    #[test]
+    fn of_many_mistyped_annotations_some_are_named() {
+        let many: Vec<_> = (0..50)
+            .map(|number| format!(r#""v/x{number}":"""#))
+            .collect();
+        let warnings = warnings(&format!(r#"{{"v/inject":"true",{}}}"#, many.join(",")));
+        assert_eq!(warnings.len(), MOST_NAMES + 1);
+        assert_eq!(warnings[0], "annotation v/x0: unknown and ignored");
+        assert_eq!(
+            warnings[MOST_NAMES],
+            "30 more annotations under v are unknown and ignored"
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_not_a_string_is_reported_by_name() {
+        let members = members(r#"{"v/inject":true}"#);
+        let rejection = Annotations::read(&members, "v").unwrap_err();
+        assert_eq!(
+            rejection.to_string(),
+            "annotation v/inject: not a string; put the value in quotes"
+        );
+    }
+}

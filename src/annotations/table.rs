@@ -1,0 +1,171 @@
+//! Every annotation, in the order of the documentation: its name, how it is read, its default, what it needs to have an
+//! effect, and what it means. What reads, explains and documents annotations comes from here.
+
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::Annotations;
+use super::value::{Commas, Lines};
+use crate::rejection::Rejection;
+use crate::values::{
+    AuthMethod, Directory, FilePath, Image, InjectionMethod, Mode, Port, SecretsType, Sidecars,
+    TemplateEngine, WorkloadKind,
+};
+
+/// What holds where an annotation is not given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Default {
+    None,
+    Value(&'static str),
+    /// The value of a setting, by its path.
+    Setting(&'static str),
+    /// Something else that stands in a manifest.
+    From(&'static str),
+}
+
+/// What a pod has to ask for, so that an annotation has an effect.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Need {
+    /// Mode `secrets`.
+    Secrets,
+    /// Secrets whose files follow them.
+    Dynamic,
+    /// Mode `proxy`.
+    Proxy,
+    /// Mode `job`.
+    Job,
+    /// The login of this name.
+    Kubernetes,
+    AppRole,
+    /// A Consul Template sidecar.
+    ConsulTemplate,
+}
+
+impl Need {
+    /// Why an annotation has no effect.
+    pub fn unmet(self) -> &'static str {
+        match self {
+            Need::Secrets => "without mode secrets",
+            Need::Dynamic => "with static secrets, which do not change",
+            Need::Proxy => "without mode proxy",
+            Need::Job => "without mode job",
+            Need::Kubernetes => "with auth approle",
+            Need::AppRole => "without auth approle",
+            Need::ConsulTemplate => "without Consul Template",
+        }
+    }
+}
+
+/// Makes [`Key`], and a method of [`Annotations`] for each row of the table.
+macro_rules! table {
+    ($($variant:ident $name:literal $method:ident: $type:ty, $default:ident $(($of:literal))?, $needs:expr, $doc:literal;)+) => {
+        /// An annotation, without the prefix.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum Key {
+            $(#[doc = $doc] $variant,)+
+        }
+
+        impl Key {
+            /// Every annotation, in the order of the documentation.
+            pub const ALL: &[Key] = &[$(Key::$variant),+];
+
+            /// The name behind the prefix: `secrets-path`.
+            pub fn name(self) -> &'static str {
+                match self { $(Key::$variant => $name),+ }
+            }
+
+            /// The whole name, as it stands in a manifest: `sidecar.vault.talend.org/secrets-path`.
+            pub fn below(self, prefix: &str) -> String {
+                format!("{prefix}/{}", self.name())
+            }
+
+            /// What holds where the annotation is not given.
+            pub fn default(self) -> Default {
+                match self { $(Key::$variant => Default::$default $(($of))?),+ }
+            }
+
+            /// What a pod has to ask for, so that the annotation has an effect.
+            pub fn needs(self) -> &'static [Need] {
+                match self { $(Key::$variant => &$needs),+ }
+            }
+
+            /// What the annotation means.
+            pub fn documentation(self) -> &'static str {
+                match self { $(Key::$variant => $doc),+ }
+            }
+        }
+
+        #[allow(dead_code, reason = "inject and status are read before the others")]
+        impl Annotations<'_> {
+            $(#[doc = $doc] pub fn $method(&self) -> Result<Option<$type>, Rejection> {
+                self.value(Key::$variant)
+            })+
+        }
+    };
+}
+
+table! {
+    Inject "inject" inject: bool, None, [],
+        "Ask for injection; without it the pod is left alone.";
+    Status "status" status: &str, None, [],
+        "Set by the policy to `injected`; a pod that carries it is left alone.";
+    Mode "mode" mode: Commas<Mode>, Value("secrets"), [],
+        "Comma list of `secrets`, `proxy` and `job`. `job` alone implies `secrets`.";
+    Workload "workload" workload: WorkloadKind, None, [],
+        "Deprecated: `job` is the same as mode `job`.";
+    Auth "auth" auth: AuthMethod, Value("kubernetes"), [],
+        "How Vault Agent logs in: `kubernetes` or `approle`.";
+    Role "role" role: String, From("the application label"), [Need::Kubernetes],
+        "The Vault role to log in with, for `kubernetes` login only.";
+    SaToken "sa-token" sa_token: FilePath, Value("/var/run/secrets/kubernetes.io/serviceaccount/token"), [Need::Kubernetes],
+        "Path of the service account token as the application's containers mount it, in a projected volume or a Secret.";
+    VaultImage "vault-image" vault_image: Image, Setting("agent.image"), [],
+        "Image of Vault Agent for this pod.";
+    SecretsPath "secrets-path" secrets_path: Commas<&str>, From("`secret/<application label>/<service label>`"), [Need::Secrets],
+        "Comma list of Vault paths.";
+    SecretsDestination "secrets-destination" secrets_destination: Commas<&str>, Value("secrets.properties"), [Need::Secrets],
+        "Comma list of file names, one per path or template: relative, without empty, `.` or `..` segments, each once.";
+    SecretsTemplate "secrets-template" secrets_template: Lines<'_>, From("a template that writes one `key=value` line per key"), [Need::Secrets],
+        "Consul Template templates, separated by lines `---`; they replace `secrets-path`.";
+    Notify "notify" notify: Lines<'_>, None, [Need::Secrets, Need::Dynamic],
+        "Commands run with `sh -c` after a file has changed, one per destination or fewer, separated by lines `---` or by commas; with one destination a comma is part of the command.";
+    SecretsHook "secrets-hook" secrets_hook: bool, Value("false"), [Need::Secrets],
+        "Add a postStart hook that waits for the secrets files, and fails if they do not come in time, so that the container is restarted.";
+    SecretsType "secrets-type" secrets_type: SecretsType, Value("dynamic"), [Need::Secrets],
+        "`dynamic`: the files follow the secrets. `static`: fetched once, by an init container.";
+    SecretsInjectionMethod "secrets-injection-method" secrets_injection_method: InjectionMethod, Value("file"), [Need::Secrets],
+        "`file`, or `env`: static secrets become environment variables.";
+    ProxyPort "proxy-port" proxy_port: Port, Value("8200"), [Need::Proxy],
+        "Port of the local proxy, 1 to 65535.";
+    Sidecars "sidecars" sidecars: Sidecars, Setting("sidecars"), [],
+        "`classic`: containers beside the application's. `native`: init containers that keep running (Kubernetes 1.29 or newer), so that the application starts with its secrets and Jobs end by themselves.";
+    InjectContainers "inject-containers" inject_containers: Commas<&str>, From("all of the application's"), [Need::Secrets],
+        "Comma list of the containers that get the secrets (mount, hook or environment). The pod's init containers always get the mount.";
+    JobContainers "job-containers" job_containers: Commas<&str>, From("all of the application's"), [Need::Job],
+        "Comma list of the containers whose end is the job's end.";
+    TemplateEngine "template-engine" template_engine: TemplateEngine, Setting("templateEngine"), [Need::Secrets, Need::Dynamic],
+        "What renders dynamic secrets: `consul-template`, or `vault-agent` without a second sidecar.";
+    VaultNamespace "vault-namespace" vault_namespace: String, Setting("vault.namespace"), [],
+        "Namespace of Vault Enterprise or OpenBao.";
+    SecretsMountPath "secrets-mount-path" secrets_mount_path: Directory, Setting("secrets.mountPath"), [Need::Secrets],
+        "Where the application sees the files.";
+    ShareProcessNamespace "share-process-namespace" share_process_namespace: bool, Value("false"), [],
+        "Let the pod's containers see each other's processes, so that `notify` can send a signal to an application that runs as the sidecars' user.";
+    ApproleSecret "approle-secret" approle_secret: String, None, [Need::AppRole],
+        "A Secret of the pod's namespace with keys `role-id` and `secret-id` to log in with, in place of the two files.";
+    AgentRequestsCpu "agent-requests-cpu" agent_requests_cpu: Quantity, Setting("agent.resources"), [],
+        "CPU that Vault Agent requests.";
+    AgentRequestsMemory "agent-requests-memory" agent_requests_memory: Quantity, Setting("agent.resources"), [],
+        "Memory that Vault Agent requests.";
+    AgentLimitsCpu "agent-limits-cpu" agent_limits_cpu: Quantity, Setting("agent.resources"), [],
+        "CPU limit of Vault Agent.";
+    AgentLimitsMemory "agent-limits-memory" agent_limits_memory: Quantity, Setting("agent.resources"), [],
+        "Memory limit of Vault Agent.";
+    ConsulTemplateRequestsCpu "consul-template-requests-cpu" consul_template_requests_cpu: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
+        "CPU that Consul Template requests.";
+    ConsulTemplateRequestsMemory "consul-template-requests-memory" consul_template_requests_memory: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
+        "Memory that Consul Template requests.";
+    ConsulTemplateLimitsCpu "consul-template-limits-cpu" consul_template_limits_cpu: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
+        "CPU limit of Consul Template.";
+    ConsulTemplateLimitsMemory "consul-template-limits-memory" consul_template_limits_memory: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
+        "Memory limit of Consul Template.";
+}

@@ -1,0 +1,178 @@
+//! Reading one annotation's text: booleans, names of a few words, lists, templates and commands.
+
+use super::{Annotations, Key};
+use crate::rejection::Rejection;
+use crate::values::Checked;
+
+/// A value of an annotation, made from its text.
+pub trait Value<'a>: Sized {
+    /// Whether it is one line: trimmed, not empty, and without control characters.
+    const IS_LINE: bool = true;
+
+    /// The most bytes. What a container gets as a variable, an argument or a mount path of its own has to fit what Linux
+    /// takes, which for a path is 4,096 with what comes behind it.
+    const LONGEST: Option<usize> = Some(1024);
+
+    /// Reads the text. The error says what is wrong and what is expected.
+    fn read(text: &'a str) -> Result<Self, String>;
+}
+
+impl Annotations<'_> {
+    /// The value of `key`, if it is given.
+    pub(super) fn value<'s, T: Value<'s>>(&'s self, key: Key) -> Result<Option<T>, Rejection> {
+        let Some(text) = self.get(key) else {
+            return Ok(None);
+        };
+        let reject = |problem: String| Err(self.rejected(key, problem));
+        let text = match T::IS_LINE {
+            true => text.trim(),
+            false => text,
+        };
+        if T::IS_LINE && text.is_empty() {
+            return reject("empty; give it a value or remove it".to_owned());
+        }
+        if T::IS_LINE && text.contains(char::is_control) {
+            return reject("must not have a line break or another control character".to_owned());
+        }
+        match T::LONGEST {
+            Some(longest) if text.len() > longest => {
+                return reject(format!("{} bytes; expected at most {longest}", text.len()));
+            }
+            _ => {}
+        }
+        T::read(text).map(Some).or_else(reject)
+    }
+}
+
+const TRUE: [&str; 4] = ["true", "yes", "on", "y"];
+const FALSE: [&str; 4] = ["false", "no", "off", "n"];
+
+/// A boolean in any case; `None` for anything else.
+pub fn is_true(text: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 4]| {
+        let mut words = words.iter();
+        words.any(|word| text.trim().eq_ignore_ascii_case(word))
+    };
+    match (is_one_of(TRUE), is_one_of(FALSE)) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+impl Value<'_> for bool {
+    const LONGEST: Option<usize> = None;
+
+    fn read(text: &str) -> Result<Self, String> {
+        is_true(text).ok_or_else(|| {
+            let words = [TRUE, FALSE].concat().join(", ");
+            format!("not a boolean; expected one of {words}")
+        })
+    }
+}
+
+impl<T: Checked> Value<'_> for T {
+    /// Names are compared in any case.
+    fn read(text: &str) -> Result<Self, String> {
+        let expected = T::EXPECTED;
+        if T::NAMES.is_empty() {
+            return T::parse(text).ok_or_else(|| format!("not valid; expected {expected}"));
+        }
+        T::parse(&text.to_ascii_lowercase()).ok_or_else(|| match is_a_word(text) {
+            true => format!("\"{text}\" is not valid; expected {expected}"),
+            false => format!("not valid; expected {expected}"),
+        })
+    }
+}
+
+/// Whether a value looks like a slip of a name, and not like a credential in the wrong place: only then is it repeated.
+fn is_a_word(value: &str) -> bool {
+    value.len() <= 20
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
+}
+
+impl<'a> Value<'a> for &'a str {
+    fn read(text: &'a str) -> Result<Self, String> {
+        Ok(text)
+    }
+}
+
+/// The trimmed items of a comma list, none of which is empty.
+#[derive(Debug)]
+pub struct Commas<T>(pub Vec<T>);
+
+impl<'a, T: Value<'a>> Value<'a> for Commas<T> {
+    const LONGEST: Option<usize> = None;
+
+    fn read(text: &'a str) -> Result<Self, String> {
+        let items = (1..).zip(text.split(',').map(str::trim));
+        let items = items.map(|(position, item)| match item.is_empty() {
+            true => Err(format!("item {position} is empty")),
+            false => T::read(item).map_err(|problem| format!("item {position}: {problem}")),
+        });
+        items.collect::<Result<_, _>>().map(Commas)
+    }
+}
+
+/// Text as it stands, line breaks and all: templates and commands.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines<'a>(pub &'a str);
+
+impl<'a> Value<'a> for Lines<'a> {
+    const IS_LINE: bool = false;
+    const LONGEST: Option<usize> = None;
+
+    fn read(text: &'a str) -> Result<Self, String> {
+        Ok(Lines(text))
+    }
+}
+
+impl<'a> Lines<'a> {
+    /// The pieces between lines that are `---`.
+    pub fn between_dashed_lines(self) -> Vec<&'a str> {
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        let mut end = 0;
+        for line in self.0.split_inclusive('\n') {
+            let next = end + line.len();
+            if line.trim_end() == "---" {
+                pieces.push(&self.0[start..end]);
+                start = next;
+            }
+            end = next;
+        }
+        pieces.push(&self.0[start..]);
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_are_read_in_any_case() {
+        for text in ["true", "Yes", "ON", "y", " true "] {
+            assert_eq!(is_true(text), Some(true), "{text}");
+        }
+        for text in ["false", "No", "OFF", "n"] {
+            assert_eq!(is_true(text), Some(false), "{text}");
+        }
+        for text in ["", "1", "truee", "ja"] {
+            assert_eq!(is_true(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_whole_lines_of_dashes_separate() {
+        let pieces = |text| Lines(text).between_dashed_lines();
+        assert_eq!(
+            pieces("a\n---\nb ---\n----\n---\r\nc"),
+            ["a\n", "b ---\n----\n", "c"]
+        );
+        assert_eq!(pieces("a"), ["a"]);
+        assert_eq!(pieces("---\n"), ["", ""]);
+    }
+}

@@ -1,0 +1,103 @@
+//! The login with a role id and a secret id: Vault's method `approle`.
+
+use k8s_openapi::api::core::v1::VolumeMount;
+use serde::Serialize;
+
+use crate::annotations::Key;
+use crate::kubernetes::{Volume, Volumes, read_only};
+use crate::names;
+use crate::rejection::Rejection;
+use crate::service_account;
+use crate::settings::AppRoleAuth;
+use crate::subject::Subject;
+use crate::values::{Checked, ObjectName};
+
+/// Where the ids come from.
+#[derive(Debug)]
+pub enum Login {
+    /// From files in the secrets directory, which the pod's own init container writes.
+    Files,
+    /// From a Secret of the pod's namespace.
+    Secret(ObjectName),
+}
+
+/// The keys of that Secret.
+const ROLE_ID: &str = "role-id";
+const SECRET_ID: &str = "secret-id";
+
+/// The method's configuration.
+#[derive(Debug, Serialize)]
+pub struct Config {
+    role_id_file_path: String,
+    secret_id_file_path: String,
+    /// True would delete the file after the first login, and an agent that is started again could not log in any more.
+    remove_secret_id_file_after_reading: bool,
+}
+
+impl Login {
+    /// Reads where the ids are, from the Secret that the annotation names if there is one.
+    pub fn read(
+        subject: &Subject<'_>,
+        secret: Option<String>,
+        fetches_once: bool,
+    ) -> Result<Self, Rejection> {
+        let annotations = &subject.annotations;
+        match secret {
+            Some(secret) => ObjectName::parse(&secret).map(Login::Secret).ok_or_else(|| {
+                let expected = ObjectName::EXPECTED;
+                annotations.rejected(Key::ApproleSecret, format!("not valid; expected {expected}"))
+            }),
+            None if fetches_once => Err(annotations.rejected(
+                Key::Auth,
+                format!(
+                    "approle cannot fetch static secrets with ids from an init container of the pod, which runs later; name a Secret with the ids in annotation {}",
+                    annotations.name(Key::ApproleSecret)
+                ),
+            )),
+            None => Ok(Login::Files),
+        }
+    }
+
+    /// The agent's configuration, mounts and volumes.
+    pub fn plan(
+        &self,
+        settings: &AppRoleAuth,
+        volumes: &mut Volumes,
+    ) -> (Config, Vec<VolumeMount>) {
+        let mut mounts = vec![service_account::none(volumes)];
+        let (directory, role_id, secret_id) = match self {
+            Login::Files => (
+                names::SECRETS_DIRECTORY,
+                settings.role_id_file.as_str(),
+                settings.secret_id_file.as_str(),
+            ),
+            Login::Secret(secret) => {
+                let keys = [ROLE_ID, SECRET_ID];
+                volumes.add(Volume::secret(
+                    names::APPROLE_VOLUME,
+                    secret.as_str(),
+                    &keys,
+                ));
+                mounts.push(read_only(names::APPROLE_VOLUME, names::APPROLE_DIRECTORY));
+                (names::APPROLE_DIRECTORY, ROLE_ID, SECRET_ID)
+            }
+        };
+        let config = Config {
+            role_id_file_path: format!("{directory}/{role_id}"),
+            secret_id_file_path: format!("{directory}/{secret_id}"),
+            remove_secret_id_file_after_reading: false,
+        };
+        (config, mounts)
+    }
+
+    /// The files in the secrets directory that the login reads.
+    pub fn files<'s>(&self, settings: &'s AppRoleAuth) -> Option<[&'s str; 2]> {
+        match self {
+            Login::Files => Some([
+                settings.role_id_file.as_str(),
+                settings.secret_id_file.as_str(),
+            ]),
+            Login::Secret(_) => None,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The postStart hook that waits for a container's secrets files.
+
+use crate::annotations::Key;
+use crate::pod::{Container, PostStart};
+use crate::rejection::{Place, Rejection};
+use crate::secrets::SecretFile;
+use crate::settings::Settings;
+use crate::sidecars::script;
+
+/// The hook's command: the wait for the files in `directory`, and then the container's own hook with its
+/// own arguments.
+///
+/// Kubernetes expands nothing in hooks: no `$` is doubled.
+pub fn command(
+    container: &Container<'_>,
+    directory: &str,
+    files: &[SecretFile],
+    settings: &Settings,
+) -> Result<Vec<String>, Rejection> {
+    let own = match container.post_start() {
+        PostStart::None => None,
+        PostStart::Exec(command) => Some(command),
+        PostStart::Other => {
+            let annotation = settings.annotations.name(Key::SecretsHook);
+            return Err(Place::Container(container.name.to_string()).rejected(format!(
+                "has a postStart hook that is not an exec hook, and only an exec hook can run after the wait for the secrets; change it, or remove annotation {annotation}"
+            )));
+        }
+    };
+    let timeout = settings.secrets.hook_timeout_seconds.to_string();
+    let script = script!("wait-for-secrets.sh");
+    let mut command: Vec<String> = ["/bin/sh", "-c", script, "tvsi-secrets-hook", &timeout]
+        .map(str::to_owned)
+        .to_vec();
+    let files = files.iter();
+    command.extend(files.map(|file| format!("{directory}/{}", file.destination)));
+    if let Some(own) = own {
+        command.push("--".to_owned());
+        command.extend(own.iter().map(|word| word.to_string()));
+    }
+    Ok(command)
+}

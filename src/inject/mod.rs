@@ -1,0 +1,178 @@
+//! What is added to a pod, so that it gets what it asks for, and where.
+
+mod application;
+mod checks;
+mod hook;
+mod patch;
+mod processes;
+mod reserved;
+mod update;
+
+use k8s_openapi::api::core::v1::{Container, VolumeMount};
+
+use crate::annotations::Key;
+use crate::intent::Intent;
+use crate::kubernetes::{Volume, Volumes};
+use crate::names;
+use crate::pod::List;
+use crate::rejection::{Place, Rejection};
+use crate::sidecars::{Order, agent, consul_template, env_shell, job_babysitter};
+use crate::subject::Subject;
+use crate::values::{Sidecars, TemplateEngine};
+
+pub use patch::{apply, patch, refuse_too_much};
+pub use update::{Spec, is_injected, refuse_reach};
+
+/// The annotation by which `kubectl logs` and `exec` choose a container, if it is not the first one.
+const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
+/// The most bytes of text that may be added to a pod: etcd rejects objects of more than 1.5 MB, and every
+/// change of the pod's status carries all of it.
+pub const MOST_ADDED: usize = 512 * 1024;
+
+/// What the policy adds to a pod.
+#[derive(Debug, Default)]
+pub struct Injection {
+    /// Annotations by their whole name.
+    annotations: Vec<(String, String)>,
+    volumes: Volumes,
+    /// Init containers before the pod's own.
+    init_containers: Vec<Container>,
+    /// Init containers behind the pod's own.
+    last_init_containers: Vec<Container>,
+    /// Sidecars before the pod's own containers.
+    first_containers: Vec<Container>,
+    /// Sidecars behind the pod's own containers.
+    last_containers: Vec<Container>,
+    changes: Vec<ContainerChange>,
+    image_pull_secrets: Vec<String>,
+    /// Whether the containers are to see each other's processes, which they do not yet.
+    shares_process_namespace: bool,
+}
+
+/// What one of the pod's own containers gets.
+#[derive(Debug)]
+struct ContainerChange {
+    list: List,
+    /// Its place in the list as submitted.
+    index: usize,
+    volume_mounts: Vec<VolumeMount>,
+    /// The command of its postStart hook, in place of its own.
+    post_start: Option<Vec<String>>,
+    /// What comes before its own command.
+    command: Vec<String>,
+}
+
+/// Decides what a pod gets that asks for `intent`.
+pub fn plan(intent: &Intent, subject: &Subject<'_>) -> Result<Injection, Rejection> {
+    reserved::refuse_uses(subject)?;
+    checks::refuse_clashes(intent, subject)?;
+    processes::check(intent, subject)?;
+    checks::warn_of_weak_spots(intent, subject);
+    let of_the_job = application::of_the_job(intent, subject)?;
+
+    let mut volumes = volumes(intent, subject);
+    let changes = application::changes(intent, subject)?;
+    let mut order = Order {
+        intent,
+        subject,
+        volumes: &mut volumes,
+    };
+    let mut sidecars = Vec::new();
+    let mut init_containers = Vec::new();
+    if intent.has_sidecars() {
+        sidecars.push(agent::sidecar(&mut order)?);
+    }
+    if intent.engine() == Some(TemplateEngine::ConsulTemplate)
+        && let Some(secrets) = &intent.secrets
+    {
+        sidecars.push(consul_template::sidecar(&secrets.files, &mut order)?);
+    }
+    if intent.needs_babysitter() {
+        sidecars.push(job_babysitter::sidecar(&of_the_job, &mut order)?);
+        init_containers.push(job_babysitter::init_container(&mut order));
+    }
+    if intent.fetches_once() {
+        init_containers.push(agent::init_container(&mut order)?);
+    }
+    if intent.fills_environment() {
+        init_containers.push(env_shell::init_container(&mut order));
+    }
+    let pod_shares_processes = subject.pod.shares_process_namespace.is_some();
+    let injection = Injection {
+        annotations: vec![(subject.annotations.name(Key::Status), "injected".to_owned())],
+        volumes,
+        init_containers,
+        changes,
+        image_pull_secrets: missing_image_pull_secrets(subject),
+        shares_process_namespace: intent.shares_process_namespace && !pod_shares_processes,
+        ..Injection::default()
+    };
+    Ok(injection.with_sidecars(sidecars, intent, subject))
+}
+
+impl Injection {
+    fn with_sidecars(
+        mut self,
+        sidecars: Vec<Container>,
+        intent: &Intent,
+        subject: &Subject<'_>,
+    ) -> Self {
+        if intent.sidecars == Sidecars::Native {
+            // The pod's own init containers can read secrets, unless they bring what is needed for it.
+            match intent.reads_ids_from_files() {
+                true => self.last_init_containers = sidecars,
+                false => self.init_containers.extend(sidecars),
+            }
+        } else if intent.waits_in_hook() {
+            // The kubelet starts no container before the hook of the one before it has ended.
+            self.first_containers = sidecars;
+            let mut annotations = subject.all_annotations.iter();
+            let has_default = annotations.any(|(name, _)| &**name == DEFAULT_CONTAINER);
+            if !has_default && let Some((_, first)) = subject.applications().next() {
+                let first = (DEFAULT_CONTAINER.to_owned(), first.name.to_string());
+                self.annotations.push(first);
+            }
+        } else {
+            self.last_containers = sidecars;
+        }
+        self
+    }
+}
+
+/// The volumes that more than one container mounts.
+fn volumes(intent: &Intent, subject: &Subject<'_>) -> Volumes {
+    let mut volumes = Volumes::default();
+    let has_own = subject.pod.volume(names::SECRETS_VOLUME).is_some();
+    if intent.uses_secrets_volume() && !has_own {
+        let limit = subject.settings.secrets.size_limit.clone();
+        volumes.add(Volume::in_memory(names::SECRETS_VOLUME, limit));
+    }
+    volumes.add(Volume::small(names::SHARED_VOLUME, "4Mi"));
+    if intent.needs_babysitter() {
+        volumes.add(Volume::small(names::JOB_VOLUME, "1Mi"));
+    }
+    if intent.fills_environment() {
+        volumes.add(Volume::small(names::ENV_VOLUME, "4Mi"));
+    }
+    volumes
+}
+
+fn missing_image_pull_secrets(subject: &Subject<'_>) -> Vec<String> {
+    let has = |name: &str| {
+        let mut submitted = subject.pod.image_pull_secrets.iter();
+        submitted.any(|submitted| submitted.name.as_deref() == Some(name))
+    };
+    let secrets = subject.settings.image_pull_secrets.iter();
+    secrets
+        .map(|secret| secret.as_str())
+        .filter(|secret| !has(secret))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn too_much() -> Rejection {
+    Place::field("spec").rejected(format!(
+        "more than {MOST_ADDED} bytes would be added to the pod; ask for fewer or shorter templates and destinations, or for fewer containers with them (inject-containers)"
+    ))
+}

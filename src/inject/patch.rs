@@ -1,0 +1,173 @@
+//! The change: what is injected as an RFC 6902 patch, and its application to what was submitted.
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, Patch, PatchOperation};
+use k8s_openapi::api::core::v1::{
+    Container, ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference,
+};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{ContainerChange, Injection, MOST_ADDED, too_much};
+use crate::pod::{List, Pod, PostStart};
+use crate::rejection::{Place, Rejection};
+
+/// The patch that makes the submitted pod the injected one: it adds, and replaces nothing but the command
+/// of the postStart hook of a container that gets ours before its own.
+pub fn patch(injection: &Injection, pod: &Pod<'_>) -> Patch {
+    let mut operations = Operations::default();
+    for (name, value) in &injection.annotations {
+        operations.add(["metadata", "annotations", name], value);
+    }
+    let volumes = ["spec", "volumes"];
+    operations.append(volumes, !pod.volumes.is_empty(), injection.volumes.iter());
+    for change in &injection.changes {
+        operations.change_container(change, pod);
+    }
+    operations.insert("containers", true, &injection.first_containers);
+    operations.append(["spec", "containers"], true, &injection.last_containers);
+    let (first, last) = (&injection.init_containers, &injection.last_init_containers);
+    let has_init_containers = !pod.init_containers.is_empty();
+    operations.insert("initContainers", has_init_containers, first);
+    let has_init_containers = has_init_containers || !first.is_empty();
+    operations.append(["spec", "initContainers"], has_init_containers, last);
+    let pull_secrets = injection.image_pull_secrets.iter();
+    operations.append(
+        ["spec", "imagePullSecrets"],
+        !pod.image_pull_secrets.is_empty(),
+        pull_secrets.map(|name| LocalObjectReference { name: name.clone() }),
+    );
+    if injection.shares_process_namespace {
+        operations.add(["spec", "shareProcessNamespace"], &true);
+    }
+    Patch(operations.0)
+}
+
+/// Rejects a patch that adds more text than an object can have.
+pub fn refuse_too_much(patch: &Patch) -> Result<(), Rejection> {
+    let length = |operation: &PatchOperation| match operation {
+        PatchOperation::Add(operation) => length(&operation.value),
+        _ => 0,
+    };
+    match patch.iter().map(length).sum() {
+        0..=MOST_ADDED => Ok(()),
+        _ => Err(too_much()),
+    }
+}
+
+/// About how many bytes of JSON a value is.
+fn length(value: &Value) -> usize {
+    const PUNCTUATION: usize = 4;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => PUNCTUATION,
+        Value::String(text) => text.len() + PUNCTUATION,
+        Value::Array(items) => items.iter().map(length).sum(),
+        Value::Object(members) => {
+            let members = members.iter();
+            members
+                .map(|(name, member)| name.len() + PUNCTUATION + length(member))
+                .sum()
+        }
+    }
+}
+
+/// The submitted object with the patch applied to it. Everything that no operation touches keeps its value, known to this
+/// policy or not.
+pub fn apply(patch: &Patch, object: &RawValue) -> Result<Value, Rejection> {
+    let reject = |problem| Place::field("object").rejected(problem);
+    let mut object: Value = serde_json::from_str(object.get())
+        .map_err(|_| reject("not JSON, or nested too deeply; expected at most 127 levels"))?;
+    json_patch::patch(&mut object, patch)
+        .map_err(|_| reject("a defect of the policy: its change does not fit the pod"))?;
+    Ok(object)
+}
+
+#[derive(Default)]
+struct Operations(Vec<PatchOperation>);
+
+impl Operations {
+    fn add<'t>(
+        &mut self,
+        path: impl IntoIterator<Item = &'t str>,
+        value: &(impl Serialize + ?Sized),
+    ) {
+        self.0.push(PatchOperation::Add(AddOperation {
+            path: PointerBuf::from_tokens(path),
+            value: serde_json::to_value(value).expect("Kubernetes' objects can be written as JSON"),
+        }));
+    }
+
+    /// Appends items to a list: one operation for all of them where the list does not exist or is empty.
+    fn append<'t, T: Serialize>(
+        &mut self,
+        list: impl IntoIterator<Item = &'t str> + Clone,
+        exists: bool,
+        items: impl IntoIterator<Item = T>,
+    ) {
+        let items: Vec<T> = items.into_iter().collect();
+        if exists {
+            for item in &items {
+                self.add(list.clone().into_iter().chain(["-"]), item);
+            }
+        } else if !items.is_empty() {
+            self.add(list, &items);
+        }
+    }
+
+    /// Puts containers before all others in the list `name` of the pod's spec.
+    fn insert(&mut self, name: &str, exists: bool, containers: &[Container]) {
+        if !exists {
+            return self.append(["spec", name], exists, containers);
+        }
+        for (index, container) in containers.iter().enumerate() {
+            self.add(["spec", name, &index.to_string()], container);
+        }
+    }
+
+    fn change_container(&mut self, change: &ContainerChange, pod: &Pod<'_>) {
+        let (list, containers) = match change.list {
+            List::Containers => ("containers", &pod.containers),
+            List::InitContainers => ("initContainers", &pod.init_containers),
+        };
+        let container = &containers[change.index];
+        let index = change.index.to_string();
+        let at = ["spec", list, &index];
+        let below = |names: &[&'static str]| [&at, names].concat();
+        self.append(
+            below(&["volumeMounts"]),
+            !container.volume_mounts.is_empty(),
+            &change.volume_mounts,
+        );
+        for (place, word) in change.command.iter().enumerate() {
+            let place = place.to_string();
+            self.add(at.into_iter().chain(["command", &place]), word);
+        }
+        let Some(command) = &change.post_start else {
+            return;
+        };
+        let hook = LifecycleHandler {
+            exec: Some(ExecAction {
+                command: Some(command.clone()),
+            }),
+            ..LifecycleHandler::default()
+        };
+        match container.post_start() {
+            _ if !container.has_lifecycle() => self.add(
+                below(&["lifecycle"]),
+                &Lifecycle {
+                    post_start: Some(hook),
+                    ..Lifecycle::default()
+                },
+            ),
+            PostStart::Exec(_) => self.add(
+                below(&["lifecycle", "postStart", "exec", "command"]),
+                command,
+            ),
+            // Another kind has been rejected.
+            PostStart::None | PostStart::Other => {
+                self.add(below(&["lifecycle", "postStart"]), &hook);
+            }
+        }
+    }
+}

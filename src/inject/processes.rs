@@ -1,0 +1,114 @@
+//! Pods whose containers may reach the processes of the policy's: who can look into a process finds its Vault token
+//! below `/proc/PID/root`.
+
+use super::reserved;
+use crate::annotations::Key;
+use crate::intent::Intent;
+use crate::pod::{Container, Pod};
+use crate::rejection::{Place, Rejection, Warnings};
+use crate::settings::Settings;
+use crate::subject::Subject;
+use crate::values::SharedProcesses;
+use crate::words::listed;
+
+/// The fields of a pod with which its containers see the processes of others.
+const HOST_PID: &str = "spec.hostPID";
+const SHARE_PROCESS_NAMESPACE: &str = "spec.shareProcessNamespace";
+
+/// Warns of processes that may be reached, or rejects the pod, as the settings say.
+pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
+    let (pod, settings) = (&subject.pod, subject.settings);
+    let shares = intent.shares_process_namespace || pod.shares_process_namespace == Some(true);
+    let field = match pod.uses_host_pid {
+        true => Some(HOST_PID),
+        false => shares.then_some(SHARE_PROCESS_NAMESPACE),
+    };
+    if let Some(field) = field
+        && settings.restrictions.is_locked(Key::ShareProcessNamespace)
+    {
+        return Err(Place::field(field).rejected(format!(
+            "is true, and the setting restrictions.lockedAnnotations locks {}, which has the same effect; remove it",
+            Key::ShareProcessNamespace.name()
+        )));
+    }
+    let shared = |by: &str| {
+        format!(
+            "{by} is true, with which other containers can read the Vault token from the sidecars' processes"
+        )
+    };
+    let mut found = Vec::new();
+    if pod.uses_host_pid {
+        found.push(shared(HOST_PID));
+    }
+    if intent.shares_process_namespace {
+        let name = subject.annotations.name(Key::ShareProcessNamespace);
+        found.push(shared(&format!("annotation {name}")));
+    } else if shares {
+        found.push(shared(SHARE_PROCESS_NAMESPACE));
+    }
+    found.extend(same_user(pod, pod.all_containers(), settings));
+    report(found, settings, subject.warnings)
+}
+
+/// The same for the ephemeral containers that are added to a pod, which has been injected.
+pub fn check_ephemeral<'s, 'a: 's>(
+    pod: &'s Pod<'a>,
+    added: &[&'s Container<'a>],
+    settings: &Settings,
+    warnings: &Warnings,
+) -> Result<(), Rejection> {
+    let mut found = Vec::new();
+    let field = match pod.uses_host_pid {
+        true => Some(HOST_PID),
+        false if pod.shares_process_namespace == Some(true) => Some(SHARE_PROCESS_NAMESPACE),
+        false => None,
+    };
+    if let Some(field) = field {
+        let names = listed(added.iter().map(|container| &*container.name));
+        found.push(format!(
+            "{field} is true, with which ephemeral container {names} can read the Vault token from the sidecars' processes"
+        ));
+    }
+    found.extend(same_user(pod, added.iter().copied(), settings));
+    report(found, settings, warnings)
+}
+
+/// The containers that run as the user that the sidecars run as.
+fn same_user<'s, 'a: 's>(
+    pod: &Pod<'a>,
+    containers: impl Iterator<Item = &'s Container<'a>>,
+    settings: &Settings,
+) -> Option<String> {
+    let context = settings.security_context.as_ref();
+    let user = context
+        .and_then(|context| context.run_as_user)
+        .or(pod.run_as_user())?;
+    let same: Vec<_> = containers
+        .filter(|container| !reserved::is_ours(&container.name))
+        .filter(|container| container.run_as_user().or(pod.run_as_user()) == Some(user))
+        .map(|container| &*container.name)
+        .collect();
+    match same.is_empty() {
+        true => None,
+        // Nothing but a process namespace of its own is then between such a container and the token.
+        false => Some(format!(
+            "user {user} of container {} is the user of the sidecars, whose processes and files are open to it as soon as it sees them",
+            listed(same)
+        )),
+    }
+}
+
+fn report(found: Vec<String>, settings: &Settings, warnings: &Warnings) -> Result<(), Rejection> {
+    let rule = "setting restrictions.sharedProcesses";
+    match settings.restrictions.shared_processes {
+        SharedProcesses::Refuse if !found.is_empty() => Err(Place::field("spec").rejected(format!(
+            "{}; the {rule} refuses it: use another user and a process namespace of its own for each container",
+            found.join("; ")
+        ))),
+        SharedProcesses::Warn if !found.is_empty() => {
+            warnings.add(format!("{} ({rule})", found.join("; ")));
+            Ok(())
+        }
+        SharedProcesses::Refuse | SharedProcesses::Warn | SharedProcesses::Allow => Ok(()),
+    }
+}

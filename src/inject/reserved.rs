@@ -1,0 +1,119 @@
+//! What is the policy's own is the policy's alone: nothing that is submitted declares, mounts or refers to a volume or
+//! a container of the policy's, whether or not the pod has one of that name.
+
+use serde_json::value::RawValue;
+
+use crate::names;
+use crate::pod::{Container, Volume};
+use crate::raw::Text;
+use crate::rejection::{Place, Rejection};
+use crate::subject::Subject;
+
+/// Annotations by which other webhooks give what our containers have to others, or add to them.
+const LISTS_OF_CONTAINERS: [&str; 2] = [
+    "vault.hashicorp.com/agent-copy-volume-mounts",
+    "instrumentation.opentelemetry.io/container-names",
+];
+
+/// What `kubectl apply` keeps of a manifest.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Rejects a pod that has or uses a name of the policy's.
+pub fn refuse_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
+    let pod = &subject.pod;
+    let mut containers = pod.all_containers();
+    if let Some(container) = containers.find(|container| is_ours(&container.name)) {
+        return Err(Place::Container(container.name.to_string()).rejected(
+            "is in the pod already, and the policy adds one of that name; rename it, or submit the pod as it was before its injection",
+        ));
+    }
+    let mut volumes = pod.volumes.iter();
+    if let Some(volume) = volumes.find(|volume| is_our_volume(&volume.name)) {
+        return Err(Place::Volume(volume.name.to_string())
+            .rejected("is in the pod already, and the policy adds one of that name; rename it"));
+    }
+    for container in pod.all_containers() {
+        refuse_uses_of_container(container)?;
+    }
+    pod.volumes.iter().try_for_each(refuse_uses_of_volume)?;
+    let prefix = subject.settings.annotations.prefix.as_str();
+    let is_about_ours = |(name, value): &(&Text<'_>, &RawValue)| {
+        let (of, short) = name.rsplit_once('/').unwrap_or_default();
+        if of == prefix || &***name == LAST_APPLIED {
+            return false;
+        }
+        // As profiles of AppArmor, seccomp and NRI have it: `.../tvsi-vault-agent`, `.../container.tvsi-vault-agent`.
+        let of_container = short.strip_prefix("container.").unwrap_or(short);
+        is_ours(of_container)
+            || names_one(value.get(), &names::VOLUMES)
+            || (LISTS_OF_CONTAINERS.contains(&&***name)
+                && names_one(value.get(), &names::CONTAINERS))
+    };
+    match subject.all_annotations.iter().find(is_about_ours) {
+        Some((name, _)) => Err(Place::Annotation(name.to_string())
+            .rejected("names a container or volume that is reserved for the policy; remove it")),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text has one of `names` in it as a word. All of them begin alike, and none is shorter.
+fn names_one(text: &str, names: &[&str]) -> bool {
+    if text.len() < "tvsi-job".len() {
+        return false;
+    }
+    text.match_indices("tvsi-").any(|(start, _)| {
+        let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+        let before = text[..start].chars().next_back();
+        let rest = &text[start..];
+        let end = rest
+            .find(|letter| !is_of_name(letter))
+            .unwrap_or(rest.len());
+        !before.is_some_and(is_of_name) && names.contains(&&rest[..end])
+    })
+}
+
+/// Rejects a container that mounts a volume of the policy's or refers to a container of the policy's.
+pub fn refuse_uses_of_container(container: &Container<'_>) -> Result<(), Rejection> {
+    let place = || Place::Container(container.name.to_string());
+    let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
+    let mut volumes = mounts
+        .chain(container.volume_devices())
+        .chain(container.file_volumes());
+    if let Some(volume) = volumes.find(|name| is_our_volume(name)) {
+        return Err(place().rejected(format!(
+            "mounts volume {}, which is reserved for the policy's containers; remove the mount",
+            &**volume
+        )));
+    }
+    let mut referred = container
+        .resource_fields()
+        .chain(&container.target_container);
+    match referred.find(|name| is_ours(name)) {
+        Some(sidecar) => Err(refers_to(sidecar, place())),
+        None => Ok(()),
+    }
+}
+
+fn refuse_uses_of_volume(volume: &Volume<'_>) -> Result<(), Rejection> {
+    let mut referred = volume.resource_fields.iter();
+    match referred.find(|name| is_ours(name)) {
+        Some(sidecar) => Err(refers_to(sidecar, Place::Volume(volume.name.to_string()))),
+        None => Ok(()),
+    }
+}
+
+fn refers_to(sidecar: &str, place: Place) -> Rejection {
+    place.rejected(format!(
+        "refers to container {sidecar}, which is reserved for the policy; remove the reference"
+    ))
+}
+
+/// Whether a container's name is the policy's.
+pub fn is_ours(container: &str) -> bool {
+    names::CONTAINERS.contains(&container)
+}
+
+/// Whether a volume's name is the policy's.
+pub fn is_our_volume(volume: &str) -> bool {
+    names::VOLUMES.contains(&volume)
+}

@@ -1,0 +1,116 @@
+//! What the policy says to the person who wrote a manifest: why it is rejected, and what to look at in one that is not.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Why a request is rejected: where it is wrong, what is wrong there, and what is expected.
+///
+/// A value is repeated only where it is a name or one of a few words; of templates and commands, which may hold
+/// credentials, only the position and the length.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct Rejection {
+    place: Place,
+    problem: Cow<'static, str>,
+}
+
+/// Where something is wrong.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Place {
+    /// By its whole name.
+    #[error("annotation {0}")]
+    Annotation(String),
+    #[error("label {0}")]
+    Label(String),
+    #[error("container {0}")]
+    Container(String),
+    #[error("volume {0}")]
+    Volume(String),
+    /// A field of the object or of the request, by its path.
+    #[error("{0}")]
+    Field(Cow<'static, str>),
+}
+
+impl Place {
+    pub fn field(path: impl Into<Cow<'static, str>>) -> Self {
+        Place::Field(path.into())
+    }
+
+    pub fn rejected(self, problem: impl Into<Cow<'static, str>>) -> Rejection {
+        Rejection {
+            place: self,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// Reads the JSON at `path` of the object.
+///
+/// What a library says of JSON that is not what was expected quotes it: only the path is reported.
+pub fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, path: &str) -> Result<T, Rejection> {
+    serde_json::from_str(json.get()).map_err(|_| {
+        let path = path.to_owned();
+        Place::field(path).rejected(
+            "not what the Kubernetes API has there; a field is missing or of another type",
+        )
+    })
+}
+
+/// What is accepted but should be changed.
+#[derive(Debug, Default)]
+pub struct Warnings(RefCell<Vec<String>>);
+
+impl Warnings {
+    pub fn add(&self, warning: impl Into<String>) {
+        self.0.borrow_mut().push(warning.into());
+    }
+
+    pub fn into_vec(self) -> Vec<String> {
+        self.0.into_inner()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::Pod;
+
+    #[test]
+    fn json_that_is_not_a_pod_is_reported_by_path_and_never_by_value() {
+        for (spec, path) in [
+            ("[]", "spec"),
+            (
+                r#"{"containers":[{"name":"a"},"hunter2"]}"#,
+                "spec.containers[1]",
+            ),
+            (
+                r#"{"containers":[{"image":"hunter2"}]}"#,
+                "spec.containers[0]",
+            ),
+            (
+                r#"{"containers":[{"name":"a","volumeMounts":[{"name":"b"}]}]}"#,
+                "spec.containers[0].volumeMounts[0]",
+            ),
+            (
+                r#"{"containers":[],"volumes":[{"emptyDir":{}}]}"#,
+                "spec.volumes[0]",
+            ),
+            (r#"{"restartPolicy":"hunter2"}"#, "spec.restartPolicy"),
+            (
+                r#"{"containers":[{"name":"a","lifecycle":{"postStart":{"exec":{"command":"hunter2"}}}}]}"#,
+                "spec.containers[0].lifecycle.postStart",
+            ),
+        ] {
+            let spec = serde_json::from_str(spec).unwrap();
+            let message = read::<Pod<'_>>(spec, "spec").unwrap_err().to_string();
+            assert!(
+                message.starts_with(&format!("{path}: not what")),
+                "{message}"
+            );
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+    }
+}

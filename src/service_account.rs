@@ -1,0 +1,83 @@
+//! The service account's token: where a pod has it, and what keeps it from containers that do not need it.
+
+use k8s_openapi::api::core::v1::{ServiceAccountTokenProjection, VolumeMount, VolumeProjection};
+
+use crate::annotations::Key;
+use crate::kubernetes::{Volume, Volumes, read_only};
+use crate::names;
+use crate::path::below;
+use crate::pod;
+use crate::subject::Subject;
+
+/// How long a token of our own is valid; the kubelet renews it before. Kubernetes' own default.
+const EXPIRATION_SECONDS: i64 = 3600;
+
+/// The token in the directory where it is mounted.
+pub const TOKEN: &str = "token";
+
+/// A file in a volume of the application's.
+pub struct Found<'s, 'a> {
+    pub volume: &'s pod::Volume<'a>,
+    /// Its path in the volume.
+    pub path: String,
+    /// Whether the volume as a whole is mounted where Kubernetes mounts tokens.
+    pub is_at_default: bool,
+}
+
+impl<'s, 'a> Found<'s, 'a> {
+    /// Finds the file at `path` of the application's containers. A `subPathExpr` is made of the variables of its own
+    /// container, which ours do not have.
+    pub fn find(path: &str, subject: &'s Subject<'a>) -> Option<Self> {
+        let mounts = subject
+            .applications()
+            .flat_map(|(_, container)| &container.volume_mounts)
+            .filter(|mount| mount.sub_path_expr.is_none());
+        let (mount, rest) = mounts
+            .filter_map(|mount| Some((mount, below(path, &mount.mount_path)?)))
+            // The innermost one is what a container sees.
+            .min_by_key(|(_, rest)| rest.len())?;
+        Some(Found {
+            volume: subject.pod.volume(&mount.name)?,
+            path: match mount.sub_path.as_deref() {
+                None | Some("") => rest,
+                Some(part) => below(&format!("/{part}/{rest}"), "/")?,
+            },
+            is_at_default: mount.is_at(names::SERVICE_ACCOUNT_DIRECTORY) && !mount.is_partial(),
+        })
+    }
+
+    pub fn can_be_token(&self) -> bool {
+        self.volume.source.can_hold_token(&self.path)
+    }
+
+    /// Whether it is the file that Kubernetes mounts a token as.
+    pub fn is_default(&self) -> bool {
+        self.is_at_default && self.path == TOKEN
+    }
+
+    /// Whether pods may choose it: where `sa-token` is locked, they may not choose another token by mounting it in
+    /// the place of their own either.
+    pub fn is_allowed(&self, subject: &Subject<'_>) -> bool {
+        let restrictions = &subject.settings.restrictions;
+        !restrictions.is_locked(Key::SaToken) || self.volume.source.own_token(&self.path).is_some()
+    }
+}
+
+/// A token of the pod's service account, in a projected volume of the policy's.
+pub fn projection(audience: Option<&str>) -> VolumeProjection {
+    VolumeProjection {
+        service_account_token: Some(ServiceAccountTokenProjection {
+            audience: audience.map(str::to_owned),
+            expiration_seconds: Some(EXPIRATION_SECONDS),
+            path: TOKEN.to_owned(),
+        }),
+        ..VolumeProjection::default()
+    }
+}
+
+/// An empty volume where Kubernetes would mount the pod's token: it does so again after webhooks, in every
+/// container that has nothing there.
+pub fn none(volumes: &mut Volumes) -> VolumeMount {
+    volumes.add(Volume::small(names::NO_TOKEN_VOLUME, "4Ki"));
+    read_only(names::NO_TOKEN_VOLUME, names::SERVICE_ACCOUNT_DIRECTORY)
+}

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Runs Vault Agent as this init container's main process, to fetch secrets once, and revokes its token.
+#
+#   agent-init.sh TOKEN
+#
+# TOKEN  file the agent writes its Vault token to
+#
+# The configuration arrives as in agent.sh. Ends with the agent's own status, or with 143 when it was told
+# to end before: that is no success.
+
+. ../parts/program.sh
+. ../parts/revoke.sh
+
+role=agent-init token=$1
+
+# shellcheck disable=SC2317 # called by a trap
+end() {
+    trap '' TERM INT
+    log "told to stop"
+    stop_program
+    revoke
+    exit 143
+}
+
+trap end TERM INT
+[ -z "$told" ] || kill $$
+
+config=$TVSI_AGENT_CONFIG
+unset TVSI_AGENT_CONFIG
+(umask 077 && mkdir -p "${token%/*}") || exit
+# What an earlier run has left is no login of this one, and nobody else reads it.
+rm -f "$token"
+
+# Vault may be away for a moment, and a pod that is not restarted would be lost: a login is tried again,
+# for half a minute.
+pause=1
+while
+    printf '%s' "$config" | vault agent -config /dev/stdin &
+    wait $!
+    status=$?
+    [ "$status" -ne 0 ] && [ ! -s "$token" ] && [ "$pause" -le 16 ]
+do
+    log "no login; trying again in $pause s"
+    sleep "$pause" &
+    wait $!
+    pause=$((pause * 2))
+done
+# Its end is not to be changed any more by being told to stop.
+trap '' TERM INT
+log "ended with status $status"
+revoke
+exit "$status"

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Runs Vault Agent as this container's main process and ends it in order.
+#
+#   agent.sh TOKEN GRACE [SIGNAL]
+#
+# TOKEN   file the agent writes its Vault token to
+# GRACE   seconds between TERM and the end of the agent, so that the application can drain
+# SIGNAL  file that says that the job is done; none where no job is awaited
+#
+# The configuration arrives in TVSI_AGENT_CONFIG, and the agent reads it from its standard input, where
+# nothing could change it. Ends with the agent's own status, or with 0 when it was told to end. The token
+# file is never removed or emptied: Consul Template would not recover.
+
+. ../parts/program.sh
+. ../parts/revoke.sh
+
+role=agent token=$1 grace=$2 signal=$3
+
+# shellcheck disable=SC2317 # called by a trap
+end() {
+    trap '' TERM INT USR1
+    log "$1"
+    [ "$2" -eq 0 ] || sleep "$2"
+    stop_program
+    revoke
+    exit 0
+}
+
+trap 'end "told to stop" "$grace"' TERM INT
+[ -z "$told" ] || kill $$
+
+config=$TVSI_AGENT_CONFIG
+unset TVSI_AGENT_CONFIG
+
+. ../parts/job.sh
+
+printf '%s' "$config" | vault agent -config /dev/stdin &
+wait $!
+status=$?
+# Its end is not to be changed any more by being told to stop.
+trap '' TERM INT USR1
+stop_watching
+log "ended with status $status"
+exit "$status"

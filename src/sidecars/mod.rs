@@ -1,0 +1,176 @@
+//! The containers that the policy adds: one folder for each program, with its container, configuration and scripts.
+
+pub mod agent;
+mod connection;
+pub mod consul_template;
+pub mod env_shell;
+pub mod job_babysitter;
+mod render;
+
+use k8s_openapi::api::core::v1::{Container, ExecAction, Probe, ResourceRequirements, VolumeMount};
+use serde::Serialize;
+
+use crate::annotations::Key;
+use crate::intent::{Intent, Overrides};
+use crate::kubernetes::{Volumes, literal, read_only};
+use crate::names;
+use crate::rejection::{Place, Rejection};
+use crate::settings::{Amounts, Program, Settings, requests_over_limits};
+use crate::subject::Subject;
+use crate::values::Port;
+
+/// The text of a shell script as it goes into pods. Data reaches it as arguments or environment.
+macro_rules! script {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/scripts/", $name))
+    };
+}
+pub(crate) use script;
+
+/// Runs the application's command after a file has changed.
+const NOTIFY: &str = script!("notify.sh");
+/// Tells whether a native sidecar has what the application needs.
+const READY: &str = script!("ready.sh");
+
+/// The largest configuration, in bytes. An environment string may have 131,071, of which the name takes
+/// some; Linux refuses to start a program with a longer one.
+const CONFIGURATION_LIMIT: usize = 128_000;
+
+/// What a container is built for.
+pub struct Order<'s, 'a> {
+    pub intent: &'s Intent,
+    pub subject: &'s Subject<'a>,
+    /// What the containers mount.
+    pub volumes: &'s mut Volumes,
+}
+
+impl Order<'_, '_> {
+    fn settings(&self) -> &Settings {
+        self.subject.settings
+    }
+
+    /// The mount of the signal that ends the sidecars, and the file, if there is a job whose end they have to follow.
+    fn signal(&self) -> Option<(VolumeMount, &'static str)> {
+        let mount = || read_only(names::JOB_VOLUME, names::JOB_DIRECTORY);
+        let needs_babysitter = self.intent.needs_babysitter();
+        needs_babysitter.then(|| (mount(), names::JOB_SIGNAL_FILE))
+    }
+}
+
+/// Begins a container that runs a constant shell script with these arguments.
+fn running_script(
+    name: &str,
+    program: &Program,
+    settings: &Settings,
+    script: &str,
+    arguments: &[&str],
+) -> Container {
+    let command = ["/bin/sh", "-c", script, name].map(literal);
+    let arguments: Vec<_> = arguments.iter().copied().map(literal).collect();
+    let policy = program.image_pull_policy;
+    Container {
+        name: name.to_owned(),
+        image: Some(program.image.as_str().to_owned()),
+        image_pull_policy: policy.map(|policy| policy.as_str().to_owned()),
+        command: Some(command.into()),
+        args: (!arguments.is_empty()).then_some(arguments),
+        resources: program.resources.clone(),
+        security_context: settings.security_context.clone(),
+        // The end of the log becomes the message of a container that fails: `kubectl describe` shows why.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        ..Container::default()
+    }
+}
+
+/// Makes the container a native sidecar: an init container that keeps running, and of which the next
+/// container waits for the startup probe, for ten minutes at the most.
+fn native(container: Container, token: &str, port: Option<Port>, files: &[String]) -> Container {
+    let port = port.map(|port| port.0.to_string()).unwrap_or_default();
+    let mut command = vec!["/bin/sh", "-c", READY, "tvsi-ready", token, &port];
+    command.extend(files.iter().map(String::as_str));
+    Container {
+        restart_policy: Some("Always".to_owned()),
+        startup_probe: Some(Probe {
+            exec: Some(ExecAction {
+                command: Some(command.into_iter().map(literal).collect()),
+            }),
+            period_seconds: Some(2),
+            timeout_seconds: Some(5),
+            failure_threshold: Some(300),
+            ..Probe::default()
+        }),
+        ..container
+    }
+}
+
+/// The settings of a program with what the pod wants differently, under annotations that begin with
+/// `prefix`.
+fn overridden(
+    program: &Program,
+    overrides: &Overrides,
+    prefix: &str,
+    settings: &Settings,
+) -> Result<Program, Rejection> {
+    let resources = program.resources.clone().unwrap_or_default();
+    let resources = ResourceRequirements {
+        requests: merged(resources.requests, &overrides.requests),
+        limits: merged(resources.limits, &overrides.limits),
+        ..resources
+    };
+    if let Some(over) = requests_over_limits(&resources).next() {
+        let resource = over.resource;
+        let (given, remedy) = match overrides.requests.contains_key(resource) {
+            true => (
+                "requests",
+                format!("request less, or set {prefix}-limits-{resource}"),
+            ),
+            false => (
+                "limits",
+                format!("set a higher limit, or {prefix}-requests-{resource}"),
+            ),
+        };
+        let annotation_prefix = settings.annotations.prefix.as_str();
+        let name = format!("{annotation_prefix}/{prefix}-{given}-{resource}");
+        return Err(Place::Annotation(name).rejected(format!(
+            "the container would request {}, which is more than its limit of {}; {remedy}",
+            over.request.0, over.limit.0
+        )));
+    }
+    let has_any = resources.requests.is_some() || resources.limits.is_some();
+    Ok(Program {
+        image: overrides
+            .image
+            .clone()
+            .unwrap_or_else(|| program.image.clone()),
+        image_pull_policy: program.image_pull_policy,
+        resources: has_any.then_some(resources),
+    })
+}
+
+fn merged(amounts: Option<Amounts>, overrides: &Amounts) -> Option<Amounts> {
+    if overrides.is_empty() {
+        return amounts;
+    }
+    let mut amounts = amounts.unwrap_or_default();
+    amounts.extend(overrides.clone());
+    Some(amounts)
+}
+
+/// A program's configuration as JSON, which must fit an environment variable.
+fn configuration(
+    subject: &Subject<'_>,
+    variable: &str,
+    config: &impl Serialize,
+) -> Result<String, Rejection> {
+    let text = serde_json::to_string(config).expect("strings can be written as JSON");
+    let bytes = text.len();
+    if bytes > CONFIGURATION_LIMIT {
+        return Err(subject.annotations.rejected(
+            Key::SecretsTemplate,
+            format!(
+                "the configuration in {variable} would have {bytes} bytes; expected at most {CONFIGURATION_LIMIT}; ask for fewer or shorter templates"
+            ),
+        ));
+    }
+    Ok(text)
+}

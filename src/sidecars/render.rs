@@ -1,0 +1,125 @@
+//! The block `template` of a program's configuration: how a file with secrets is rendered. Both programs have it.
+//!
+//! Both read JSON with HCL1's parser, which flattens an object whose members are all objects: so every block of Vault
+//! Agent's is a list of one object, and what is empty is left out. Durations and permissions are strings, because a JSON
+//! number is read as nanoseconds or as a decimal number.
+
+use k8s_openapi::api::core::v1::EnvVar;
+use serde::Serialize;
+
+use super::NOTIFY;
+use crate::kubernetes::env;
+use crate::names;
+use crate::secrets::{SecretFile, template::CALLED_BY_DEFAULT};
+use crate::settings::Settings;
+
+/// Runs the script [`NOTIFY`] from the environment: both programs log the whole of what they run each time, and every
+/// file's configuration has it.
+const RUN_NOTIFY: &str = r#"exec /bin/sh -c "$TVSI_NOTIFY" notify "$1""#;
+
+/// One file to render. Both programs read the same, but for the blocks in it: Consul Template takes them
+/// as objects and Vault Agent as lists of one object.
+#[derive(Debug, Serialize)]
+pub struct Template<'a, W, E> {
+    pub contents: &'a str,
+    pub destination: String,
+    pub perms: &'a str,
+    pub error_on_missing_key: bool,
+    /// Whether an error in this template ends the program, and with it all others.
+    pub error_fatal: bool,
+    pub wait: W,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub function_denylist: Vec<&'a str>,
+    /// Below it alone can templates read files.
+    pub sandbox_path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<E>,
+}
+
+impl<'a> Template<'a, Wait, Exec<'a>> {
+    /// The same for Vault Agent.
+    pub fn in_blocks(self) -> Template<'a, [Wait; 1], [Exec<'a>; 1]> {
+        Template {
+            contents: self.contents,
+            destination: self.destination,
+            perms: self.perms,
+            error_on_missing_key: self.error_on_missing_key,
+            error_fatal: self.error_fatal,
+            wait: [self.wait],
+            function_denylist: self.function_denylist,
+            sandbox_path: self.sandbox_path,
+            exec: self.exec.map(|exec| [exec]),
+        }
+    }
+}
+
+/// How often a file is written at the most.
+#[derive(Debug, Serialize)]
+pub struct Wait {
+    pub min: &'static str,
+    pub max: &'static str,
+}
+
+/// What runs after a file has changed.
+#[derive(Debug, Serialize)]
+pub struct Exec<'a> {
+    /// As a list, it is run as it is; a string would be split at commas.
+    pub command: Vec<&'a str>,
+    pub timeout: &'static str,
+}
+
+/// The template of one file. `is_fatal` is for a program that runs once: it ends with the reason, where
+/// one that keeps files up to date goes on with the others.
+pub fn template<'a>(
+    settings: &'a Settings,
+    file: &'a SecretFile,
+    is_fatal: bool,
+) -> Template<'a, Wait, Exec<'a>> {
+    Template {
+        contents: &file.template,
+        destination: destination(file),
+        perms: settings.secrets.file_permissions.as_str(),
+        error_on_missing_key: settings.secrets.error_on_missing_key,
+        error_fatal: is_fatal,
+        wait: Wait {
+            min: "1s",
+            max: "2s",
+        },
+        function_denylist: denied_functions(settings, file),
+        sandbox_path: names::SECRETS_DIRECTORY,
+        exec: file.notify.as_deref().map(|command| Exec {
+            command: vec!["/bin/sh", "-c", RUN_NOTIFY, "notify", command],
+            timeout: "30s",
+        }),
+    }
+}
+
+/// The functions that a file's template cannot call. The default templates go without those that deny what
+/// they call themselves.
+fn denied_functions<'a>(settings: &'a Settings, file: &SecretFile) -> Vec<&'a str> {
+    let denied = settings.restrictions.denied_template_functions.iter();
+    denied
+        .filter(|denied| {
+            let mut called = CALLED_BY_DEFAULT.iter();
+            file.has_own_template || !called.any(|function| denied.matches(function))
+        })
+        .map(|denied| denied.as_str())
+        .collect()
+}
+
+/// What a container that renders `files` needs in its environment to run their commands.
+pub fn notification(files: &[SecretFile]) -> Option<EnvVar> {
+    let mut files = files.iter();
+    files
+        .any(|file| file.notify.is_some())
+        .then(|| env("TVSI_NOTIFY", NOTIFY))
+}
+
+/// Where the sidecars have the files.
+pub fn destinations(files: &[SecretFile]) -> Vec<String> {
+    files.iter().map(destination).collect()
+}
+
+fn destination(file: &SecretFile) -> String {
+    format!("{}/{}", names::SECRETS_DIRECTORY, file.destination)
+}

@@ -1,0 +1,109 @@
+//! Names: to find one among many, the known one nearest to a mistyped one, and lists in messages.
+
+use std::collections::BTreeSet;
+
+/// A name of Kubernetes' has no more letters; what is longer is not worth the comparison.
+const LONGEST_NAME: usize = 63;
+
+/// The known name that `name` was most likely meant to be, if one is near enough.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
+    // A third of the letters may be wrong, and in a short name one or two.
+    let limit = (name.chars().count() / 3).max(2);
+    known
+        .into_iter()
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The number of letters to insert, remove or change, or neighbours to swap (optimal string alignment).
+fn distance(left: &str, right: &str) -> usize {
+    let letters = |text: &str| -> Vec<char> {
+        text.chars()
+            .map(|letter| letter.to_ascii_lowercase())
+            .collect()
+    };
+    let (left, right) = (letters(left), letters(right));
+    let mut rows: Vec<Vec<usize>> = vec![(0..=right.len()).collect()];
+    for row in 1..=left.len() {
+        let mut current = vec![row];
+        for column in 1..=right.len() {
+            let change = usize::from(left[row - 1] != right[column - 1]);
+            let mut least = (rows[row - 1][column - 1] + change)
+                .min(rows[row - 1][column] + 1)
+                .min(current[column - 1] + 1);
+            let swapped = row > 1
+                && column > 1
+                && left[row - 1] == right[column - 2]
+                && left[row - 2] == right[column - 1];
+            if swapped {
+                least = least.min(rows[row - 2][column - 2] + 1);
+            }
+            current.push(least);
+        }
+        rows.push(current);
+    }
+    rows[left.len()][right.len()]
+}
+
+/// Names, to find one among many. They are added one by one: what the standard library sorts them with otherwise is 20 KB
+/// of the module.
+pub fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut set = BTreeSet::new();
+    set.extend(names);
+    set
+}
+
+/// The most names in a message: clients show 4,096 letters of a warning, and whoever submits the names chooses how many
+/// there are.
+pub const MOST_NAMES: usize = 20;
+
+/// The first names as they come, and how many more there are.
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names = names.into_iter();
+    let named: Vec<_> = names.by_ref().take(MOST_NAMES).collect();
+    let named = named.join(", ");
+    match names.count() {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_ends_with_a_number() {
+        assert_eq!(listed(["b", "a"]), "b, a");
+        let names = listed(["a"; 25]);
+        assert!(names.ends_with(", a and 5 more"), "{names}");
+    }
+
+    const KNOWN: [&str; 4] = ["role", "secrets-path", "secrets-destination", "notify"];
+
+    #[test]
+    fn a_slip_finds_its_name() {
+        for (slip, meant) in [
+            ("secret-path", "secrets-path"),
+            ("secrets_path", "secrets-path"),
+            ("Secrets-Path", "secrets-path"),
+            ("notfiy", "notify"),
+            ("rol", "role"),
+        ] {
+            assert_eq!(nearest(slip, KNOWN), Some(meant), "{slip}");
+        }
+    }
+
+    #[test]
+    fn what_is_far_from_all_finds_none() {
+        let long = "role".repeat(250_000);
+        for name in ["xyz", "", "proxy-port", "ab", &long] {
+            assert_eq!(nearest(name, KNOWN), None, "{name}");
+        }
+    }
+}
