@@ -385,8 +385,7 @@ impl<'a> TryFrom<Members<'a>> for Volume<'a> {
     type Error = serde_json::Error;
 
     fn try_from(volume: Members<'a>) -> Result<Self, Self::Error> {
-        let name = volume.get("name").map_or("null", RawValue::get);
-        let name = serde_json::from_str(name)?;
+        let name = volume.required("name")?;
         let mut resource_fields = Vec::new();
         let source = match kind_of(&volume, "emptyDir") {
             // The API server makes a volume without a source an emptyDir.
@@ -438,7 +437,7 @@ impl<'a> TryFrom<Members<'a>> for ProjectedSource<'a> {
             let token: Members<'a> = serde_json::from_str(token.get())?;
             let audience: Option<Text<'a>> = token.read("audience")?;
             Some(Projection::ServiceAccountToken {
-                path: token.read("path")?,
+                path: token.required("path")?,
                 has_audience: audience.is_some_and(|audience| !audience.is_empty()),
             })
         } else if let Some(secret) = source.get("secret") {

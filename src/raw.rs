@@ -41,6 +41,11 @@ impl<'a> Members<'a> {
         )
     }
 
+    /// Reads the member `name`, which must be given.
+    pub fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.get(name).map_or("null", RawValue::get))
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Text<'a>, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (name, *value))
     }

@@ -1,9 +1,10 @@
 //! Every annotation and every setting, for what explains and documents them.
 
-pub use crate::annotations::{Default, Key, Need};
-pub use crate::settings::Shape;
-use crate::settings::{Field, Section, Settings};
 use serde_json::Value;
+
+pub use crate::annotations::{Default, Need};
+pub use crate::settings::{DENIED_NAMES, Field, Shape};
+use crate::settings::{Section, Settings};
 
 /// A setting or a section of settings.
 #[derive(Clone, Debug)]
@@ -16,8 +17,17 @@ pub struct Setting {
     pub label: String,
     /// What it means; empty where the section around it, or the same key further up, says it.
     pub documentation: String,
+    /// The value where it is not given; of a section, those of all that is in it.
     pub default: Value,
+    /// What it can be.
     pub shape: Shape,
+}
+
+impl Setting {
+    /// Whether it is an object of settings.
+    pub fn is_section(&self) -> bool {
+        matches!(self.shape, Shape::Section { .. })
+    }
 }
 
 /// All settings, each section before what is in it.

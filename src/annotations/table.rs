@@ -1,6 +1,8 @@
 //! Every annotation, in the order of the documentation: its name, how it is read, its default, what it needs to have an
 //! effect, and what it means. What reads, explains and documents annotations comes from here.
 
+use std::fmt;
+
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::Annotations;
@@ -14,12 +16,24 @@ use crate::values::{
 /// What holds where an annotation is not given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Default {
+    /// Nothing.
     None,
+    /// This value.
     Value(&'static str),
     /// The value of a setting, by its path.
     Setting(&'static str),
-    /// Something else that stands in a manifest.
+    /// Something else, in words.
     From(&'static str),
+}
+
+impl fmt::Display for Default {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Default::None => Ok(()),
+            Default::Value(text) | Default::From(text) => formatter.write_str(text),
+            Default::Setting(path) => write!(formatter, "setting `{path}`"),
+        }
+    }
 }
 
 /// What a pod has to ask for, so that an annotation has an effect.
@@ -33,8 +47,9 @@ pub enum Need {
     Proxy,
     /// Mode `job`.
     Job,
-    /// The login of this name.
+    /// Login `kubernetes`.
     Kubernetes,
+    /// Login `approle`.
     AppRole,
     /// A Consul Template sidecar.
     ConsulTemplate,

@@ -27,15 +27,21 @@ pub struct Field {
 /// What a setting can be.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
+    /// A string.
     Text,
     /// A whole number.
     Whole,
+    /// True or false.
     Boolean,
+    /// One of these strings.
     OneOf(&'static [&'static str]),
+    /// A list of strings.
     List,
-    /// A section, and whether `null` unsets all that is in it.
+    /// An object of settings.
     Section {
+        /// What is in it.
         fields: fn() -> Vec<Field>,
+        /// Whether `null` unsets all that is in it.
         can_be_null: bool,
     },
 }

@@ -47,6 +47,7 @@ impl Net {
     fn compare(&mut self, name: &str, payload: &[u8]) {
         let before = self.before.call_validate(payload).unwrap();
         let now = vault_sidecar_injector::validate(payload).unwrap();
+        let said = String::from_utf8_lossy(&before[..before.len().min(300)]).into_owned();
         let before = self.comparable(&before);
         let now = self.comparable(&now);
         self.injected += usize::from(now["mutated_object"].is_object());
@@ -54,7 +55,7 @@ impl Net {
             let difference =
                 policy_host::diff::plain(&before, &now, ("before", "now")).unwrap_or_default();
             self.differences.push(format!(
-                "{name}: {}\n{}",
+                "{name}: {said}\n{}\n{}",
                 String::from_utf8_lossy(&payload[..payload.len().min(3000)]),
                 difference.unwrap_or_default()
             ));
@@ -186,7 +187,9 @@ fn samples_are_answered_as_before() {
 fn generated_requests_are_answered_as_before() {
     let mut net = Net::new();
     for (index, case) in examples(any_object(), GENERATED).into_iter().enumerate() {
-        net.compare(&index.to_string(), &case.submission().payload());
+        // The host writes no member twice.
+        let object = case.submission().object.without_duplicates();
+        net.compare(&index.to_string(), &case.with_object(object).payload());
     }
     net.finish(GENERATED / 10);
 }
@@ -248,12 +251,8 @@ fn settings_are_validated_as_before() {
                 .collect()
         };
         let (before, now) = (read(&before), read(&now));
-        assert_eq!(before["valid"], now["valid"], "{text}: {before} {now}");
-        assert_eq!(
-            paths(&before).first(),
-            paths(&now).first(),
-            "{text}: {before} {now}"
-        );
+        assert_eq!(before["valid"], now["valid"], "{before} {now} {text}");
+        assert_eq!(paths(&before), paths(&now), "{before} {now} {text}");
     }
 }
 

@@ -1,100 +1,25 @@
 //! Go template text: where its actions are, which decides how a list of templates is taken apart.
 
 mod check;
+mod lexer;
 
+use check::MistakeKind;
 pub use check::check;
-
-/// What a byte of a template is part of.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Part {
-    /// Text that is copied to the output.
-    Text,
-    /// Inside `{{ }}`, but in none of its string literals and comments.
-    Action,
-    /// A literal or a comment inside `{{ }}`.
-    Literal,
-}
-
-/// Calls `visit` for each character with the part that it belongs to.
-///
-/// Understands what Go's text/template lexer does: quoted, raw and character literals, in which `}}` does
-/// not end the action, and comments, which start right behind the delimiter.
-fn scan(template: &str, mut visit: impl FnMut(usize, char, Part)) {
-    let mut rest = template;
-    let mut take = |rest: &mut &str, length: usize, part: Part| {
-        let start = template.len() - rest.len();
-        let (taken, after) = rest.split_at(length);
-        for (offset, letter) in taken.char_indices() {
-            visit(start + offset, letter, part);
-        }
-        *rest = after;
-    };
-    while !rest.is_empty() {
-        let text = rest.find("{{").unwrap_or(rest.len());
-        take(&mut rest, text, Part::Text);
-        if rest.is_empty() {
-            return;
-        }
-        take(&mut rest, 2, Part::Action);
-        if let Some(length) = comment_length(rest) {
-            take(&mut rest, length, Part::Literal);
-        }
-        while !rest.is_empty() {
-            if rest.starts_with("}}") {
-                take(&mut rest, 2, Part::Action);
-                break;
-            }
-            match literal_length(rest) {
-                Some(length) => take(&mut rest, length, Part::Literal),
-                None => {
-                    let length = rest.chars().next().map_or(0, char::len_utf8);
-                    take(&mut rest, length, Part::Action);
-                }
-            }
-        }
-    }
-}
-
-/// The length of the comment that `inside` of an action starts with, behind a trim mark or not, up to the end
-/// if it has none.
-fn comment_length(inside: &str) -> Option<usize> {
-    let behind_mark = inside
-        .strip_prefix('-')
-        .and_then(|behind| behind.strip_prefix(check::is_space));
-    let text = behind_mark.unwrap_or(inside).strip_prefix("/*")?;
-    let end = text.find("*/").map_or(text.len(), |end| end + 2);
-    Some(inside.len() - text.len() + end)
-}
-
-/// The length of the string or character literal that `rest` starts with, up to the end if it has none.
-fn literal_length(rest: &str) -> Option<usize> {
-    let quote = rest
-        .chars()
-        .next()
-        .filter(|first| "\"'`".contains(*first))?;
-    let mut escaped = false;
-    for (offset, letter) in rest.char_indices().skip(1) {
-        if escaped {
-            escaped = false;
-        } else if letter == '\\' && quote != '`' {
-            escaped = true;
-        } else if letter == quote {
-            return Some(offset + 1);
-        }
-    }
-    Some(rest.len())
-}
+use lexer::{Lexer, Token};
 
 /// Splits at commas outside `{{ }}`, as release 3.0.0 of the reference separated its templates.
 pub fn split_at_commas(templates: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
-    let mut start = 0;
-    scan(templates, |offset, letter, part| {
-        if letter == ',' && part == Part::Text {
-            pieces.push(&templates[start..offset]);
-            start = offset + 1;
+    let (mut start, mut end) = (0, 0);
+    for (token, text) in Lexer::new(templates) {
+        if token == Token::Text {
+            for (comma, _) in text.match_indices(',') {
+                pieces.push(&templates[start..end + comma]);
+                start = end + comma + 1;
+            }
         }
-    });
+        end += text.len();
+    }
     pieces.push(&templates[start..]);
     pieces
 }
@@ -102,20 +27,16 @@ pub fn split_at_commas(templates: &str) -> Vec<&str> {
 /// Turns `\$` into `$` inside `{{ }}` but outside literals: the reference pasted templates into a shell
 /// heredoc, which needed the backslash. Anywhere else in an action a backslash would be no Go template.
 pub fn without_heredoc_escapes(template: &str) -> String {
+    let is_backslash = |token: &Token| *token == Token::Mistake(MistakeKind::Character('\\'));
     let mut output = String::with_capacity(template.len());
-    let mut pending = false;
-    scan(template, |_, letter, part| {
-        if std::mem::take(&mut pending) && !(letter == '$' && part == Part::Action) {
-            output.push('\\');
+    let mut lexer = Lexer::new(template).peekable();
+    while let Some((token, text)) = lexer.next() {
+        let next = lexer.peek();
+        let is_before_variable =
+            next.is_some_and(|(token, text)| *token == Token::Other && text.starts_with('$'));
+        if !(is_backslash(&token) && is_before_variable) {
+            output.push_str(text);
         }
-        if letter == '\\' && part == Part::Action {
-            pending = true;
-        } else {
-            output.push(letter);
-        }
-    });
-    if pending {
-        output.push('\\');
     }
     output
 }
@@ -218,12 +139,7 @@ mod tests {
         let template = default_for_file(r#"a" }}{{ plugin "x\"#);
         assert!(template.starts_with(r#"{{ with secret "a\" }}{{ plugin \"x\\" }}{{ $data"#));
         // All of it is one literal: splitting finds no text between the first action's delimiters.
-        let mut first_text = None;
-        scan(&template, |offset, _, part| {
-            if part == Part::Text && first_text.is_none() {
-                first_text = Some(offset);
-            }
-        });
-        assert_eq!(first_text, template.find("}}={{").map(|action| action + 2));
+        let texts = Lexer::new(&template).filter(|(token, _)| *token == Token::Text);
+        assert_eq!(texts.map(|(_, text)| text).next(), Some("="));
     }
 }

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 use terminal_size::terminal_size;
-use vault_sidecar_injector::{Key, nearest};
+use vault_sidecar_injector::{Key, nearest, reference::Default};
 
 use crate::{
     printable::{self, Printable},
@@ -71,7 +71,7 @@ enum Format {
 }
 
 /// What is asked for, in the order of the reference.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 struct Selection {
     annotations: Vec<Key>,
     settings: Vec<&'static Entry>,
@@ -126,10 +126,10 @@ impl Selection {
             annotations: annotations::find(name).into_iter().collect(),
             settings: settings::all()
                 .iter()
-                .filter(|entry| entry.path == name || settings::is_below(&entry.path, name))
+                .filter(|entry| entry.path() == name || settings::is_below(entry.path(), name))
                 .collect(),
         };
-        match selection == Self::default() {
+        match selection.annotations.is_empty() && selection.settings.is_empty() {
             true => Err(UnknownName::new(name)),
             false => Ok(selection),
         }
@@ -145,7 +145,8 @@ impl Selection {
                 }
             }
             for entry in selection.settings {
-                if !united.settings.contains(&entry) {
+                let mut known = united.settings.iter();
+                if !known.any(|known| known.path() == entry.path()) {
                     united.settings.push(entry);
                 }
             }
@@ -161,13 +162,13 @@ impl Selection {
                 true => key.name().to_owned(),
                 false => annotations::full_name(*key),
             },
-            default: key.default_value().to_owned(),
+            default: key.default().to_string(),
             text: key.documentation(),
         });
-        let settings = self.settings.iter().filter(|entry| !entry.is_section);
+        let settings = self.settings.iter().filter(|entry| !entry.is_section());
         let settings = settings.map(|entry| Row {
-            name: entry.path.clone(),
-            default: shown(&entry.default),
+            name: entry.path().to_owned(),
+            default: shown(entry.default()),
             text: &entry.documentation,
         });
         let mut text = String::new();
@@ -190,27 +191,27 @@ impl Selection {
     fn explain(&self, width: Option<usize>) -> String {
         let mut paragraphs = Vec::new();
         for key in &self.annotations {
-            let default = match key.default_value() {
-                "" => "none",
-                default => default,
+            let default = match key.default() {
+                Default::None => "none".to_owned(),
+                default => default.to_string(),
             };
             paragraphs.push(paragraph(
                 "annotation",
                 &annotations::full_name(*key),
-                Some(default),
+                Some(&default),
                 key.documentation(),
                 width,
             ));
         }
         for entry in &self.settings {
-            let paragraph = match entry.is_section {
-                true if entry.comment.is_empty() => continue,
-                true => paragraph("settings", &entry.path, None, &entry.documentation, width),
+            let paragraph = match entry.is_section() {
+                true if entry.setting.documentation.is_empty() => continue,
+                true => paragraph("settings", entry.path(), None, &entry.documentation, width),
                 false => {
-                    let default = shown(&entry.default);
+                    let default = shown(entry.default());
                     paragraph(
                         "setting",
-                        &entry.path,
+                        entry.path(),
                         Some(&default),
                         &entry.documentation,
                         width,
@@ -226,13 +227,13 @@ impl Selection {
         let annotations = self.annotations.iter().map(|key| Annotation {
             name: key.name(),
             full_name: annotations::full_name(*key),
-            default: Some(key.default_value()).filter(|default| !default.is_empty()),
+            default: (key.default() != Default::None).then(|| key.default().to_string()),
             documentation: key.documentation(),
         });
         let settings = self.settings.iter().map(|entry| Setting {
-            path: &entry.path,
-            is_section: entry.is_section,
-            default: (!entry.is_section).then_some(&entry.default),
+            path: entry.path(),
+            is_section: entry.is_section(),
+            default: (!entry.is_section()).then_some(entry.default()),
             documentation: &entry.documentation,
         });
         let reference = Reference {
@@ -255,7 +256,7 @@ struct Annotation {
     name: &'static str,
     full_name: String,
     /// In words where it depends on something else.
-    default: Option<&'static str>,
+    default: Option<String>,
     documentation: &'static str,
 }
 
@@ -386,7 +387,7 @@ impl UnknownName {
 
 /// The names that are near: of all names that can be asked for, or of the last part of one.
 fn suggestions(name: &str) -> Vec<String> {
-    let paths = || settings::all().iter().map(|entry| entry.path.as_str());
+    let paths = || settings::all().iter().map(|entry| entry.path());
     let known = Key::ALL.iter().map(|key| key.name()).chain(paths());
     if let Some(known) = nearest(name, known) {
         return vec![known.to_owned()];
@@ -400,7 +401,7 @@ fn suggestions(name: &str) -> Vec<String> {
     let known = nearest(last, settings::all().iter().map(Entry::key));
     let of_key = |entry: &&Entry| Some(entry.key()) == known;
     let found = settings::all().iter().filter(of_key);
-    found.map(|entry| entry.path.clone()).collect()
+    found.map(|entry| entry.path().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -414,7 +415,10 @@ mod tests {
             .annotations
             .iter()
             .map(|key| key.name().to_owned());
-        let settings = selection.settings.iter().map(|entry| entry.path.clone());
+        let settings = selection
+            .settings
+            .iter()
+            .map(|entry| entry.path().to_owned());
         annotations.chain(settings).collect()
     }
 
@@ -461,7 +465,7 @@ mod tests {
     fn a_piped_list_has_one_whole_line_for_each() {
         let text = Selection::all().list(None);
         let text = strip_str(&text).to_string();
-        let settings = settings::all().iter().filter(|entry| !entry.is_section);
+        let settings = settings::all().iter().filter(|entry| !entry.is_section());
         assert_eq!(text.lines().count(), Key::ALL.len() + settings.count());
         for key in Key::ALL {
             let line = text
@@ -469,7 +473,7 @@ mod tests {
                 .find(|line| line.split(' ').next() == Some(&annotations::full_name(*key)))
                 .unwrap();
             assert!(line.ends_with(key.documentation()), "{line}");
-            assert!(line.contains(key.default_value()), "{line}");
+            assert!(line.contains(&key.default().to_string()), "{line}");
         }
     }
 

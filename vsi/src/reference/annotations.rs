@@ -21,7 +21,7 @@ pub(crate) fn full_name(key: Key) -> String {
 /// What stands before the slash, by default.
 pub(crate) fn prefix() -> &'static str {
     settings::find("annotations.prefix")
-        .and_then(|entry| entry.default.as_str())
+        .and_then(|entry| entry.default().as_str())
         .unwrap_or_default()
 }
 

@@ -7,15 +7,8 @@ use serde_json::Value;
 use super::settings::{self, Entry};
 use crate::printable;
 
-/// The sections that `null` unsets. To the policy any other that is `null` is one in which nothing is given.
-const OPTIONAL_SECTIONS: [&str; 6] = [
-    "resources",
-    "requests",
-    "limits",
-    "securityContext",
-    "capabilities",
-    "seccompProfile",
-];
+/// The longest line of a comment.
+const WIDTH: usize = 112;
 
 /// All settings with their values. It serializes as an object whose keys are in the order of the documentation.
 pub(crate) struct Effective(Vec<(&'static Entry, Effect)>);
@@ -34,14 +27,12 @@ impl Effective {
 
     fn of_section(section: Option<&str>, given: &Value) -> Self {
         let effect = |entry: &'static Entry| match given.get(entry.key()) {
-            Some(Value::Null) if OPTIONAL_SECTIONS.contains(&entry.key()) => {
-                Effect::Value(Value::Null)
-            }
-            given if entry.is_section => {
+            Some(Value::Null) if entry.can_be_null() => Effect::Value(Value::Null),
+            given if entry.is_section() => {
                 let given = given.unwrap_or(&Value::Null);
-                Effect::Section(Self::of_section(Some(&entry.path), given))
+                Effect::Section(Self::of_section(Some(entry.path()), given))
             }
-            given => Effect::Value(given.unwrap_or(&entry.default).clone()),
+            given => Effect::Value(given.unwrap_or(entry.default()).clone()),
         };
         Self(
             settings::children(section)
@@ -69,8 +60,12 @@ impl Effective {
                 text.push_str(&line);
                 text.push('\n');
             };
-            let comment = entry.comment.iter().filter(|_| is_documented);
-            comment.for_each(|line| push(format!("# {line}")));
+            if is_documented && entry.is_documented() {
+                let width = WIDTH - indentation.len() - "# ".len();
+                for line in textwrap::wrap(&entry.documentation, width) {
+                    push(format!("# {line}"));
+                }
+            }
             let key = entry.key();
             match effect {
                 Effect::Section(section) => {
@@ -90,7 +85,7 @@ impl Effective {
 }
 
 /// A value in one line of YAML: as JSON, which is YAML too, but for strings that need no quotes.
-fn scalar(value: &Value) -> String {
+pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
         other => other.to_string(),
@@ -140,7 +135,7 @@ mod tests {
 
     #[test]
     fn without_anything_given_the_defaults_hold() {
-        let example: Value = yaml_serde::from_str(settings::EXAMPLE).unwrap();
+        let example: Value = serde_json::to_value(Effective::new(&json!({}))).unwrap();
         for given in [json!({}), Value::Null, json!({"vault": {"tls": null}})] {
             assert_eq!(value(&Effective::new(&given)), example);
         }
@@ -154,7 +149,7 @@ mod tests {
             "securityContext": null,
             "secrets": {"sizeLimit": null},
         });
-        let mut expected: Value = yaml_serde::from_str(settings::EXAMPLE).unwrap();
+        let mut expected: Value = serde_json::to_value(Effective::new(&json!({}))).unwrap();
         expected["ignoredNamespaces"] = json!(["ci"]);
         expected["agent"]["resources"]["limits"]["cpu"] = Value::Null;
         expected["agent"]["resources"]["requests"] = Value::Null;
@@ -165,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_in_the_order_of_the_example() {
+    fn keys_are_in_the_order_of_the_table() {
         let given = json!({"jobs": {"autoDetect": false}, "agent": {"image": "vault"}});
         let json = serde_json::to_string_pretty(&Effective::new(&given)).unwrap();
         let keys = json.lines().filter_map(|line| {
@@ -174,24 +169,6 @@ mod tests {
         });
         let expected = settings::all().iter().map(|entry| entry.key().to_owned());
         assert_eq!(keys.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn the_documented_defaults_are_the_example() {
-        let (_, without_header) = settings::EXAMPLE.split_once("\n\n").unwrap();
-        assert_eq!(Effective::new(&json!({})).yaml(true), without_header);
-    }
-
-    #[test]
-    fn the_undocumented_defaults_are_the_example_without_comments() {
-        let lines = settings::EXAMPLE.lines();
-        let without_comments = lines
-            .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
-            .map(|line| format!("{line}\n"));
-        assert_eq!(
-            Effective::new(&json!({})).yaml(false),
-            without_comments.collect::<String>()
-        );
     }
 
     #[test]
@@ -281,9 +258,9 @@ mod tests {
             "login/approle-init-container-writes",
         ]
         .map(Case::named);
-        for section in settings::all().iter().filter(|entry| entry.is_section) {
+        for section in settings::all().iter().filter(|entry| entry.is_section()) {
             let nested = |inner: Value, key: &str| json!({key: inner});
-            let given = section.path.rsplit('.').fold(Value::Null, nested);
+            let given = section.path().rsplit('.').fold(Value::Null, nested);
             assert!(NATIVE.validate_settings(&given).unwrap().valid, "{given}");
             let shown = value(&Effective::new(&given));
             for case in &cases {

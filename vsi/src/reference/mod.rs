@@ -2,7 +2,7 @@
 //! and show them.
 
 pub(crate) mod annotations;
-pub(crate) mod effective;
 #[cfg(test)]
-mod questions;
+mod documents;
+pub(crate) mod effective;
 pub(crate) mod settings;
