@@ -617,7 +617,7 @@ impl Settings {
         }
         let text = str::from_utf8(text).ok();
         let Some(value) = text.and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
-            return whole("not valid JSON".to_owned());
+            return whole("not valid JSON, or nested too deeply".to_owned());
         };
         let invalid = RefCell::default();
         Reader::read(String::new(), &value, &mut settings, &invalid);
@@ -724,7 +724,7 @@ mod tests {
         for (text, expected) in [
             ("[]", "expected an object, found a list"),
             ("5", "expected an object, found a number"),
-            ("{", "not valid JSON"),
+            ("{", "not valid JSON, or nested too deeply"),
         ] {
             let problems = Settings::parse(text.as_bytes()).unwrap_err();
             assert_eq!(problems.to_string(), expected);

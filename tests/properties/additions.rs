@@ -125,7 +125,7 @@ pub fn taken_away(injected: &Tree, submitted: &Tree, status: &str) -> Result<(),
     } else if own.get("shareProcessNamespace").is_some_and(Tree::is_null) {
         *spec.entry("shareProcessNamespace") = Tree::null();
     }
-    match pod == *submitted {
+    match pod.sorted() == submitted.sorted() {
         true => Ok(()),
         false => Err(format!(
             "left of the injected pod: {pod}\nsubmitted: {submitted}"

@@ -1,13 +1,13 @@
 //! The lexer of Go's templates (`text/template/parse`): where actions are, and what is in them.
 
-use super::check::MistakeKind;
+use super::mistake::MistakeKind;
 
 /// What a piece of a template is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Token {
     /// Text that is copied to the output.
     Text,
-    /// `{{`, with a trim mark and the space behind that.
+    /// `{{`, with a trim mark.
     Open,
     /// `}}`, with its trim mark.
     Close,
@@ -36,7 +36,9 @@ pub struct Lexer<'t> {
 enum Place {
     Text,
     /// Right behind `{{`.
-    ActionBegin,
+    Begin,
+    /// Right behind `{{-`, with space to come.
+    TrimmedBegin,
     Action,
     /// Behind a comment.
     CommentEnd,
@@ -60,18 +62,23 @@ impl<'t> Lexer<'t> {
             if !rest.starts_with("{{") {
                 return (Token::Text, rest.find("{{").unwrap_or(rest.len()));
             }
-            self.place = Place::ActionBegin;
-            let is_trimmed = rest[2..]
-                .strip_prefix('-')
-                .is_some_and(|it| it.starts_with(is_space));
-            return (Token::Open, if is_trimmed { 4 } else { 2 });
+            let trimmed = rest[2..].strip_prefix('-');
+            if trimmed.is_some_and(|inside| inside.starts_with(is_space)) {
+                self.place = Place::TrimmedBegin;
+                return (Token::Open, 3);
+            }
+            self.place = Place::Begin;
+            return (Token::Open, 2);
         }
         let place = std::mem::replace(&mut self.place, Place::Action);
-        if place == Place::ActionBegin
-            && let Some((token, length)) = comment(rest)
-        {
+        let comment = match place {
+            Place::Begin => comment(rest, rest),
+            Place::TrimmedBegin => comment(rest, &rest[1..]),
+            _ => None,
+        };
+        if let Some(comment) = comment {
             self.place = Place::CommentEnd;
-            return (token, length);
+            return comment;
         }
         if let Some(length) = right_delimiter(rest) {
             self.place = Place::Text;
@@ -134,9 +141,9 @@ impl<'t> Iterator for Lexer<'t> {
     }
 }
 
-/// The comment that an action begins with, up to the end if it has none.
-fn comment(inside: &str) -> Option<(Token, usize)> {
-    let text = inside.strip_prefix("/*")?;
+/// The comment that `inside` of an action begins with, which is at the beginning of `text`, up to the end if it has none.
+fn comment(inside: &str, text: &str) -> Option<(Token, usize)> {
+    let text = text.strip_prefix("/*")?;
     Some(match text.find("*/") {
         Some(end) => (Token::Comment, inside.len() - text.len() + end + 2),
         None => {

@@ -2,10 +2,11 @@
 
 mod check;
 mod lexer;
+mod mistake;
 
-use check::MistakeKind;
 pub use check::check;
 use lexer::{Lexer, Token};
+use mistake::MistakeKind;
 
 /// Splits at commas outside `{{ }}`, as release 3.0.0 of the reference separated its templates.
 pub fn split_at_commas(templates: &str) -> Vec<&str> {
