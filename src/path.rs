@@ -20,7 +20,8 @@ pub fn below(path: &str, directory: &str) -> Option<String> {
     (is_below && !rest.is_empty()).then(|| rest.join("/"))
 }
 
-fn segments(path: &str) -> impl Iterator<Item = &str> {
+/// The names in a path, of which `.` and `..` are resolved.
+pub fn segments(path: &str) -> impl Iterator<Item = &str> {
     let mut segments = Vec::new();
     for segment in path.split('/') {
         match segment {

@@ -4,7 +4,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::path::same_path;
-use crate::raw::{Members, Text, null_as_default, objects};
+use crate::raw::{Members, Text, is_null, null_as_default, objects};
 
 /// A pod's spec, or that of the pod template of a workload.
 #[derive(Debug, Deserialize)]
@@ -57,11 +57,26 @@ struct SecurityContext {
 
 /// Whether the kubelet starts a container again that has ended; `Always` where the pod does not say.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+// What serde derives for an enum takes an object, too.
+#[serde(try_from = "String")]
 pub enum RestartPolicy {
     #[default]
     Always,
     OnFailure,
     Never,
+}
+
+impl TryFrom<String> for RestartPolicy {
+    type Error = &'static str;
+
+    fn try_from(policy: String) -> Result<Self, Self::Error> {
+        match policy.as_str() {
+            "Always" => Ok(RestartPolicy::Always),
+            "OnFailure" => Ok(RestartPolicy::OnFailure),
+            "Never" => Ok(RestartPolicy::Never),
+            _ => Err("expected Always, OnFailure or Never"),
+        }
+    }
 }
 
 /// Which of the pod's lists a container is in.
@@ -232,7 +247,7 @@ pub struct Files<'a> {
 #[serde(remote = "Self", rename_all = "camelCase")]
 struct File<'a> {
     #[serde(borrow)]
-    path: Option<Text<'a>>,
+    path: Text<'a>,
     #[serde(borrow)]
     resource_field_ref: Option<Selector<'a>>,
 }
@@ -377,8 +392,8 @@ fn kind_of<'m, 'a>(members: &'m Members<'a>, expected: &'m str) -> Option<(&'m s
     if let Some(value) = members.get(expected) {
         return Some((expected, value));
     }
-    let mut kinds = members.iter().filter(|(name, _)| &***name != "name");
-    kinds.find_map(|(name, _)| Some((&**name, members.get(name)?)))
+    let mut kinds = members.iter().map(|(name, value)| (&**name, value));
+    kinds.find(|(name, value)| *name != "name" && !is_null(value))
 }
 
 impl<'a> TryFrom<Members<'a>> for Volume<'a> {
@@ -446,8 +461,8 @@ impl<'a> TryFrom<Members<'a>> for ProjectedSource<'a> {
             Some(Projection::Other(serde_json::from_str(other.get())?))
         } else {
             // Of a newer kind, which may have any file.
-            let mut kinds = source.iter().filter_map(|(name, _)| source.get(name));
-            kinds.next().map(|_| Projection::Other(Files::default()))
+            let is_given = source.iter().any(|(_, value)| !is_null(value));
+            is_given.then(|| Projection::Other(Files::default()))
         };
         Ok(ProjectedSource {
             projection,
@@ -467,9 +482,9 @@ impl Projection<'_> {
 
 impl<'a> Files<'a> {
     fn may_have(&self, path: &str) -> bool {
-        let mut paths = self.items.iter().filter_map(|file| file.path.as_ref());
+        let mut files = self.items.iter();
         // Without a choice, its keys cannot be seen from here, and nobody but the kubelet writes them.
-        self.items.is_empty() || paths.any(|known| same_path(known, path))
+        self.items.is_empty() || files.any(|file| same_path(&file.path, path))
     }
 
     /// The containers whose resources are in a file.

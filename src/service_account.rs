@@ -1,11 +1,13 @@
 //! The service account's token: where a pod has it, and what keeps it from containers that do not need it.
 
+use std::cmp::Reverse;
+
 use k8s_openapi::api::core::v1::{ServiceAccountTokenProjection, VolumeMount, VolumeProjection};
 
 use crate::annotations::Key;
 use crate::kubernetes::{Volume, Volumes, read_only};
 use crate::names;
-use crate::path::below;
+use crate::path::{below, segments};
 use crate::pod;
 use crate::subject::Subject;
 
@@ -28,14 +30,16 @@ impl<'s, 'a> Found<'s, 'a> {
     /// Finds the file at `path` of the application's containers. A `subPathExpr` is made of the variables of its own
     /// container, which ours do not have.
     pub fn find(path: &str, subject: &'s Subject<'a>) -> Option<Self> {
+        let wanted: Vec<_> = segments(path).collect();
         let mounts = subject
             .applications()
             .flat_map(|(_, container)| &container.volume_mounts)
             .filter(|mount| mount.sub_path_expr.is_none());
-        let (mount, rest) = mounts
-            .filter_map(|mount| Some((mount, below(path, &mount.mount_path)?)))
-            // The innermost one is what a container sees.
-            .min_by_key(|(_, rest)| rest.len())?;
+        let (mount, depth) = mounts
+            .filter_map(|mount| Some((mount, depth_above(&wanted, &mount.mount_path)?)))
+            // The innermost one is what a container sees, and of two the first.
+            .min_by_key(|(_, depth)| Reverse(*depth))?;
+        let rest = wanted[depth..].join("/");
         Some(Found {
             volume: subject.pod.volume(&mount.name)?,
             path: match mount.sub_path.as_deref() {
@@ -61,6 +65,18 @@ impl<'s, 'a> Found<'s, 'a> {
         let restrictions = &subject.settings.restrictions;
         !restrictions.is_locked(Key::SaToken) || self.volume.source.own_token(&self.path).is_some()
     }
+}
+
+/// How many segments a directory has in which a file with the segments `wanted` is.
+fn depth_above(wanted: &[&str], directory: &str) -> Option<usize> {
+    let mut depth = 0;
+    for segment in segments(directory) {
+        if wanted.get(depth) != Some(&segment) {
+            return None;
+        }
+        depth += 1;
+    }
+    (depth < wanted.len()).then_some(depth)
 }
 
 /// A token of the pod's service account, in a projected volume of the policy's.

@@ -220,7 +220,7 @@ fn allow_by<'p>(
     }
     // A longer one is not a name, and may be anything.
     let value = match value.len() <= LONGEST_NAME {
-        true => format!("\"{value}\""),
+        true => format!("{value:?}"),
         false => "the value".to_owned(),
     };
     let allowed = match listed(patterns.map(Pattern::as_str)) {
