@@ -40,13 +40,14 @@ const SIZES: [usize; 3] = [60_000, 120_000, 240_000];
 const FULL: usize = 3_100_000;
 
 /// What is said where a limit is passed. Below it, such a case is injected.
-const LIMITS: [&str; 6] = [
-    "bytes, and at most",
+const LIMITS: [&str; 7] = [
+    "expected at most",
+    "nested too deeply",
     "bytes would be added to the pod",
     "the configuration in",
     "too much to compare",
     "no admission request that can be read",
-    "and at most 256 are possible",
+    "not what the Kubernetes API has there",
 ];
 
 /// What the API server takes: the largest size, with what stands around what is filled.

@@ -49,7 +49,7 @@ fn a_finding_is_a_line_with_its_place() {
         .assert()
         .code(1)
         .stdout(
-            "app.yaml:15: error: document 2, Deployment/orders, sidecar.vault.talend.org/mode: \"sideways\" is not allowed; allowed: secrets, proxy, job\n\
+            "app.yaml:15: error: document 2, Deployment/orders, sidecar.vault.talend.org/mode: item 1: \"sideways\" is not valid; expected one of secrets, proxy, job\n\
              app.yaml:29: warning: document 3, Pod/shop, sidecar.vault.talend.org/secret-path: unknown and ignored; did you mean secrets-path?\n",
         )
         .stderr("vsi: 1 of 2 pods and workloads injected, 1 refused\n");
