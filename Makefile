@@ -79,7 +79,6 @@ schemas: $(SCHEMAS)/installed vsi ## Hold injected pods and samples against the 
 
 .PHONY: golden
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
-	UPDATE_GOLDEN=1 cargo test --quiet --lib the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --package vsi --bin vsi the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --test published artifact_hub
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden

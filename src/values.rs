@@ -42,6 +42,7 @@ macro_rules! checked_string {
                 check(text)
             }
 
+            #[allow(dead_code, reason = "not every type is taken apart further")]
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -78,6 +78,10 @@ impl Metadata<'_> {
         let owners = self.owner_references.map(RawValue::get).unwrap_or("[]");
         let owners: Vec<&RawValue> = serde_json::from_str(owners).unwrap_or_default();
         owners.into_iter().any(|owner| {
+            // An error would cost more than to look: there may be very many owners.
+            if !owner.get().starts_with('{') {
+                return false;
+            }
             let Ok(owner) = serde_json::from_str::<Members<'_>>(owner.get()) else {
                 return false;
             };

@@ -5,6 +5,7 @@ mod table;
 mod value;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::raw::{Members, Text};
 use crate::rejection::{Place, Rejection, Warnings};
@@ -18,8 +19,10 @@ pub use value::{Commas, Lines, is_true};
 pub struct Annotations<'a> {
     prefix: &'a str,
     values: [Option<Text<'a>>; Key::ALL.len()],
-    /// Those that do not exist.
-    unknown: Vec<String>,
+    /// How many there are that do not exist.
+    unknown: usize,
+    /// The first of their names that can be ones of annotations.
+    named: BTreeSet<String>,
 }
 
 /// The most bytes of an annotation's name behind the slash that Kubernetes takes.
@@ -36,7 +39,8 @@ impl<'a> Annotations<'a> {
         let mut annotations = Annotations {
             prefix,
             values: [const { None }; Key::ALL.len()],
-            unknown: Vec::new(),
+            unknown: 0,
+            named: BTreeSet::new(),
         };
         let inject = annotations.name(Key::Inject);
         if !members.iter().any(|(name, _)| **name == *inject) {
@@ -58,10 +62,20 @@ impl<'a> Annotations<'a> {
                     return reject(format!("{} bytes; expected at most {LONGEST}", text.len()));
                 }
                 Some(key) => annotations.values[*key as usize] = Some(text),
-                None => annotations.unknown.push(short.to_owned()),
+                None => annotations.add_unknown(short),
             }
         }
         Ok(Some(annotations))
+    }
+
+    fn add_unknown(&mut self, name: &str) {
+        self.unknown += 1;
+        if name.len() <= LONGEST_NAME {
+            self.named.insert(name.to_owned());
+        }
+        if self.named.len() > MOST_NAMES {
+            self.named.pop_last();
+        }
     }
 
     /// The value of `key` as submitted.
@@ -83,10 +97,7 @@ impl<'a> Annotations<'a> {
     /// are.
     pub fn warn_of_unknown(&self, warnings: &Warnings) {
         let prefix = self.prefix;
-        let possible = self.unknown.iter().map(String::as_str);
-        let possible = words::set(possible.filter(|name| name.len() <= LONGEST_NAME));
-        let named: Vec<_> = possible.into_iter().take(MOST_NAMES).collect();
-        for name in &named {
+        for name in &self.named {
             let hint = words::nearest(name, Key::ALL.iter().map(|key| key.name()));
             warnings.add(match hint {
                 Some(known) => format!(
@@ -95,7 +106,7 @@ impl<'a> Annotations<'a> {
                 None => format!("annotation {prefix}/{name}: unknown and ignored"),
             });
         }
-        let more = self.unknown.len() - named.len();
+        let more = self.unknown - self.named.len();
         if more > 0 {
             warnings.add(format!(
                 "{more} more annotations under {prefix} are unknown and ignored"

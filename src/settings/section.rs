@@ -21,6 +21,7 @@ pub struct Field {
     pub group: Option<&'static str>,
     /// What it means; empty where the section around it, or the same key further up, says it.
     pub documentation: &'static str,
+    /// What it can be.
     pub shape: Shape,
 }
 

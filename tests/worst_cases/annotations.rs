@@ -36,7 +36,7 @@ fn long(cases: &mut Vec<Case>) {
     }
     for key in [Key::SecretsPath, Key::Notify, Key::InjectContainers] {
         let expected = match key {
-            Key::InjectContainers => Rejected("is no container of the application"),
+            Key::InjectContainers => Rejected("is not a container of the application"),
             _ => Rejected("the configuration in"),
         };
         for (letters, letter) in [
@@ -98,11 +98,15 @@ fn long(cases: &mut Vec<Case>) {
             },
         ));
     }
-    cases.push(case("proxy-port: noughts", Injected, |bytes| {
-        let value = format!("{}8200", repeated(bytes, "0"));
-        let pod = Pod::asking().annotated("proxy-port", value);
-        pod.annotated("mode", "proxy").payload()
-    }));
+    cases.push(case(
+        "proxy-port: noughts",
+        Rejected("expected at most"),
+        |bytes| {
+            let value = format!("{}8200", repeated(bytes, "0"));
+            let pod = Pod::asking().annotated("proxy-port", value);
+            pod.annotated("mode", "proxy").payload()
+        },
+    ));
     cases.push(case(
         "a long label in place of secrets-path",
         Rejected("the configuration in"),
@@ -131,19 +135,19 @@ fn of_long_word(key: Key) -> Expected {
     match key {
         // A pod that does not ask in a way that is understood is left alone.
         Key::Inject | Key::Status => Accepted,
-        Key::Mode
-        | Key::Workload
+        Key::Mode => Rejected("not valid; expected one of"),
+        Key::SecretsHook | Key::ShareProcessNamespace => Rejected("not a boolean"),
+        Key::SecretsDestination => Rejected("is too long"),
+        Key::SecretsPath | Key::Notify => Rejected("the configuration in"),
+        Key::InjectContainers | Key::JobContainers => Rejected("is not a container of the"),
+        Key::Workload
         | Key::Auth
         | Key::SecretsType
         | Key::SecretsInjectionMethod
         | Key::Sidecars
-        | Key::TemplateEngine => Rejected("the value is not allowed; allowed: "),
-        Key::SecretsHook | Key::ShareProcessNamespace => Rejected("is no boolean"),
-        Key::ProxyPort => Rejected("must be a port"),
-        Key::SecretsDestination => Rejected("is too long"),
-        Key::SecretsPath | Key::Notify => Rejected("the configuration in"),
-        Key::InjectContainers | Key::JobContainers => Rejected("is no container of the"),
-        Key::Role
+        | Key::TemplateEngine
+        | Key::ProxyPort
+        | Key::Role
         | Key::SaToken
         | Key::VaultImage
         | Key::SecretsTemplate
@@ -157,7 +161,7 @@ fn of_long_word(key: Key) -> Expected {
         | Key::ConsulTemplateRequestsCpu
         | Key::ConsulTemplateRequestsMemory
         | Key::ConsulTemplateLimitsCpu
-        | Key::ConsulTemplateLimitsMemory => Rejected("bytes, and at most"),
+        | Key::ConsulTemplateLimitsMemory => Rejected("expected at most"),
     }
 }
 
@@ -165,18 +169,22 @@ fn of_long_word(key: Key) -> Expected {
 fn lists(cases: &mut Vec<Case>) {
     for (key, item, expected) in [
         ("mode", "proxy", Injected),
-        ("mode", "x", Rejected("is not allowed; allowed: ")),
+        ("mode", "x", Rejected("is not valid; expected one of")),
         ("secrets-path", "x", Rejected("each needs its counterpart")),
         (
             "secrets-destination",
             "x",
-            Rejected("items, and at most 256"),
+            Rejected("items; expected at most 256"),
         ),
         ("notify", "x", Rejected("at most one command for each")),
         ("inject-containers", "a", Injected),
         ("job-containers", "a", Injected),
-        ("inject-containers", "x", Rejected("is no container of the")),
-        ("job-containers", "x", Rejected("is no container of the")),
+        (
+            "inject-containers",
+            "x",
+            Rejected("is not a container of the"),
+        ),
+        ("job-containers", "x", Rejected("is not a container of the")),
     ] {
         cases.push(case(
             format!("{key}: {item} over and over"),
@@ -204,7 +212,8 @@ fn lists(cases: &mut Vec<Case>) {
     ] {
         let expected = match key {
             "notify" => Rejected("at most one command for each"),
-            _ => Rejected("of the list is empty"),
+            "mode" => Rejected("is not valid; expected one of"),
+            _ => Rejected("is empty"),
         };
         cases.push(case(format!("{key}: commas"), expected, move |bytes| {
             let mut pod = Pod::asking();
@@ -366,7 +375,7 @@ fn repeated_keys(cases: &mut Vec<Case>) {
     }
     cases.push(case(
         "all annotations over and over",
-        Rejected("is not allowed; allowed: "),
+        Rejected("is not valid; expected one of"),
         |bytes| {
             let own = |number: usize| {
                 let key = Key::ALL[Key::ALL.len() - 1 - number % Key::ALL.len()];

@@ -98,7 +98,7 @@ pub fn cases() -> Vec<Case> {
             ));
             cases.push(case(
                 format!("one template: {}", kind.name),
-                Rejected("bytes, and at most"),
+                Rejected("expected at most"),
                 move |bytes| {
                     let template = kind.template(bytes + kind.parts[1].len());
                     let pod = Pod::asking().annotated("secrets-template", template);
@@ -150,7 +150,7 @@ fn separators(cases: &mut Vec<Case>) {
     }
     cases.push(case(
         "256 templates of spaces",
-        Rejected("of the list is empty"),
+        Rejected("is empty"),
         |bytes| {
             let destinations: Vec<_> = (0..256).map(name).collect();
             let space = " ".repeat(bytes / 256);

@@ -106,7 +106,8 @@ fn a_name_with_line_breaks_and_escape_sequences_is_one_line() {
     let files = ["app.yaml".as_ref()];
     let name = r"Pod/p\n::stop-commands::x\n\u{1b}[2J\u{1b}]0;t\u{7}";
     let annotation = "sidecar.vault.talend.org/role";
-    let message = "missing, and so is label com.talend.application, which gives its default; set one of them";
+    let message =
+        "missing, and so is label com.talend.application, which gives its default; set one of them";
 
     let text = format!("app.yaml:6: error: document 1, {name}, {annotation}: {message}\n");
     assert_eq!(shown(check(&directory, "text", &files))[0], text);
