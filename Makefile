@@ -141,7 +141,8 @@ lint: wasm-target ## Check format, clippy and the shell scripts
 	cargo fmt --all --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo clippy --package pod-runner --test scenarios --locked -- --deny warnings
-	shellcheck --shell=sh --external-sources --check-sourced --source-path=SCRIPTDIR src/sidecars/*.sh src/sidecars/*/*.sh src/inject/*.sh
+	shellcheck --shell=sh --external-sources --check-sourced --source-path=SCRIPTDIR \
+		$(shell find src -name '*.sh' -not -path '*/parts/*')
 	shellcheck .ci/*
 	shellcheck --external-sources e2e.bats e2e/cli/helpers.bash
 	cargo fmt --check --manifest-path e2e/registry/Cargo.toml

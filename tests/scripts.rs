@@ -3,6 +3,7 @@
 //! programs it calls.
 
 /// Its tests run here, for cargo runs no tests of a build script.
+#[allow(dead_code, reason = "what looks for files is for the build script")]
 #[path = "../build/script.rs"]
 mod build_script;
 #[path = "scripts/container.rs"]

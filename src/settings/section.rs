@@ -339,6 +339,7 @@ macro_rules! table {
         $($(#[doc = $doc:literal])* $kind:ident $field:ident $key:literal: $type:ty, $label:literal $(in $group:literal)?;)+
     } $(check $check:path)?) => {
         impl Section for $name {
+            #[allow(clippy::vec_init_then_push, reason = "a flat section adds several")]
             fn fields() -> Vec<Field> {
                 let mut fields = Vec::new();
                 $(field_of!($kind fields, Field {
