@@ -46,12 +46,14 @@ impl<'a> Members<'a> {
         serde_json::from_str(self.get(name).map_or("null", RawValue::get))
     }
 
+    /// All members as they were submitted, those that are null or stand twice as well.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Text<'a>, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (name, *value))
     }
 }
 
 impl<'de: 'a, 'a> FromMap<'de> for Members<'a> {
+    /// Reads its members.
     fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut members = Vec::new();
         while let Some(member) = map.next_entry()? {
@@ -115,6 +117,7 @@ macro_rules! objects {
 }
 pub(crate) use objects;
 
+/// Whether a value is JSON's null.
 pub fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }

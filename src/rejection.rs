@@ -35,10 +35,12 @@ pub enum Place {
 }
 
 impl Place {
+    /// The field at this path.
     pub fn field(path: impl Into<Cow<'static, str>>) -> Self {
         Place::Field(path.into())
     }
 
+    /// Rejects the object for what is wrong here: `what is wrong; what is expected`.
     pub fn rejected(self, problem: impl Into<Cow<'static, str>>) -> Rejection {
         Rejection {
             place: self,
@@ -64,10 +66,12 @@ pub fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, path: &str) -> Result<T,
 pub struct Warnings(RefCell<Vec<String>>);
 
 impl Warnings {
+    /// Adds one, in the form `where: what is wrong`.
     pub fn add(&self, warning: impl Into<String>) {
         self.0.borrow_mut().push(warning.into());
     }
 
+    /// All of them in the order in which they were found.
     pub fn into_vec(self) -> Vec<String> {
         self.0.into_inner()
     }

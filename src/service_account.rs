@@ -23,7 +23,7 @@ pub struct Found<'s, 'a> {
     /// Its path in the volume.
     pub path: String,
     /// Whether the volume as a whole is mounted where Kubernetes mounts tokens.
-    pub is_at_default: bool,
+    is_at_default: bool,
 }
 
 impl<'s, 'a> Found<'s, 'a> {
@@ -50,6 +50,7 @@ impl<'s, 'a> Found<'s, 'a> {
         })
     }
 
+    /// Whether Kubernetes writes the file, and the application cannot.
     pub fn can_be_token(&self) -> bool {
         self.volume.source.can_hold_token(&self.path)
     }

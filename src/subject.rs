@@ -9,6 +9,7 @@ use crate::settings::Settings;
 use crate::values::LabelKey;
 use crate::words::set;
 
+/// The pod that is evaluated, with all that it is judged by.
 pub struct Subject<'a> {
     /// Those of the policy.
     pub annotations: Annotations<'a>,

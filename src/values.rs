@@ -380,16 +380,15 @@ fn power_of_ten(exponent: i32) -> f64 {
 pub struct Seconds(u32);
 
 impl Seconds {
+    /// A day.
+    pub const MOST: i64 = 86_400;
+
     /// As Vault Agent and Consul Template read durations.
     pub fn as_duration(self) -> String {
         format!("{}s", self.0)
     }
-}
 
-impl Seconds {
-    /// A day.
-    pub const MOST: i64 = 86_400;
-
+    /// `None` where there are fewer than one or more than [`MOST`](Self::MOST).
     pub fn new(seconds: i64) -> Option<Self> {
         let seconds = u32::try_from(seconds).ok()?;
         (1..=Self::MOST as u32)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// A name of Kubernetes' has no more letters; what is longer is not worth the comparison.
-const LONGEST_NAME: usize = 63;
+pub const LONGEST_NAME: usize = 63;
 
 /// The known name that `name` was most likely meant to be, if one is near enough.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {

@@ -5,11 +5,10 @@ mod table;
 mod value;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use crate::raw::{Members, Text};
 use crate::rejection::{Place, Rejection, Warnings};
-use crate::words::{self, MOST_NAMES};
+use crate::words::{self, LONGEST_NAME, MOST_NAMES};
 
 pub use table::{Default, Key, Need};
 pub use value::{Commas, Lines, is_true};
@@ -22,11 +21,8 @@ pub struct Annotations<'a> {
     /// How many there are that do not exist.
     unknown: usize,
     /// The first of their names that can be ones of annotations.
-    named: BTreeSet<String>,
+    named: Vec<String>,
 }
-
-/// The most bytes of an annotation's name behind the slash that Kubernetes takes.
-const LONGEST_NAME: usize = 63;
 
 /// The most bytes of one of the policy's annotations: what it becomes has to fit an environment variable.
 const LONGEST: usize = 128_000;
@@ -40,7 +36,7 @@ impl<'a> Annotations<'a> {
             prefix,
             values: [const { None }; Key::ALL.len()],
             unknown: 0,
-            named: BTreeSet::new(),
+            named: Vec::new(),
         };
         let inject = annotations.name(Key::Inject);
         if !members.iter().any(|(name, _)| **name == *inject) {
@@ -70,11 +66,15 @@ impl<'a> Annotations<'a> {
 
     fn add_unknown(&mut self, name: &str) {
         self.unknown += 1;
-        if name.len() <= LONGEST_NAME {
-            self.named.insert(name.to_owned());
+        if name.len() > LONGEST_NAME {
+            return;
         }
-        if self.named.len() > MOST_NAMES {
-            self.named.pop_last();
+        let place = self.named.binary_search_by(|named| (**named).cmp(name));
+        if let Err(index) = place
+            && index < MOST_NAMES
+        {
+            self.named.truncate(MOST_NAMES - 1);
+            self.named.insert(index, name.to_owned());
         }
     }
 

@@ -13,6 +13,7 @@ use crate::service_account::{self, Found, TOKEN};
 use crate::subject::Subject;
 use crate::values::FilePath;
 
+/// The role to log in with, and the token.
 #[derive(Debug)]
 pub struct Login {
     role: String,
@@ -29,6 +30,7 @@ pub struct Config<'a> {
 }
 
 impl Login {
+    /// Reads role and token from the annotations; by default the role is the application label's.
     pub fn read(subject: &Subject<'_>) -> Result<Self, Rejection> {
         Ok(Login {
             role: role(subject)?,

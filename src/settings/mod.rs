@@ -283,7 +283,7 @@ table! {
 section! {
     /// Pods of jobs.
     Jobs {
-        /// Whether a pod that a Job has made is in mode job by itself.
+        /// Whether a pod that a Job has made is in mode job automatically.
         value auto_detect "autoDetect": bool = true, "Detect jobs";
         /// Containers that get no secrets, and whose end no job waits for: the proxies of service meshes.
         value ignored_containers "ignoredContainers": Vec<DnsLabel> = known(&[

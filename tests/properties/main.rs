@@ -487,7 +487,7 @@ fn every_dollar_of_ours_is_doubled_where_kubernetes_expands_and_nowhere_else() {
 /// The most bytes of `NAME=value`, with the null byte that ends it, in Linux' `MAX_ARG_STRLEN`.
 const LONGEST_STRING: usize = 131_072;
 
-/// The bytes of text that the policy adds to a pod at the most, as src/patch.rs has it.
+/// The bytes of text that the policy adds to a pod at the most, as src/inject/mod.rs has it.
 const MOST_ADDED: usize = 512 * 1024;
 
 #[test]
