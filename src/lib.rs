@@ -236,7 +236,7 @@ fn settings_for(payload: &Payload<'_>) -> Result<Option<Settings>, Rejection> {
     let settings = payload.settings.map_or("", RawValue::get);
     let settings = Settings::parse(settings.as_bytes()).map_err(|invalid| {
         Place::field("settings").rejected(format!(
-            "the settings of the policy are not valid: {invalid}"
+            "not valid; the administrator has to correct {invalid}"
         ))
     })?;
     let mut ignored = settings.ignored_namespaces.iter();

@@ -22,6 +22,9 @@ const MOST_FILES: usize = 256;
 /// The most bytes of a destination. With the directory in front, Linux takes 4,096.
 const LONGEST_DESTINATION: usize = 1024;
 
+/// The most bytes of a name in a directory: Linux' `NAME_MAX`.
+const LONGEST_FILE_NAME: usize = 255;
+
 /// The most bytes of a template.
 const LONGEST_TEMPLATE: usize = 96 * 1024;
 
@@ -99,15 +102,20 @@ fn destinations(subject: &Subject<'_>, login: &Login) -> Result<Vec<String>, Rej
         let mut directories = path.match_indices('/').map(|(end, _)| &path[..end]);
         directories.any(|directory| all.contains(directory))
     };
+    let too_long = format!(
+        "is too long; expected at most {LONGEST_DESTINATION} bytes, and {LONGEST_FILE_NAME} between slashes"
+    );
     let mut before = BTreeSet::new();
     for (index, destination) in destinations.iter().copied().enumerate() {
         let first = destination.split('/').next().unwrap_or_default();
-        let problem = if !is_relative_path(destination) {
+        let problem: &str = if !is_relative_path(destination) {
             "must be relative to the secrets directory, without empty, . or .. segments"
         } else if destination.len() > LONGEST_DESTINATION
-            || destination.split('/').any(|name| name.len() > 255)
+            || destination
+                .split('/')
+                .any(|name| name.len() > LONGEST_FILE_NAME)
         {
-            "is too long; expected at most 1024 bytes, and 255 between slashes"
+            &too_long
         } else if !before.insert(destination) {
             "is in the list already"
         } else if is_below_another(destination) {
@@ -177,7 +185,7 @@ fn allow_paths(
     Ok(())
 }
 
-/// The pod's own templates: separated by lines `---`, or as the reference's releases did it, where only
+/// The pod's own templates: separated by lines `---`, or as the releases of Vault Sidecar Injector did it, where only
 /// that gives one template per destination.
 fn read_templates(
     subject: &Subject<'_>,
@@ -260,7 +268,7 @@ fn check_templates(subject: &Subject<'_>, templates: &[String]) -> Result<(), Re
             Ok(()) => {}
             Err(_) if is_too_much.get() => {
                 return reject(format!(
-                    "too much to compare with the patterns of the setting {RULE}; ask for fewer or shorter values"
+                    "too much to compare with the patterns of the setting {RULE}; call fewer functions"
                 ));
             }
             Err(mistake) => {

@@ -96,7 +96,7 @@ impl Restrictions {
             let locked = locked.name();
             let same = match used.name() == locked {
                 true => String::new(),
-                false => format!(", which names {locked} and so what has the same effect"),
+                false => format!(", which has {locked}, and this annotation has the same effect"),
             };
             return Err(annotations.rejected(
                 used,

@@ -241,7 +241,12 @@ impl Setting for Seconds {
 
     fn from_json(value: &Value) -> Result<Self, String> {
         let seconds = value.as_i64().and_then(Seconds::new);
-        seconds.ok_or_else(|| expected("a whole number of seconds, 1 to 86400", value))
+        seconds.ok_or_else(|| {
+            expected(
+                &format!("a whole number of seconds, 1 to {}", Seconds::MOST),
+                value,
+            )
+        })
     }
 
     fn to_json(&self) -> Value {

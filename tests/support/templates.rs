@@ -421,7 +421,7 @@ pub const INVALID: &[(&str, usize, &str)] = &[
     (
         "{{ if .a }}{{ end }}\n{{ end }}",
         2,
-        "{{ end }} belongs behind if, with, range, define or block",
+        "{{ end }} belongs after if, with, range, define or block",
     ),
     (
         "{{ else }}",
@@ -467,27 +467,27 @@ pub const INVALID: &[(&str, usize, &str)] = &[
     (
         "{{ if .a }}{{ end .a }}",
         1,
-        "nothing can follow end in its action, but if or with an else in a block of the same kind",
+        "nothing can follow end in its action, except if or with after else, in a block of the same kind",
     ),
     (
         "{{ range .a }}{{ break 2 }}{{ end }}",
         1,
-        "nothing can follow break in its action, but if or with an else in a block of the same kind",
+        "nothing can follow break in its action, except if or with after else, in a block of the same kind",
     ),
     (
         "{{ if .a }}\n{{ else .b }}{{ end }}",
         2,
-        "nothing can follow else in its action, but if or with an else in a block of the same kind",
+        "nothing can follow else in its action, except if or with after else, in a block of the same kind",
     ),
     (
         "{{ range .a }}{{ else if .b }}{{ end }}",
         1,
-        "nothing can follow else in its action, but if or with an else in a block of the same kind",
+        "nothing can follow else in its action, except if or with after else, in a block of the same kind",
     ),
     (
         "{{ if .a }}{{ else with .b }}{{ end }}",
         1,
-        "nothing can follow else in its action, but if or with an else in a block of the same kind",
+        "nothing can follow else in its action, except if or with after else, in a block of the same kind",
     ),
     ("{{ .a | range }}", 1, "range has to begin its action"),
     ("{{ if .a }}{{ end if }}", 1, "if has to begin its action"),
@@ -532,11 +532,11 @@ pub const INVALID: &[(&str, usize, &str)] = &[
         "a parenthesis without its counterpart",
     ),
     ("{{ (.a\n}}", 2, "a parenthesis without its counterpart"),
-    ("{{ 12ab }}", 1, "a number that is none"),
-    ("{{ 0o8 }}", 1, "a number that is none"),
-    ("{{ 0b2 }}", 1, "a number that is none"),
-    ("{{ 1+2 }}", 1, "a number that is none"),
-    ("{{ 1.5x }}", 1, "a number that is none"),
+    ("{{ 12ab }}", 1, "a number that is not valid"),
+    ("{{ 0o8 }}", 1, "a number that is not valid"),
+    ("{{ 0b2 }}", 1, "a number that is not valid"),
+    ("{{ 1+2 }}", 1, "a number that is not valid"),
+    ("{{ 1.5x }}", 1, "a number that is not valid"),
     (
         "{{ .Data.api-key }}",
         1,

@@ -11,7 +11,7 @@ const PATTERNS: usize = 50;
 /// The longest names that Kubernetes takes.
 const LONGEST_NAME: usize = 253;
 
-const UNUSABLE: &str = "the settings of the policy are not valid";
+const UNUSABLE: &str = "the administrator has to correct";
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();

@@ -72,7 +72,7 @@ impl fmt::Display for MistakeKind {
                     "{letter:?} cannot stand in an action at this place"
                 )
             }
-            Self::Number => write!(formatter, "a number that is none"),
+            Self::Number => write!(formatter, "a number that is not valid"),
             Self::Parenthesis => write!(formatter, "a parenthesis without its counterpart"),
             Self::NothingInAction => write!(formatter, "{{{{ }}}} with nothing in it"),
             Self::BlockWithoutEnd(keyword) => {
@@ -87,7 +87,7 @@ impl fmt::Display for MistakeKind {
                     Keyword::Break | Keyword::Continue => "inside range",
                     Keyword::Define => "outside all blocks",
                     Keyword::Else => "once, inside if, with or range",
-                    _ => "behind if, with, range, define or block",
+                    _ => "after if, with, range, define or block",
                 };
                 write!(
                     formatter,
@@ -97,7 +97,7 @@ impl fmt::Display for MistakeKind {
             }
             Self::BehindKeyword(keyword) => write!(
                 formatter,
-                "nothing can follow {} in its action, but if or with an else in a block of the same kind",
+                "nothing can follow {} in its action, except if or with after else, in a block of the same kind",
                 keyword.as_str()
             ),
             Self::KeywordInside(keyword) => {

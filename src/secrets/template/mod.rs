@@ -8,7 +8,7 @@ pub use check::check;
 use lexer::{Lexer, Token};
 use mistake::MistakeKind;
 
-/// Splits at commas outside `{{ }}`, as release 3.0.0 of the reference separated its templates.
+/// Splits at commas outside `{{ }}`, as release 3.0.0 of Vault Sidecar Injector separated its templates.
 pub fn split_at_commas(templates: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut end) = (0, 0);
@@ -25,7 +25,7 @@ pub fn split_at_commas(templates: &str) -> Vec<&str> {
     pieces
 }
 
-/// Turns `\$` into `$` inside `{{ }}` but outside literals: the reference pasted templates into a shell
+/// Turns `\$` into `$` inside `{{ }}` but outside literals: Vault Sidecar Injector pasted templates into a shell
 /// heredoc, which needed the backslash. Anywhere else in an action a backslash would be no Go template.
 pub fn without_heredoc_escapes(template: &str) -> String {
     let is_backslash = |token: &Token| *token == Token::Mistake(MistakeKind::Character('\\'));
