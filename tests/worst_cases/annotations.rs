@@ -140,28 +140,7 @@ fn of_long_word(key: Key) -> Expected {
         Key::SecretsDestination => Rejected("is too long"),
         Key::SecretsPath | Key::Notify => Rejected("the configuration in"),
         Key::InjectContainers | Key::JobContainers => Rejected("is not a container of the"),
-        Key::Workload
-        | Key::Auth
-        | Key::SecretsType
-        | Key::SecretsInjectionMethod
-        | Key::Sidecars
-        | Key::TemplateEngine
-        | Key::ProxyPort
-        | Key::Role
-        | Key::SaToken
-        | Key::VaultImage
-        | Key::SecretsTemplate
-        | Key::VaultNamespace
-        | Key::SecretsMountPath
-        | Key::ApproleSecret
-        | Key::AgentRequestsCpu
-        | Key::AgentRequestsMemory
-        | Key::AgentLimitsCpu
-        | Key::AgentLimitsMemory
-        | Key::ConsulTemplateRequestsCpu
-        | Key::ConsulTemplateRequestsMemory
-        | Key::ConsulTemplateLimitsCpu
-        | Key::ConsulTemplateLimitsMemory => Rejected("expected at most"),
+        _ => Rejected("expected at most"),
     }
 }
 
