@@ -41,7 +41,7 @@ pub enum MistakeKind {
     Denied(String),
 }
 
-/// A word that is no function.
+/// A word that is not a function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Keyword {
     Block,
