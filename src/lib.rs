@@ -250,9 +250,7 @@ fn settings_for(payload: &Payload<'_>) -> Result<Option<Settings>, Rejection> {
 fn warn_of_misplaced(template: &PodTemplate<'_>, settings: &Settings, warnings: &Warnings) {
     let inject = settings.annotations.name(Key::Inject);
     let annotations = template.workload_annotations.as_ref();
-    let is_there = annotations
-        .is_some_and(|annotations| annotations.iter().any(|(name, _)| **name == *inject));
-    if is_there {
+    if annotations.is_some_and(|annotations| annotations.has(&inject)) {
         warnings.add(format!(
             "annotation {inject}: no effect here; it belongs in {}.metadata.annotations",
             template.path

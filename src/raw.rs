@@ -33,6 +33,11 @@ impl<'a> Members<'a> {
         (!is_null(value)).then_some(*value)
     }
 
+    /// Whether there is a member `name`, be it null.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| &**known == name)
+    }
+
     /// Reads the member `name`; the default where it is not given.
     pub fn read<T: Default + Deserialize<'a>>(&self, name: &str) -> Result<T, serde_json::Error> {
         self.get(name).map_or_else(

@@ -38,8 +38,7 @@ impl<'a> Annotations<'a> {
             unknown: 0,
             named: Vec::new(),
         };
-        let inject = annotations.name(Key::Inject);
-        if !members.iter().any(|(name, _)| **name == *inject) {
+        if !members.has(&annotations.name(Key::Inject)) {
             return Ok(None);
         }
         for (name, value) in members.iter() {

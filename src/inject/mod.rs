@@ -127,8 +127,7 @@ impl Injection {
         } else if intent.waits_in_hook() {
             // The kubelet starts no container before the hook of the one before it has ended.
             self.first_containers = sidecars;
-            let mut annotations = subject.all_annotations.iter();
-            let has_default = annotations.any(|(name, _)| &**name == DEFAULT_CONTAINER);
+            let has_default = subject.all_annotations.has(DEFAULT_CONTAINER);
             if !has_default && let Some((_, first)) = subject.applications().next() {
                 let first = (DEFAULT_CONTAINER.to_owned(), first.name.to_string());
                 self.annotations.push(first);

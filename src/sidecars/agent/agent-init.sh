@@ -5,8 +5,8 @@
 #
 # TOKEN  file the agent writes its Vault token to
 #
-# The configuration arrives as in agent.sh. Ends with the agent's own status, or with 143 when it was told
-# to end before: that is no success.
+# The configuration arrives as in agent.sh. Ends with the agent's own status, or with 143 after a
+# TERM before that, which is not a success.
 
 . ../parts/program.sh
 . ../parts/revoke.sh
@@ -28,7 +28,7 @@ trap end TERM INT
 config=$TVSI_AGENT_CONFIG
 unset TVSI_AGENT_CONFIG
 (umask 077 && mkdir -p "${token%/*}") || exit
-# What an earlier run has left is no login of this one, and nobody else reads it.
+# What an earlier run has left is not a login of this one, and nobody else reads it.
 rm -f "$token"
 
 # Vault may be away for a moment, and a pod that is not restarted would be lost: a login is tried again,

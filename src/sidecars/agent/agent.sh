@@ -8,7 +8,7 @@
 # SIGNAL  file that says that the job is done; none where no job is awaited
 #
 # The configuration arrives in TVSI_AGENT_CONFIG, and the agent reads it from its standard input, where
-# nothing could change it. Ends with the agent's own status, or with 0 when it was told to end. The token
+# nothing could change it. Ends with the agent's own status, or with 0 after a TERM or the job's end. The token
 # file is never removed or emptied: Consul Template would not recover.
 
 . ../parts/program.sh

@@ -5,7 +5,7 @@ mod config;
 use k8s_openapi::api::core::v1::Container;
 
 use super::{Order, configuration, connection, native, overridden, render, running_script, script};
-use crate::auth::LoginPlan;
+use crate::auth::Method;
 use crate::kubernetes::{env, read_only, writable};
 use crate::names;
 use crate::rejection::Rejection;
@@ -104,13 +104,13 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     let (mut variables, tls_mount) = connection::connection(order, names::NO_HOME);
     mounts.extend(tls_mount);
     let login = intent.login.plan(order.subject, order.volumes)?;
-    mounts.extend(login.mounts.iter().cloned());
+    mounts.extend(login.mounts);
 
     let files = match &intent.secrets {
         Some(secrets) if role.renders => secrets.files.as_slice(),
         _ => &[],
     };
-    let config = config(order, role, login, files);
+    let config = config(order, role, login.method, files);
     let config = configuration(order.subject, CONFIG_VARIABLE, &config)?;
     variables.push(env(CONFIG_VARIABLE, &config));
     variables.extend(render::notification(files));
@@ -126,11 +126,10 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
 fn config<'s>(
     order: &Order<'s, '_>,
     role: &Role,
-    login: LoginPlan<'s>,
+    mut method: Method<'s>,
     files: &'s [SecretFile],
 ) -> Config<'s> {
     let (intent, settings) = (order.intent, order.subject.settings);
-    let mut method = login.method;
     method.exit_on_err = role.runs_once;
     let tries = match intent.proxy_port {
         _ if role.runs_once => Some(TRIES_ONCE),

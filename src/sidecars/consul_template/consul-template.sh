@@ -8,7 +8,7 @@
 #
 # The configuration arrives in TVSI_CONSUL_TEMPLATE_CONFIG, and Consul Template takes it from a file only:
 # it reads it as /dev/fd/3, from a file in $HOME that has no name any more, where nothing could change it.
-# Ends with Consul Template's own status, or with 0 when it was told to end.
+# Ends with Consul Template's own status, or with 0 after a TERM or the job's end.
 
 . ../parts/program.sh
 
@@ -58,7 +58,7 @@ while [ "$current" != "$known" ]; do
     status=$?
     kill -KILL "$teller" 2>/dev/null
     teller=
-    # It was told to end (143 before it has got ready for that), perhaps by TERM sent to it directly.
+    # It received TERM (143 before it has got ready for that), perhaps directly.
     case $status in
     12 | 143) read_token ;;
     esac
@@ -66,7 +66,7 @@ done
 # Its end is not to be changed any more by being told to stop.
 trap '' TERM INT USR1
 stop_watching
-# Consul Template's status for a TERM sent to it directly, which is no failure.
+# Consul Template's status for a TERM sent to it directly, which is not a failure.
 [ "$status" -ne 12 ] || status=0
 log "ended with status $status"
 exit "$status"
