@@ -108,7 +108,7 @@ impl<'a> Annotations<'a> {
         let more = self.unknown - self.named.len();
         if more > 0 {
             warnings.add(format!(
-                "{more} more annotations under {prefix} are unknown and ignored"
+                "annotations under {prefix}: {more} more are unknown and ignored"
             ));
         }
     }
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(warnings[0], "annotation v/x0: unknown and ignored");
         assert_eq!(
             warnings[MOST_NAMES],
-            "30 more annotations under v are unknown and ignored"
+            "annotations under v: 30 more are unknown and ignored"
         );
     }
 

@@ -81,7 +81,7 @@ pub fn refuse_uses_of_container(container: &Container<'_>) -> Result<(), Rejecti
         .chain(container.file_volumes());
     if let Some(volume) = volumes.find(|name| is_our_volume(name)) {
         return Err(place().rejected(format!(
-            "mounts volume {}, which is reserved for the policy's containers; remove the mount",
+            "uses volume {}, which is reserved for the policy's containers; remove it from the container",
             &**volume
         )));
     }

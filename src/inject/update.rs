@@ -165,7 +165,7 @@ fn refuse_reach_of(
         let mut used = mounts.chain(container.file_volumes());
         return match used.find(|volume| &***volume == names::SECRETS_VOLUME) {
             Some(_) => Err(Place::Container(name.to_owned()).rejected(
-                "mounts volume secrets, which the containers that are added to an injected pod must not mount; remove the mount",
+                "uses volume secrets, which a container that is added to an injected pod must not use; remove it from the container",
             )),
             None => Ok(()),
         };

@@ -62,7 +62,7 @@ while [ "$1" != -- ]; do
         '' | '#'*) continue ;;
         *=*) _tvsi_name=${_tvsi_line%%=*} _tvsi_value=${_tvsi_line#*=} ;;
         *)
-            tvsi_log "env: line $_tvsi_number of $1 is skipped: it is no NAME=VALUE"
+            tvsi_log "env: line $_tvsi_number of $1 is skipped: it is not NAME=VALUE"
             continue
             ;;
         esac
