@@ -2,8 +2,10 @@
 //! makes the policy slower, hungrier or larger unseen.
 //!
 //! Costs are not times. A time differs from machine to machine and from run to run; fuel, which the interpreter counts while
-//! the module runs, is about one unit for each WebAssembly instruction. With the pinned Rust and the locked crates the
-//! same module burns the same fuel for a request everywhere.
+//! the module runs, does not: with the pinned Rust and the locked crates the same module burns the same fuel for a request
+//! everywhere. Fuel is not instructions either: whoever enters a function, a loop or an arm of an `if` pays for all of its
+//! instructions, those that a branch then skips too. It shows what a change of the sources costs; what a change of the
+//! compiler's flags costs, only `make bench` shows.
 //!
 //! The module itself is not quite the same everywhere: the paths of the crates' sources are in it, for panics. They
 //! make its size differ by some hundred bytes, and move the heap: then memory can be a page more or less, and fuel

@@ -5,7 +5,6 @@ use crate::pod::{Container, PostStart};
 use crate::rejection::{Place, Rejection};
 use crate::secrets::SecretFile;
 use crate::settings::Settings;
-use crate::sidecars::script;
 
 /// The hook's command: the wait for the files in `directory`, and then the container's own hook with its
 /// own arguments.
@@ -28,7 +27,7 @@ pub fn command(
         }
     };
     let timeout = settings.secrets.hook_timeout_seconds.to_string();
-    let script = script!("wait-for-secrets.sh");
+    let script = include_str!(concat!(env!("OUT_DIR"), "/scripts/wait-for-secrets.sh"));
     let mut command: Vec<String> = ["/bin/sh", "-c", script, "tvsi-secrets-hook", &timeout]
         .map(str::to_owned)
         .to_vec();

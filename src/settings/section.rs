@@ -135,10 +135,11 @@ impl<'p, 'v> Reader<'p, 'v> {
         });
     }
 
-    /// Reads the object in the field `key`.
+    /// Reads the object in the field `key`, where it is given.
     pub fn section(&mut self, key: &'static str, section: &mut impl Section) {
-        let value = self.take(key).unwrap_or(&Value::Null);
-        Reader::read(self.child(key), value, section, self.problems);
+        if let Some(value) = self.take(key) {
+            Reader::read(self.child(key), value, section, self.problems);
+        }
     }
 
     /// Reads the object in the field `key`, which null unsets.

@@ -19,16 +19,15 @@ use crate::settings::{Amounts, Program, Settings, requests_over_limits};
 use crate::subject::Subject;
 use crate::values::Port;
 
-/// The text of a shell script as it goes into pods. Data reaches it as arguments or environment.
+/// The text of a shell script as it goes into a container's command: what [`literal`] makes of it. Data reaches it as
+/// arguments or environment.
 macro_rules! script {
     ($name:literal) => {
-        include_str!(concat!(env!("OUT_DIR"), "/scripts/", $name))
+        include_str!(concat!(env!("OUT_DIR"), "/doubled/", $name))
     };
 }
-pub(crate) use script;
+use script;
 
-/// Runs the application's command after a file has changed.
-const NOTIFY: &str = script!("notify.sh");
 /// Tells whether a native sidecar has what the application needs.
 const READY: &str = script!("ready.sh");
 
@@ -57,7 +56,7 @@ impl Order<'_, '_> {
     }
 }
 
-/// Begins a container that runs a constant shell script with these arguments.
+/// Begins a container that runs a constant [`script!`] with these arguments.
 fn running_script(
     name: &str,
     program: &Program,
@@ -65,7 +64,7 @@ fn running_script(
     script: &str,
     arguments: &[&str],
 ) -> Container {
-    let command = ["/bin/sh", "-c", script, name].map(literal);
+    let command = ["/bin/sh", "-c", script, name].map(str::to_owned);
     let arguments: Vec<_> = arguments.iter().copied().map(literal).collect();
     let policy = program.image_pull_policy;
     Container {
@@ -86,13 +85,15 @@ fn running_script(
 /// container waits for the startup probe, for ten minutes at the most.
 fn native(container: Container, token: &str, port: Option<Port>, files: &[String]) -> Container {
     let port = port.map(|port| port.0.to_string()).unwrap_or_default();
-    let mut command = vec!["/bin/sh", "-c", READY, "tvsi-ready", token, &port];
-    command.extend(files.iter().map(String::as_str));
+    let mut command = ["/bin/sh", "-c", READY, "tvsi-ready", token, &port]
+        .map(str::to_owned)
+        .to_vec();
+    command.extend(files.iter().map(|file| literal(file)));
     Container {
         restart_policy: Some("Always".to_owned()),
         startup_probe: Some(Probe {
             exec: Some(ExecAction {
-                command: Some(command.into_iter().map(literal).collect()),
+                command: Some(command),
             }),
             period_seconds: Some(2),
             timeout_seconds: Some(5),

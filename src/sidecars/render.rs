@@ -7,11 +7,13 @@
 use k8s_openapi::api::core::v1::EnvVar;
 use serde::Serialize;
 
-use super::NOTIFY;
 use crate::kubernetes::env;
 use crate::names;
 use crate::secrets::{SecretFile, template::CALLED_BY_DEFAULT};
 use crate::settings::Settings;
+
+/// Runs the application's command after a file has changed.
+const NOTIFY: &str = include_str!(concat!(env!("OUT_DIR"), "/scripts/notify.sh"));
 
 /// Runs the script [`NOTIFY`] from the environment: both programs log the whole of what they run each time, and every
 /// file's configuration has it.

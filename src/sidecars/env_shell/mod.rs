@@ -57,7 +57,7 @@ pub fn command(
         script!("env.sh"),
         names::ENV_BUSYBOX,
     ];
-    let mut command: Vec<String> = shell.into_iter().map(literal).collect();
+    let mut command = shell.map(str::to_owned).to_vec();
     let denied = settings.env_shell.denied_names.iter();
     let denied: Vec<_> = denied.map(|name| name.as_str()).collect();
     if !denied.is_empty() {
