@@ -18,7 +18,7 @@ const STARTS: [&str; 3] = ["_start", "wapc_init", "_initialize"];
 /// How much fuel a policy may burn by default, in its initialisation and again in each function: about what it can do in
 /// the two seconds that policy-server gives it.
 ///
-/// Fuel is two units or so for each WebAssembly instruction that is run: one for each instruction of a function, a loop or an
+/// Fuel is some four units for each WebAssembly instruction that is run: one for each instruction of a function, a loop or an
 /// arm of an `if` that is entered, skipped ones too. It depends on the module, the payload and the interpreter, and on
 /// neither the machine nor what else runs on it.
 pub const EVALUATION_FUEL: u64 = 3_000_000_000;
