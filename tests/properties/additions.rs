@@ -75,7 +75,7 @@ pub fn with_configuration_read(pod: &Tree) -> Tree {
 }
 
 /// The shell scripts by their file names.
-pub fn named_scripts() -> &'static BTreeMap<String, String> {
+fn named_scripts() -> &'static BTreeMap<String, String> {
     static SCRIPTS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     SCRIPTS.get_or_init(golden_cases::scripts)
 }

@@ -13,7 +13,6 @@ mod additions;
 mod annotations;
 mod case;
 
-mod net;
 mod pods;
 mod runner;
 mod settings;
