@@ -1,7 +1,9 @@
 # What contributors run; every target works on a fresh machine with rustup.
 
 MODULE := target/policy/wasm32-wasip1/release/vault_sidecar_injector.wasm
-SOURCES := $(shell find build src -type f) Cargo.toml Cargo.lock rust-toolchain.toml
+# What both modules are made with.
+BUILD := Cargo.toml Cargo.lock rust-toolchain.toml .cargo/config.toml
+SOURCES := $(shell find build src -type f) $(BUILD)
 
 .PHONY: help
 help: ## Show this list
@@ -91,7 +93,7 @@ BASELINE := target/policy/wasm32-wasip1/release/policy_baseline.wasm
 BENCH = cargo run --release --quiet --locked --manifest-path benches/Cargo.toml --target-dir target/benches -- \
 	policy.wasm $(BASELINE)
 
-$(BASELINE): $(shell find benches/baseline -type f) Cargo.toml Cargo.lock rust-toolchain.toml | wasm-target
+$(BASELINE): $(shell find benches/baseline -type f) $(BUILD) | wasm-target
 	cargo build --release --locked --target wasm32-wasip1 --target-dir target/policy --package policy-baseline
 	touch $@
 

@@ -79,11 +79,11 @@ setup() {
         | .object.spec.containers += [{name: "tvsi-vault-agent", image: "hashicorp/vault:2.0.4"}]
         | .oldObject = .object | .object.spec.containers[-1].image = "registry.example.org/evil:1"'
     run_policy
-    assert_refused tvsi-vault-agent
+    assert_rejected tvsi-vault-agent
     edit '.object = .oldObject | .subResource = "ephemeralcontainers"
         | .object.spec.ephemeralContainers = [{name: "debugger", targetContainerName: "tvsi-vault-agent"}]'
     run_policy
-    assert_refused debugger tvsi-vault-agent
+    assert_rejected debugger tvsi-vault-agent
 }
 
 # ---- Modes
@@ -114,7 +114,7 @@ setup() {
     assert_jq 'container("tvsi-job-babysitter").args | map(select(contains("="))) == ["main=OnFailure"]'
     pod mode=job
     run_policy
-    assert_refused "$PREFIX/mode" spec.restartPolicy Always
+    assert_rejected "$PREFIX/mode" spec.restartPolicy Always
 }
 
 @test "workload: job is mode job, with a warning" {
@@ -216,7 +216,7 @@ setup() {
         == [["/opt/talend/secrets/mail.properties", "true"], ["/opt/talend/secrets/db/creds", "kill -HUP 1"]]'
     pod secrets-destination=a/../../b
     run_policy
-    assert_refused_for secrets-destination "item 1"
+    assert_rejected_for secrets-destination "item 1"
 }
 
 @test "secrets-template: templates separated by lines ---, which are checked" {
@@ -229,7 +229,7 @@ setup() {
         --arg mail "$mail" --arg rest "$rest"
     pod secrets-destination=a,b secrets-template=$'hunter2\n---\n\n{{ file "/etc/passwd" }}'
     run_policy
-    assert_refused_for secrets-template "template 2, line 2" file restrictions.deniedTemplateFunctions
+    assert_rejected_for secrets-template "template 2, line 2" file restrictions.deniedTemplateFunctions
 }
 
 @test "secrets-mount-path and inject-containers: which containers see the files, and where" {
@@ -274,7 +274,7 @@ setup() {
     done
     workload Deployment auth=ldap
     run_policy
-    assert_refused_for auth '"ldap"' kubernetes approle
+    assert_rejected_for auth '"ldap"' kubernetes approle
 }
 
 @test "an update is checked only if it changes the template" {
@@ -284,7 +284,7 @@ setup() {
     assert_untouched
     update_by '.spec.template.spec.containers[0].image = "registry.example.org/shop/orders:3"'
     run_policy
-    assert_refused_for auth kubernetes approle
+    assert_rejected_for auth kubernetes approle
 }
 
 # ---- Mistakes and hostile values
@@ -296,22 +296,22 @@ setup() {
     assert_warns_of rolle role
     edit 'del(.object.metadata.labels)'
     run_policy
-    assert_refused "$PREFIX/role"
+    assert_rejected "$PREFIX/role"
     assert_warns_of rolle role
 }
 
 @test "messages never show what was submitted" {
-    # assert_refused looks for the credential and at the size.
+    # assert_rejected looks for the credential and at the size.
     local long
     printf -v long '%99000s' ''
     long=hunter2${long// /x}
     pod mode="$long"
     run_policy
-    assert_refused_for mode secrets proxy job
+    assert_rejected_for mode secrets proxy job
     pod
     edit '.object.spec.containers = {password: "hunter2"}'
     run_policy
-    assert_refused "spec: not what the Kubernetes API has there"
+    assert_rejected "spec: not what the Kubernetes API has there"
 }
 
 @test "values of annotations do not leave their place" {
@@ -340,15 +340,15 @@ setup() {
     pod
     edit '.object.spec.containers += [{name: "tvsi-vault-agent", image: "x"}]'
     run_policy
-    assert_refused "container tvsi-vault-agent"
+    assert_rejected "container tvsi-vault-agent"
     pod
     edit '.object.spec.containers[0].volumeMounts += [{name: "tvsi-shared", mountPath: "/steal"}]'
     run_policy
-    assert_refused tvsi-shared
+    assert_rejected tvsi-shared
     pod
     edit '.object.spec.volumes += [{name: "secrets", configMap: {name: "x"}}]'
     run_policy
-    assert_refused "volume secrets" emptyDir
+    assert_rejected "volume secrets" emptyDir
 }
 
 # ---- Settings
@@ -456,7 +456,7 @@ setup() {
         run_policy
         assert_injected
         run_policy "{\"restrictions\": {\"$setting\": $value}}"
-        assert_refused "restrictions.$setting"
+        assert_rejected "restrictions.$setting"
     done <<-'ROWS'
 	allowedImages           ["registry.example.org/vault:*"]         vault-image=example.org/vault:1
 	allowedRoles            ["{namespace}_{serviceAccount}_*"]       role=orders
@@ -470,7 +470,7 @@ setup() {
 
 @test "settings that are not valid are rejected with every problem" {
     pod
-    assert_settings_refused '{"vault": {"adress": "x"}, "sidecars": "sidecar", "jobs": [], "secrets": {"refreshSeconds": 0}}' \
+    assert_settings_rejected '{"vault": {"adress": "x"}, "sidecars": "sidecar", "jobs": [], "secrets": {"refreshSeconds": 0}}' \
         "Provided settings are not valid" vault.adress: address sidecars: classic native jobs: secrets.refreshSeconds:
-    assert_settings_refused '[]'
+    assert_settings_rejected '[]'
 }

@@ -12,6 +12,7 @@ fn main() {
     println!("cargo::rerun-if-changed={SOURCES}");
     let out = env::var_os("OUT_DIR").expect("cargo sets it");
     let scripts = script::all_below(Path::new(SOURCES));
+    // As `kubernetes::literal` does it: a property holds the two together.
     let doubled = scripts
         .iter()
         .map(|(name, text)| (name, text.replace('$', "$$")));
@@ -23,7 +24,7 @@ fn write_all(
     directory: &Path,
     texts: impl IntoIterator<Item = (impl AsRef<Path>, impl AsRef<[u8]>)>,
 ) {
-    // Tests take every file there for a script, and one may have been renamed.
+    // One may have been renamed.
     if directory.exists() {
         fs::remove_dir_all(directory).expect("an earlier build's files can be removed");
     }

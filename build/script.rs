@@ -14,7 +14,7 @@ const PARTS: &str = "parts";
 ///
 /// # Panics
 ///
-/// If one cannot be read or shortened; the message has its path and line.
+/// If one cannot be read or shortened, the message has its path and line; and if two have one name.
 pub fn all_below(directory: &Path) -> BTreeMap<String, String> {
     let mut scripts = BTreeMap::new();
     for entry in fs::read_dir(directory).expect("sources can be read") {
@@ -23,7 +23,8 @@ pub fn all_below(directory: &Path) -> BTreeMap<String, String> {
             scripts.append(&mut all_below(&path));
         } else if path.extension().is_some_and(|extension| extension == "sh") {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            scripts.insert(name.into_owned(), read(&path));
+            let other = scripts.insert(name.into_owned(), read(&path));
+            assert!(other.is_none(), "{}: another has this name", path.display());
         }
     }
     scripts

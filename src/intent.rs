@@ -72,7 +72,7 @@ impl Intent {
     pub fn read(subject: &Subject<'_>) -> Result<Self, Rejection> {
         let (annotations, settings) = (&subject.annotations, subject.settings);
         annotations.warn_of_unknown(subject.warnings);
-        settings.restrictions.refuse_locked(annotations)?;
+        settings.restrictions.reject_locked(annotations)?;
         let modes = modes(subject)?;
         let is_job = modes.contains(&Mode::Job) || (subject.is_of_job && settings.jobs.auto_detect);
         let sidecars = annotations.sidecars()?.unwrap_or(settings.sidecars);

@@ -71,8 +71,8 @@ pub fn validate(payload: &[u8]) -> CallResult {
     Ok(answer)
 }
 
-/// Leaves a value to the end of the module's instance, which policy-server and kwctl make anew for each evaluation: to free
-/// what an injected pod is made of takes 15 % of its instructions.
+/// Leaves what is large to the end of the module's instance, which policy-server and kwctl make anew for each evaluation: to
+/// free what an injected pod is made of takes 15 % of the instructions.
 fn leave<T>(value: T) {
     if cfg!(target_family = "wasm") {
         mem::forget(value);
@@ -140,7 +140,7 @@ fn decide_pod(
     let intent = Intent::read(&subject)?;
     let injection = inject::plan(&intent, &subject)?;
     let patch = inject::patch(&injection, &subject.pod);
-    inject::refuse_too_much(&patch)?;
+    inject::reject_too_much(&patch)?;
     let mutated = match subject.is_template {
         // Its pods are injected when they are created; here only mistakes are reported.
         true => None,
@@ -180,7 +180,8 @@ fn subject<'a>(
         None => raw::Members::default(),
     };
     let spec = template.spec;
-    let spec = spec.ok_or_else(|| Place::field(path("spec")).rejected("missing"))?;
+    let spec =
+        spec.ok_or_else(|| Place::field(path("spec")).rejected("missing; expected an object"))?;
     let pod: Pod<'a> = read(spec, &path("spec"))?;
     if pod.containers.is_empty() {
         let containers = Place::field(path("spec.containers"));
@@ -249,7 +250,7 @@ fn decide_change(
         return Ok(());
     };
     let new = inject::Spec::read(new)?;
-    inject::refuse_reach(&old, &new, &settings, warnings)
+    inject::reject_reach(&old, &new, &settings, warnings)
 }
 
 /// The settings, where they do not say that pods of the request's namespace are left alone.

@@ -67,7 +67,7 @@ pub const CONTAINERS: [&str; 6] = [
     ENV_INIT,
 ];
 
-/// Every volume that the policy may add, but for [`SECRETS_VOLUME`], which a pod may bring.
+/// Every volume that the policy may add, except [`SECRETS_VOLUME`], which a pod may bring.
 pub const VOLUMES: [&str; 9] = [
     SHARED_VOLUME,
     CONFIG_VOLUME,

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn other_braces_and_control_characters_are_refused() {
+    fn other_braces_and_control_characters_are_rejected() {
         for text in ["", "{", "a}", "{Namespace}", "{}", "a\nb"] {
             assert_eq!(Pattern::parse(text), None, "{text}");
         }

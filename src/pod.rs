@@ -543,6 +543,7 @@ fn only_source<'s, 'a>(sources: &'s [Projection<'a>], path: &str) -> Option<&'s 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rejection::read;
 
     #[test]
     fn nulls_read_as_absent() {
@@ -557,5 +558,25 @@ mod tests {
             source,
             VolumeSource::EmptyDir { in_memory: false }
         ));
+    }
+
+    #[test]
+    fn json_that_is_not_a_pod_is_reported_and_never_quoted() {
+        for spec in [
+            "[]",
+            r#"{"containers":[{"name":"a"},"hunter2"]}"#,
+            r#"{"containers":[["hunter2"]]}"#,
+            r#"{"containers":[{"image":"hunter2"}]}"#,
+            r#"{"containers":[{"name":"a","volumeMounts":[{"name":"b"}]}]}"#,
+            r#"{"containers":[],"volumes":[{"emptyDir":{}}]}"#,
+            r#"{"containers":[],"volumes":[{"name":"a","emptyDir":["hunter2"]}]}"#,
+            r#"{"restartPolicy":"hunter2"}"#,
+            r#"{"containers":[{"name":"a","lifecycle":{"postStart":{"exec":{"command":"hunter2"}}}}]}"#,
+        ] {
+            let spec = serde_json::from_str(spec).unwrap();
+            let message = read::<Pod<'_>>(spec, "spec").unwrap_err().to_string();
+            assert!(message.starts_with("spec: not what"), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
     }
 }

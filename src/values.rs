@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+/// The most bytes of what has to fit an environment variable. An environment string may have 131,071, of which the name takes
+/// some; Linux does not start a program with a longer one.
+pub const MOST_VARIABLE: usize = 128_000;
+
 /// A type made from text that has passed a check.
 pub trait Checked: Sized {
     /// What is expected, for messages.

@@ -111,7 +111,8 @@ impl<'a> PodTemplate<'a> {
             _ => return Ok(None),
         };
         let object = request.object;
-        let object = object.ok_or_else(|| Place::field("object").rejected("missing"))?;
+        let object =
+            object.ok_or_else(|| Place::field("object").rejected("missing; expected an object"))?;
         let shape: Shape<'a> = read(object, "object")?;
         if path.is_empty() {
             return Ok(Some(PodTemplate {
@@ -187,7 +188,7 @@ pub fn changed_pod<'a>(
     let Some(old) = old.and_then(|old| at(old, "spec")) else {
         return Ok(None);
     };
-    let missing = || Place::field("spec").rejected("missing");
+    let missing = || Place::field("spec").rejected("missing; expected an object");
     let new = request.object.and_then(|new| at(new, "spec"));
     Ok(Some((old, new.ok_or_else(missing)?)))
 }

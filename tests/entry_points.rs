@@ -36,7 +36,7 @@ fn valid_settings_are_accepted() {
 }
 
 #[test]
-fn invalid_settings_are_refused_and_never_a_trap() {
+fn invalid_settings_are_rejected_and_never_a_trap() {
     let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
     for (text, expected) in [
         ("{", "not valid JSON"),
@@ -60,7 +60,7 @@ fn invalid_settings_are_refused_and_never_a_trap() {
 }
 
 #[test]
-fn a_payload_that_is_no_request_is_refused_without_being_shown() {
+fn a_payload_that_is_no_request_is_rejected_without_being_shown() {
     for payload in [
         &b""[..],
         b"hunter2",

@@ -1,5 +1,5 @@
 //! What is injected is of Kubernetes' types: `k8s-openapi`, which is made of the API's description, reads all of it
-//! and loses nothing.
+//! and loses nothing. Volumes are written through a type of the policy's own; containers, except for what the pod's get.
 
 use golden_cases::Case;
 use k8s_openapi::api::core::v1::{Container, Pod, Volume};

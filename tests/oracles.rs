@@ -65,7 +65,7 @@ const NO_SIGNS: &str = "!#%&*/;<>?@[\\]^{}~";
 /// Messages about letters that Rust counts as part of words and Go does not, in front of the letter's number.
 const OF_LETTERS: [&str; 2] = ["bad character U+", "unrecognized character in action: U+"];
 
-/// Whether the policy means to let a template through that Go refuses with `message`.
+/// Whether the policy means to let a template through that Go rejects with `message`.
 fn is_left_to_go(message: &str) -> bool {
     let mut left = LEFT_TO_GO.iter();
     if left.any(|(_, start)| message.starts_with(start)) {
@@ -92,7 +92,7 @@ enum Verdict {
     /// With the template as Consul Template gets it.
     Taken(String),
     /// For its syntax, with the message.
-    Refused(String),
+    Rejected(String),
     /// For something else.
     Other,
 }
@@ -105,7 +105,7 @@ fn verdict(template: &str) -> Verdict {
             match message.contains("secrets-template: template 1, line ")
                 && !message.contains(" is denied by ")
             {
-                true => Verdict::Refused(message.to_owned()),
+                true => Verdict::Rejected(message.to_owned()),
                 false => Verdict::Other,
             }
         }
@@ -139,7 +139,7 @@ fn answer_with_labels(annotations: &[(&str, &str)], application: &str, service: 
     evaluate_natively(&payload(&creation_of(&pod), &json!({})))
 }
 
-/// The pod, if it is injected; it is refused with code 422 otherwise.
+/// The pod, if it is injected; it is rejected with code 422 otherwise.
 fn injected(annotations: &[(&str, &str)]) -> Option<Value> {
     injected_pod(answer(annotations))
 }
@@ -231,23 +231,27 @@ fn is_on_path(program: &str) -> bool {
 #[derive(Default)]
 struct Count {
     taken: Cell<usize>,
-    refused: Cell<usize>,
+    rejected: Cell<usize>,
 }
 
 impl Count {
     fn add(&self, is_taken: bool) {
-        let counter = if is_taken { &self.taken } else { &self.refused };
+        let counter = if is_taken {
+            &self.taken
+        } else {
+            &self.rejected
+        };
         counter.set(counter.get() + 1);
     }
 
     fn check(&self) {
-        let (taken, refused) = (self.taken.get(), self.refused.get());
-        println!("{taken} taken, {refused} refused");
-        let all = taken + refused;
+        let (taken, rejected) = (self.taken.get(), self.rejected.get());
+        println!("{taken} taken, {rejected} rejected");
+        let all = taken + rejected;
         // Of a few, chance decides.
         assert!(
-            all < 100 || taken.min(refused) * 10 > all,
-            "{taken} taken, {refused} refused"
+            all < 100 || taken.min(rejected) * 10 > all,
+            "{taken} taken, {rejected} rejected"
         );
     }
 }
@@ -259,27 +263,27 @@ mod templates_of_go {
     fn the_examples_are_what_they_are_said_to_be() {
         let Some(go) = go() else { return };
         for (what, template) in VALID {
-            assert_eq!(go.refusal(template), None, "{what}");
+            assert_eq!(go.rejection(template), None, "{what}");
         }
         for (template, ..) in INVALID {
-            assert!(go.refusal(template).is_some(), "{template}");
+            assert!(go.rejection(template).is_some(), "{template}");
         }
     }
 
     #[test]
-    fn what_is_left_to_go_is_refused_by_it_alone() {
+    fn what_is_left_to_go_is_rejected_by_it_alone() {
         let Some(go) = go() else { return };
         for (template, message) in LEFT_TO_GO {
             assert!(matches!(verdict(template), Verdict::Taken(_)), "{template}");
-            let refusal = go.refusal(template).unwrap_or_default();
-            assert!(refusal.starts_with(message), "{template}: {refusal}");
-            assert!(is_left_to_go(&refusal), "{template}: {refusal}");
+            let rejection = go.rejection(template).unwrap_or_default();
+            assert!(rejection.starts_with(message), "{template}: {rejection}");
+            assert!(is_left_to_go(&rejection), "{template}: {rejection}");
         }
         for (template, _, problem) in INVALID {
-            let refusal = go.refusal(template).unwrap_or_default();
+            let rejection = go.rejection(template).unwrap_or_default();
             // Of nothing, Go says what it says of half a value.
-            let is_left = is_left_to_go(&refusal) && !problem.ends_with("with nothing in it");
-            assert!(!is_left, "{template}: {refusal}");
+            let is_left = is_left_to_go(&rejection) && !problem.ends_with("with nothing in it");
+            assert!(!is_left, "{template}: {rejection}");
         }
     }
 
@@ -291,19 +295,19 @@ mod templates_of_go {
             match verdict(&template) {
                 Verdict::Taken(contents) => {
                     count.add(true);
-                    let refusal = go.refusal(&contents);
-                    let is_same = refusal.as_deref().is_none_or(is_left_to_go);
+                    let rejection = go.rejection(&contents);
+                    let is_same = rejection.as_deref().is_none_or(is_left_to_go);
                     prop_assert!(
                         is_same,
                         "{:?} is taken, and Go says: {:?}",
                         contents,
-                        refusal
+                        rejection
                     );
                 }
-                Verdict::Refused(message) => {
+                Verdict::Rejected(message) => {
                     count.add(false);
-                    let refusal = go.refusal(&template);
-                    prop_assert!(refusal.is_some(), "Go takes {:?}: {}", template, message);
+                    let rejection = go.rejection(&template);
+                    prop_assert!(rejection.is_some(), "Go takes {:?}: {}", template, message);
                 }
                 Verdict::Other => {}
             }
@@ -385,7 +389,7 @@ mod paths_of_go {
         for some in letters.chunks(200) {
             let path = format!("kv/{}", String::from_iter(some));
             let pod = injected(&[("secrets-path", &path)]);
-            let pod = pod.unwrap_or_else(|| panic!("{path} is refused"));
+            let pod = pod.unwrap_or_else(|| panic!("{path} is rejected"));
             assert_eq!(misreading(go, &path, &templates(&pod)[0]), None);
             unknown += go.letters(&path).unknown.chars().count();
         }
@@ -437,7 +441,7 @@ mod paths_of_secrets {
     }
 
     #[test]
-    fn what_is_not_plain_is_refused() {
+    fn what_is_not_plain_is_rejected() {
         for path in list(NOT_PLAIN) {
             for paths in [
                 path.to_owned(),
@@ -624,7 +628,7 @@ mod consul_template_itself {
                 let verdict = verdict(&template);
                 let text = match &verdict {
                     Verdict::Taken(contents) => contents.clone(),
-                    Verdict::Refused(_) => template,
+                    Verdict::Rejected(_) => template,
                     Verdict::Other => continue,
                 };
                 if !texts.contains(&text) {
@@ -636,9 +640,9 @@ mod consul_template_itself {
             let fates = program.parse(&configuration, &texts);
             for ((text, verdict), fate) in texts.iter().zip(verdicts).zip(fates) {
                 let is_same = match (&verdict, &fate) {
-                    (Verdict::Refused(_), Fate::Refused(_)) => true,
+                    (Verdict::Rejected(_), Fate::Rejected(_)) => true,
                     (Verdict::Taken(_), Fate::Parsed) => true,
-                    (Verdict::Taken(_), Fate::Refused(reason)) => {
+                    (Verdict::Taken(_), Fate::Rejected(reason)) => {
                         is_left_to_go(reason) || reason.ends_with(" not defined")
                     }
                     _ => false,

@@ -28,7 +28,7 @@ fn annotation(name: &str) -> String {
     text.to_owned()
 }
 
-/// The paths and texts of all files in the repository, but for what is built there.
+/// The paths and texts of all files in the repository, except for what is built there.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
     let mut directories = vec![root().to_owned()];
@@ -172,7 +172,7 @@ fn every_address_is_below_one_owner() {
     }
 }
 
-/// What `kwctl scaffold artifacthub` makes of the metadata and the form, but for how to install it; `make golden` writes it
+/// What `kwctl scaffold artifacthub` makes of the metadata and the form, except for how to install it; `make golden` writes it
 /// anew.
 #[test]
 fn artifact_hub_is_told_what_the_module_says_of_itself() {

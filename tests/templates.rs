@@ -1,5 +1,5 @@
 //! Templates as Consul Template and Vault Agent take them arrive as they were written, and those that Go's
-//! parser refuses are refused with their line.
+//! parser rejects are rejected with their line.
 
 mod support;
 
@@ -44,9 +44,9 @@ fn a_valid_template_arrives_as_it_was_written() {
 }
 
 #[test]
-fn an_invalid_template_is_refused_with_its_line() {
+fn an_invalid_template_is_rejected_with_its_line() {
     for (template, line, problem) in INVALID {
-        assert_eq!(message(template), refusal(*line, problem), "{template}");
+        assert_eq!(message(template), rejection(*line, problem), "{template}");
     }
 }
 
@@ -56,7 +56,7 @@ fn a_function_is_denied_wherever_it_is_called() {
         let problem = format!(
             "function {function} is denied by the setting restrictions.deniedTemplateFunctions"
         );
-        assert_eq!(message(template), refusal(*line, &problem), "{template}");
+        assert_eq!(message(template), rejection(*line, &problem), "{template}");
     }
 }
 
@@ -70,10 +70,10 @@ fn where_all_functions_are_denied_values_are_not() {
     assert_eq!(answer["accepted"], true, "{answer}");
     let answer = answer_by(&settings, "{{ not true }}");
     let problem = "function not is denied by the setting restrictions.deniedTemplateFunctions";
-    assert_eq!(answer["message"], refusal(1, problem));
+    assert_eq!(answer["message"], rejection(1, problem));
 }
 
-fn refusal(line: usize, problem: &str) -> String {
+fn rejection(line: usize, problem: &str) -> String {
     format!(
         "annotation sidecar.vault.talend.org/secrets-template: template 1, line {line}: {problem}"
     )

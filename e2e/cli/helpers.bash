@@ -171,9 +171,9 @@ assert_warns_of() {
         all($ARGS.positional[] as $text | any(.[]; contains($text)); .)' --arg name "$PREFIX/$key" --args -- "$@"
 }
 
-# The object is refused as a mistake of the user's, and each of these texts is in the message, which does not grow with
+# The object is rejected as a mistake of the user's, and each of these texts is in the message, which does not grow with
 # what was submitted.
-assert_refused() {
+assert_rejected() {
     assert_response '(.allowed | not) and (has("patch") | not) and .status.code == 422 and (.status.message
         | all($ARGS.positional[] as $text | contains($text); .)
           and utf8bytelength < $longest and (contains($credential) | not))' \
@@ -181,21 +181,21 @@ assert_refused() {
 }
 
 # The same, and the message begins with this annotation.
-assert_refused_for() {
+assert_rejected_for() {
     local key=$1
     shift
-    assert_refused "$@"
+    assert_rejected "$@"
     assert_response '.status.message | test("^annotation \($name)[: ]")' --arg name "$PREFIX/$key"
 }
 
-# The tool refuses these settings, says nothing of the request, and each of these texts is in its message.
-assert_settings_refused() {
+# The tool rejects these settings, says nothing of the request, and each of these texts is in its message.
+assert_settings_rejected() {
     local settings=$1 text
     shift
     if "$KWCTL" run "$POLICY" --request-path "$REQUEST" --settings-json "$settings" >"$RESPONSE" 2>"$MESSAGES"; then
         fail "these settings are taken: $settings"
     fi
-    [ ! -s "$RESPONSE" ] || fail "there is an answer with settings that are refused:" "$(<"$RESPONSE")"
+    [ ! -s "$RESPONSE" ] || fail "there is an answer with settings that are rejected:" "$(<"$RESPONSE")"
     for text in "$@"; do
         grep --quiet --fixed-strings -e "$text" "$MESSAGES" || fail "$(<"$MESSAGES")" "does not have: $text"
     done

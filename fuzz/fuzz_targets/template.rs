@@ -47,7 +47,7 @@ fn check(text: &str, destinations: &[&str]) {
     }
 }
 
-/// The template and the line in a refusal: `..: template 1, line 3: ..`
+/// The template and the line in a rejection: `..: template 1, line 3: ..`
 fn place(message: &str) -> Option<(usize, usize)> {
     let (_, rest) = message.split_once("secrets-template: template ")?;
     let (position, rest) = rest.split_once(", line ")?;

@@ -1,7 +1,7 @@
 //! What a policy may ask of its host while it runs; here that is almost nothing, because there is no
 //! cluster and no network behind this host.
 
-/// Takes the log events that Kubewarden's SDK sends and drops them, and refuses everything else by
+/// Takes the log events that Kubewarden's SDK sends and drops them, and rejects everything else by
 /// name, so that a policy that needs more says so instead of behaving differently.
 pub(crate) fn answer(
     binding: &str,
@@ -23,11 +23,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_events_are_taken_and_capabilities_are_refused_by_name() {
+    fn log_events_are_taken_and_capabilities_are_rejected_by_name() {
         assert!(answer("kubewarden", "tracing", "log", b"{}").is_ok());
 
-        let refusal = answer("kubewarden", "kubernetes", "get_resource", b"{}").unwrap_err();
-        assert!(refusal.contains("kubernetes/get_resource"));
+        let rejection = answer("kubewarden", "kubernetes", "get_resource", b"{}").unwrap_err();
+        assert!(rejection.contains("kubernetes/get_resource"));
         assert!(answer("elsewhere", "tracing", "log", b"{}").is_err());
     }
 }

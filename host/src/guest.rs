@@ -38,7 +38,7 @@ pub trait Guest {
     ///
     /// # Errors
     ///
-    /// Those of [`Request::from_json`] and [`payload`], for input that policy-server refuses before
+    /// Those of [`Request::from_json`] and [`payload`], for input that policy-server rejects before
     /// the policy sees it, and [`HostError::Instantiate`].
     fn validate(&self, request: &Value, settings: &Value) -> Result<AdmissionResponse, HostError> {
         self.validate_request(&Request::from_json(request)?, settings)

@@ -13,8 +13,8 @@
 //! - the answer to the API server carries a JSON patch computed from the two objects
 //!   ([`AdmissionResponse`]).
 //!
-//! The module runs in an interpreter, which is there in a moment and counts what an evaluation costs, in instructions and
-//! memory instead of time ([`Policy::measure`]). A policy that is compiled into the program answers the same requests without
+//! The module runs in an interpreter, which is there in a moment and counts what an evaluation costs, in fuel and memory
+//! instead of time ([`Policy::measure`]). A policy that is compiled into the program answers the same requests without
 //! one ([`Native`]): what the two have in common is [`Guest`].
 //!
 //! There is no cluster behind it: the capabilities that policy-server lends to policies (Kubernetes

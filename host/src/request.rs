@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_refused() {
+    fn what_is_no_request_is_rejected() {
         for (value, message) in [
             (json!([]), "must be a JSON object"),
             (json!({"kind": "AdmissionReview"}), "no field `request`"),

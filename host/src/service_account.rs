@@ -121,7 +121,7 @@ fn push(object: &mut Map<String, Value>, list: &str, item: Value) {
     match object.entry(list).or_insert(Value::Null) {
         Value::Array(items) => items.push(item),
         missing @ Value::Null => *missing = json!([item]),
-        // The API server would have refused it.
+        // The API server would have rejected it.
         _ => {}
     }
 }

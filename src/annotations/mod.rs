@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::raw::{Members, Text};
 use crate::rejection::{Place, Rejection, Warnings};
+use crate::values::MOST_VARIABLE;
 use crate::words::{self, LONGEST_NAME, MOST_NAMES};
 
 pub use table::{Default, Key, Need};
@@ -23,9 +24,6 @@ pub struct Annotations<'a> {
     /// The first of their names that can be ones of annotations.
     named: Vec<String>,
 }
-
-/// The most bytes of one of the policy's annotations: what it becomes has to fit an environment variable.
-const LONGEST: usize = 128_000;
 
 impl<'a> Annotations<'a> {
     /// Reads the annotations whose key is `PREFIX/NAME`; `None` where no [`Key::Inject`] is among them.
@@ -53,8 +51,11 @@ impl<'a> Annotations<'a> {
                 continue;
             };
             match Key::ALL.iter().find(|key| key.name() == short) {
-                Some(_) if text.len() > LONGEST => {
-                    return reject(format!("{} bytes; expected at most {LONGEST}", text.len()));
+                Some(_) if text.len() > MOST_VARIABLE => {
+                    return reject(format!(
+                        "{} bytes; expected at most {MOST_VARIABLE}",
+                        text.len()
+                    ));
                 }
                 Some(key) => annotations.values[*key as usize] = Some(text),
                 None => annotations.add_unknown(short),

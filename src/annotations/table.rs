@@ -152,7 +152,7 @@ table! {
     ProxyPort "proxy-port" proxy_port: Port, Value("8200"), [Need::Proxy],
         "Port of the local proxy, 1 to 65535.";
     Sidecars "sidecars" sidecars: Sidecars, Setting("sidecars"), [],
-        "`classic`: containers beside the application's. `native`: init containers that keep running (Kubernetes 1.29 or newer), so that the application starts with its secrets and Jobs end by themselves.";
+        "`classic`: containers beside the application's. `native`: init containers that keep running (Kubernetes 1.29 or newer), so that the application starts with its secrets and Jobs end automatically.";
     InjectContainers "inject-containers" inject_containers: Commas<&str>, From("all of the application's"), [Need::Secrets],
         "Comma list of the containers that get the secrets (mount, hook or environment). The pod's init containers always get the mount.";
     JobContainers "job-containers" job_containers: Commas<&str>, From("all of the application's"), [Need::Job],

@@ -164,7 +164,7 @@ fn of_application(
     let mut volume_mounts: Vec<_> = mount.into_iter().collect();
     let mut command = Vec::new();
     if intent.fills_environment() {
-        refuse_taken(container, names::ENV_DIRECTORY, names::ENV_VOLUME)?;
+        reject_taken(container, names::ENV_DIRECTORY, names::ENV_VOLUME)?;
         if are_nested(directory, names::ENV_DIRECTORY) {
             let place = match intent.mount_path {
                 Some(_) => Place::Annotation(subject.annotations.name(Key::SecretsMountPath)),
@@ -213,7 +213,7 @@ fn secrets_mount(
         return Ok(None);
     }
     let path = mount_path(intent, subject);
-    refuse_taken(container, path, names::SECRETS_VOLUME)?;
+    reject_taken(container, path, names::SECRETS_VOLUME)?;
     Ok(Some(match writes || !subject.settings.secrets.read_only {
         true => writable(names::SECRETS_VOLUME, path),
         false => read_only(names::SECRETS_VOLUME, path),
@@ -221,7 +221,7 @@ fn secrets_mount(
 }
 
 /// Rejects a container that mounts something where the policy mounts volume `ours`.
-fn refuse_taken(container: &Container<'_>, path: &str, ours: &str) -> Result<(), Rejection> {
+fn reject_taken(container: &Container<'_>, path: &str, ours: &str) -> Result<(), Rejection> {
     let mut mounts = container.volume_mounts.iter();
     let Some(taken) = mounts.find(|mount| mount.is_at(path)) else {
         return Ok(());

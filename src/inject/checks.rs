@@ -9,7 +9,7 @@ use crate::subject::Subject;
 use crate::values::{Port, Sidecars};
 
 /// Rejects pods in which what the policy adds has no place.
-pub fn refuse_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
+pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     let (pod, annotations) = (&subject.pod, &subject.annotations);
     if pod.is_windows() {
         return Err(Place::field("spec.os.name")
@@ -24,7 +24,7 @@ pub fn refuse_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
             source.kind()
         )));
     }
-    refuse_open_directories(intent, subject)?;
+    reject_open_directories(intent, subject)?;
     if intent.is_job && pod.restart_policy == RestartPolicy::Always {
         let annotation = annotations.name(Key::Mode);
         return Err(Place::field("spec.restartPolicy").rejected(format!(
@@ -32,7 +32,7 @@ pub fn refuse_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
         )));
     }
     if let Some(port) = intent.proxy_port {
-        refuse_exposed_proxy(port, subject)?;
+        reject_exposed_proxy(port, subject)?;
     }
     let reject = |problem| Err(annotations.rejected(Key::ShareProcessNamespace, problem));
     if intent.shares_process_namespace && pod.shares_process_namespace == Some(false) {
@@ -49,7 +49,7 @@ pub fn refuse_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
 /// Rejects a destination in a directory where something else than what renders it can write to the volume: it could
 /// put a link in the place of that directory, and the file would be written wherever the link leads to. A file right
 /// in the volume replaces whatever is there.
-fn refuse_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
+fn reject_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     let mut files = intent.secrets.iter().flat_map(|secrets| &secrets.files);
     let Some(index) = files.position(|file| file.destination.contains('/')) else {
         return Ok(());
@@ -85,7 +85,7 @@ fn refuse_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(),
     ))
 }
 
-fn refuse_exposed_proxy(port: Port, subject: &Subject<'_>) -> Result<(), Rejection> {
+fn reject_exposed_proxy(port: Port, subject: &Subject<'_>) -> Result<(), Rejection> {
     if subject.pod.uses_host_network {
         return Err(subject.annotations.rejected(
             Key::Mode,

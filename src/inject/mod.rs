@@ -20,8 +20,8 @@ use crate::sidecars::{Order, agent, consul_template, env_shell, job_babysitter};
 use crate::subject::Subject;
 use crate::values::{Sidecars, TemplateEngine};
 
-pub use patch::{apply, patch, refuse_too_much};
-pub use update::{Spec, is_injected, refuse_reach};
+pub use patch::{apply, patch, reject_too_much};
+pub use update::{Spec, is_injected, reject_reach};
 
 /// The annotation by which `kubectl logs` and `exec` choose a container, if it is not the first one.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -65,8 +65,8 @@ struct ContainerChange {
 
 /// Decides what a pod gets that asks for `intent`.
 pub fn plan(intent: &Intent, subject: &Subject<'_>) -> Result<Injection, Rejection> {
-    reserved::refuse_uses(subject)?;
-    checks::refuse_clashes(intent, subject)?;
+    reserved::reject_uses(subject)?;
+    checks::reject_clashes(intent, subject)?;
     processes::check(intent, subject)?;
     checks::warn_of_weak_spots(intent, subject);
     let of_the_job = application::of_the_job(intent, subject)?;

@@ -45,7 +45,7 @@ pub fn patch(injection: &Injection, pod: &Pod<'_>) -> Patch {
 }
 
 /// Rejects a patch that adds more text than an object can have.
-pub fn refuse_too_much(patch: &Patch) -> Result<(), Rejection> {
+pub fn reject_too_much(patch: &Patch) -> Result<(), Rejection> {
     let values = || {
         patch.iter().filter_map(|operation| match operation {
             PatchOperation::Add(operation) => Some(&operation.value),

@@ -102,7 +102,7 @@ fn report(found: Vec<String>, settings: &Settings, warnings: &Warnings) -> Resul
     let rule = "setting restrictions.sharedProcesses";
     match settings.restrictions.shared_processes {
         SharedProcesses::Refuse if !found.is_empty() => Err(Place::field("spec").rejected(format!(
-            "{}; the {rule} refuses it: use another user and a process namespace of its own for each container",
+            "{}; the {rule} rejects it: use another user and a process namespace of its own for each container",
             found.join("; ")
         ))),
         SharedProcesses::Warn if !found.is_empty() => {

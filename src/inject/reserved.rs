@@ -19,7 +19,7 @@ const LISTS_OF_CONTAINERS: [&str; 2] = [
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Rejects a pod that has or uses a name of the policy's.
-pub fn refuse_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
+pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
     let pod = &subject.pod;
     let mut containers = pod.all_containers();
     if let Some(container) = containers.find(|container| is_ours(&container.name)) {
@@ -33,9 +33,9 @@ pub fn refuse_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
             .rejected("is in the pod already, and the policy adds one of that name; rename it"));
     }
     for container in pod.all_containers() {
-        refuse_uses_of_container(container)?;
+        reject_uses_of_container(container)?;
     }
-    pod.volumes.iter().try_for_each(refuse_uses_of_volume)?;
+    pod.volumes.iter().try_for_each(reject_uses_of_volume)?;
     let prefix = subject.settings.annotations.prefix.as_str();
     let is_about_ours = |(name, value): &(&Text<'_>, &RawValue)| {
         let (of, short) = name.rsplit_once('/').unwrap_or_default();
@@ -73,7 +73,7 @@ fn names_one(text: &str, names: &[&str]) -> bool {
 }
 
 /// Rejects a container that mounts a volume of the policy's or refers to a container of the policy's.
-pub fn refuse_uses_of_container(container: &Container<'_>) -> Result<(), Rejection> {
+pub fn reject_uses_of_container(container: &Container<'_>) -> Result<(), Rejection> {
     let place = || Place::Container(container.name.to_string());
     let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
     let mut volumes = mounts
@@ -94,7 +94,7 @@ pub fn refuse_uses_of_container(container: &Container<'_>) -> Result<(), Rejecti
     }
 }
 
-fn refuse_uses_of_volume(volume: &Volume<'_>) -> Result<(), Rejection> {
+fn reject_uses_of_volume(volume: &Volume<'_>) -> Result<(), Rejection> {
     let mut referred = volume.resource_fields.iter();
     match referred.find(|name| is_ours(name)) {
         Some(sidecar) => Err(refers_to(sidecar, Place::Volume(volume.name.to_string()))),

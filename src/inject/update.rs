@@ -68,7 +68,7 @@ pub fn is_injected(spec: &Spec<'_>) -> bool {
 }
 
 /// Rejects a change from `old`, which is injected, to `new`.
-pub fn refuse_reach(
+pub fn reject_reach(
     old: &Spec<'_>,
     new: &Spec<'_>,
     settings: &Settings,
@@ -79,7 +79,7 @@ pub fn refuse_reach(
         (old.init_containers(), new.init_containers()),
     ];
     for (old, new) in &lists {
-        refuse_other_sidecars(old, new)?;
+        reject_other_sidecars(old, new)?;
     }
     if !old.our_volumes().eq(new.our_volumes()) {
         return Err(Place::field("spec.volumes").rejected(
@@ -94,13 +94,13 @@ pub fn refuse_reach(
         .filter(|(_, text)| !known.contains(text.get()));
     let added: Vec<_> = added.map(|(container, _)| container).collect();
     for container in &added {
-        refuse_reach_of(container, None)?;
+        reject_reach_of(container, None)?;
     }
     for (old, new) in &lists {
         let is_submitted = |(container, _): &&Written<'_, '_>| !is_ours(&container.name);
         let mut before = old.iter().filter(is_submitted);
         for (container, _) in new.iter().filter(is_submitted) {
-            refuse_reach_of(container, before.next().map(|(before, _)| *before))?;
+            reject_reach_of(container, before.next().map(|(before, _)| *before))?;
         }
     }
     match added.is_empty() {
@@ -111,7 +111,7 @@ pub fn refuse_reach(
 
 /// Rejects a list of containers in which those of the policy's are not what they were, resources apart: those can be
 /// resized.
-fn refuse_other_sidecars(
+fn reject_other_sidecars(
     old: &[Written<'_, '_>],
     new: &[Written<'_, '_>],
 ) -> Result<(), Rejection> {
@@ -149,7 +149,7 @@ fn is_same(old: &RawValue, new: &RawValue) -> bool {
 }
 
 /// Rejects a container of somebody else's that uses what is the policy's, and did not before.
-fn refuse_reach_of(
+fn reject_reach_of(
     container: &Container<'_>,
     before: Option<&Container<'_>>,
 ) -> Result<(), Rejection> {
@@ -160,7 +160,7 @@ fn refuse_reach_of(
         )));
     }
     let Some(before) = before else {
-        reserved::refuse_uses_of_container(container)?;
+        reserved::reject_uses_of_container(container)?;
         let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
         let mut used = mounts.chain(container.file_volumes());
         return match used.find(|volume| &***volume == names::SECRETS_VOLUME) {
@@ -176,6 +176,6 @@ fn refuse_reach_of(
         && before.file_volumes().eq(container.file_volumes());
     match same_mounts {
         true => Ok(()),
-        false => reserved::refuse_uses_of_container(container),
+        false => reserved::reject_uses_of_container(container),
     }
 }

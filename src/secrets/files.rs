@@ -40,7 +40,7 @@ pub fn read(
     let own_templates = annotations.secrets_template()?;
     let templates = match own_templates {
         Some(templates) => {
-            if let Some(rule) = subject.settings.restrictions.refuses_templates() {
+            if let Some(rule) = subject.settings.restrictions.rejects_templates() {
                 return Err(annotations.rejected(
                     Key::SecretsTemplate,
                     format!("not allowed by the setting {rule}; use secrets-path"),
@@ -214,14 +214,14 @@ fn read_templates(
         ));
         pieces = old.into_iter().map(str::trim_start).collect();
     }
-    refuse_empty(subject, Key::SecretsTemplate, &pieces)?;
+    reject_empty(subject, Key::SecretsTemplate, &pieces)?;
     let templates = pieces.into_iter().map(template::without_heredoc_escapes);
     let templates: Vec<_> = templates.collect();
     check_templates(subject, &templates)?;
     Ok(templates)
 }
 
-fn refuse_empty(subject: &Subject<'_>, key: Key, pieces: &[&str]) -> Result<(), Rejection> {
+fn reject_empty(subject: &Subject<'_>, key: Key, pieces: &[&str]) -> Result<(), Rejection> {
     match (1..).zip(pieces).find(|(_, piece)| piece.trim().is_empty()) {
         Some((position, _)) => {
             let problem = format!("item {position} is empty");
@@ -296,7 +296,7 @@ fn commands(subject: &Subject<'_>, count: usize) -> Result<Vec<String>, Rejectio
     if pieces.len() > count {
         return Err(count_mismatch(subject, Key::Notify, pieces.len(), count));
     }
-    refuse_empty(subject, Key::Notify, &pieces)?;
+    reject_empty(subject, Key::Notify, &pieces)?;
     let is_unprintable = |letter: char| letter.is_control() && !"\n\r\t".contains(letter);
     if given.0.contains(is_unprintable) {
         let problem = "must not have a control character except a line break or a tab";

@@ -507,7 +507,7 @@ impl Program {
 impl CertificateAuthority {
     fn check(&mut self, reader: &Reader<'_, '_>) {
         match (&self.secret, &self.config_map) {
-            (None, None) if self.key.as_str() != "ca.crt" => {
+            (None, None) if self.key != CertificateAuthority::default().key => {
                 reader.invalid("key", "needs secretName or configMapName");
             }
             (Some(_), Some(_)) => {

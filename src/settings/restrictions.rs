@@ -24,7 +24,7 @@ section! {
         /// Vault paths, from annotation secrets-path or the labels, such as secret/{namespace}/** (without the data/ of
         /// KV version 2). What Vault's own policies say counts in the end.
         value allowed_vault_paths "allowedVaultPaths": Option<Vec<Pattern>> = None, "Allowed Vault paths";
-        /// Whether pods may bring templates, of which it cannot be told what they read. null: unless there are
+        /// Whether pods may bring templates: what a template reads cannot be checked. null: unless there are
         /// allowedVaultPaths.
         value allow_templates "allowTemplates": Option<bool> = None, "Allow templates";
         /// Annotations that pods may not use, by their names without the prefix: vault-image, notify, ...
@@ -55,8 +55,8 @@ impl Restrictions {
         self.locked_annotations.contains(&LockableKey(key))
     }
 
-    /// The setting by which templates are refused, if they are.
-    pub fn refuses_templates(&self) -> Option<&'static str> {
+    /// The setting by which templates are rejected, if they are.
+    pub fn rejects_templates(&self) -> Option<&'static str> {
         match (self.allow_templates, &self.allowed_vault_paths) {
             (Some(false), _) => Some("restrictions.allowTemplates"),
             (None, Some(_)) => Some("restrictions.allowedVaultPaths"),
@@ -76,7 +76,7 @@ const LONGEST_NAME: usize = 200;
 
 impl Restrictions {
     /// Rejects the annotations that pods may not use, and the other annotations that do the same.
-    pub fn refuse_locked(&self, annotations: &Annotations<'_>) -> Result<(), Rejection> {
+    pub fn reject_locked(&self, annotations: &Annotations<'_>) -> Result<(), Rejection> {
         let is_given = |key| annotations.get(key).is_some();
         let is_of_job = |mode: &str| {
             let mut modes = mode.split(',');

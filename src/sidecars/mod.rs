@@ -17,7 +17,7 @@ use crate::names;
 use crate::rejection::{Place, Rejection};
 use crate::settings::{Amounts, Program, Settings, requests_over_limits};
 use crate::subject::Subject;
-use crate::values::Port;
+use crate::values::{MOST_VARIABLE, Port};
 
 /// The text of a shell script as it goes into a container's command: what [`literal`] makes of it. Data reaches it as
 /// arguments or environment.
@@ -30,10 +30,6 @@ use script;
 
 /// Tells whether a native sidecar has what the application needs.
 const READY: &str = script!("ready.sh");
-
-/// The largest configuration, in bytes. An environment string may have 131,071, of which the name takes
-/// some; Linux refuses to start a program with a longer one.
-const CONFIGURATION_LIMIT: usize = 128_000;
 
 /// What a container is built for.
 pub struct Order<'s, 'a> {
@@ -56,7 +52,7 @@ impl Order<'_, '_> {
     }
 }
 
-/// Begins a container that runs a constant [`script!`] with these arguments.
+/// Begins a container that runs a constant [`script!`], whose `$` are doubled, with these arguments.
 fn running_script(
     name: &str,
     program: &Program,
@@ -165,11 +161,11 @@ fn configuration(
 ) -> Result<String, Rejection> {
     let text = serde_json::to_string(config).expect("strings can be written as JSON");
     let bytes = text.len();
-    if bytes > CONFIGURATION_LIMIT {
+    if bytes > MOST_VARIABLE {
         return Err(subject.annotations.rejected(
             Key::SecretsTemplate,
             format!(
-                "the configuration in {variable} would have {bytes} bytes; expected at most {CONFIGURATION_LIMIT}; ask for fewer or shorter templates"
+                "the configuration in {variable} would have {bytes} bytes; expected at most {MOST_VARIABLE}; ask for fewer or shorter templates"
             ),
         ));
     }

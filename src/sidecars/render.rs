@@ -12,14 +12,14 @@ use crate::names;
 use crate::secrets::{SecretFile, template::CALLED_BY_DEFAULT};
 use crate::settings::Settings;
 
-/// Runs the application's command after a file has changed.
+/// Runs the application's command after a file has changed. [`env`] doubles its `$`.
 const NOTIFY: &str = include_str!(concat!(env!("OUT_DIR"), "/scripts/notify.sh"));
 
 /// Runs the script [`NOTIFY`] from the environment: both programs log the whole of what they run each time, and every
 /// file's configuration has it.
 const RUN_NOTIFY: &str = r#"exec /bin/sh -c "$TVSI_NOTIFY" notify "$1""#;
 
-/// One file to render. Both programs read the same, but for the blocks in it: Consul Template takes them
+/// One file to render. Both programs read the same, except for the blocks in it: Consul Template takes them
 /// as objects and Vault Agent as lists of one object.
 #[derive(Debug, Serialize)]
 pub struct Template<'a, W, E> {

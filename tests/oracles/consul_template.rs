@@ -27,7 +27,7 @@ pub struct ConsulTemplate {
 pub enum Fate {
     Parsed,
     /// With the reason.
-    Refused(String),
+    Rejected(String),
 }
 
 impl ConsulTemplate {
@@ -165,7 +165,7 @@ fn fate(error: &str) -> Fate {
         Some(("parse", reason)) => {
             // Without the line and the place in it.
             let (_, reason) = reason.split_once(": ").unwrap_or_default();
-            Fate::Refused(reason.to_owned())
+            Fate::Rejected(reason.to_owned())
         }
         Some(("execute", reason)) if reason.ends_with("was parsed") => Fate::Parsed,
         _ => panic!("consul-template: {error}"),

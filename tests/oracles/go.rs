@@ -20,7 +20,7 @@ pub struct Go {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Answer {
-    pub refusal: String,
+    pub rejection: String,
     pub path: String,
     pub differences: Option<Vec<String>>,
     pub unprintable: String,
@@ -62,16 +62,16 @@ impl Go {
         }
     }
 
-    /// Why Go's parser refuses a template, if it does.
-    pub fn refusal(&self, template: &str) -> Option<String> {
+    /// Why Go's parser rejects a template, if it does.
+    pub fn rejection(&self, template: &str) -> Option<String> {
         let answer = self.ask(&json!({ "template": template }));
-        Some(answer.refusal).filter(|refusal| !refusal.is_empty())
+        Some(answer.rejection).filter(|rejection| !rejection.is_empty())
     }
 
     /// How the path in one of the policy's own templates is read.
     pub fn path_of_secret(&self, template: &str) -> Answer {
         let answer = self.ask(&json!({ "secret": template }));
-        assert_eq!(answer.refusal, "", "{template}");
+        assert_eq!(answer.rejection, "", "{template}");
         answer
     }
 

@@ -369,17 +369,20 @@ pub fn hostile() -> impl Strategy<Value = String> {
     vec(piece, 1..4).prop_map(|pieces| format!("Zq{}qZ", pieces.concat()))
 }
 
-/// `hostile` without what would be refused in the annotation `key`.
+/// `hostile` without what would be rejected in the annotation `key`.
 pub fn fitted(key: Key, hostile: &str) -> String {
-    let without = |refused: &dyn Fn(char) -> bool| -> String {
-        hostile.chars().filter(|letter| !refused(*letter)).collect()
+    let without = |rejected: &dyn Fn(char) -> bool| -> String {
+        hostile
+            .chars()
+            .filter(|letter| !rejected(*letter))
+            .collect()
     };
     match key {
         Key::SecretsTemplate => hostile.replace("{{", "{-{").replace("---", "--"),
         Key::Notify => without(&|letter| letter.is_control() && !"\n\r\t".contains(letter))
             .replace("---", "--"),
         Key::VaultImage => without(&|letter| !letter.is_ascii_graphic()),
-        // A path that is not plain is refused.
+        // A path that is not plain is rejected.
         Key::SecretsPath => without(&|letter| {
             !(letter.is_ascii() || letter.is_alphanumeric())
                 || letter.is_control()

@@ -144,7 +144,7 @@ fn strays() -> impl Strategy<Value = Vec<(String, Tree)>> {
 fn replaced() -> impl Strategy<Value = Vec<(Key, Tree)>> {
     let keys = Key::ALL.to_vec();
     let garbage = (select(keys), annotations::garbage()).prop_map(|(key, text)| {
-        // A restriction may quote what it refuses, and a clash or a missing token the path.
+        // A restriction may quote what it rejects, and a clash or a missing token the path.
         let is_told = [
             Key::Role,
             Key::VaultImage,

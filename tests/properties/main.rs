@@ -287,7 +287,7 @@ fn hostile_text_stays_text() {
         let harmless = case.harmless().answer();
         let Some(twin) = harmless.injected() else {
             return Err(TestCaseError::fail(format!(
-                "the harmless twin is refused: {harmless:?}"
+                "the harmless twin is rejected: {harmless:?}"
             )));
         };
         // With harmless text in the place of the hostile, all is the same: names, order, configuration.

@@ -1,7 +1,7 @@
 """Holds the pods of the golden cases against the schemas of Kubernetes, strictly: no unknown field is let pass.
 
 Each pod is held, as submitted and as injected, against the oldest release that there are schemas of, the first
-one that knows native sidecars, and the newest. Injection must not add anything that a schema refuses, but
+one that knows native sidecars, and the newest. Injection must not add anything that a schema rejects, but
 native sidecars to what does not know them. `make schemas` runs this, with a file of all cases.
 """
 
@@ -16,7 +16,7 @@ from kubernetes_validate import utils
 OLDEST = (1, 25)
 FIRST_WITH_NATIVE_SIDECARS = (1, 29)
 
-# Submitted pods that not even the newest schema takes, with the fields that it refuses in them: what Kubernetes
+# Submitted pods that not even the newest schema takes, with the fields that it rejects in them: what Kubernetes
 # may come to have has to survive injection.
 UNKNOWN_ON_PURPOSE = {
     "hook/keeps-what-else-is-in-the-own-hook": ("newerMember", "newerNull", "newerKind"),
@@ -91,11 +91,11 @@ def check(cases, release, newest):
         own = problems(schema, submitted)
         failures += [f"{name}, as submitted: {it}" for it in own if not is_expected(it, name, release, newest)]
         if name in UNKNOWN_ON_PURPOSE and not own:
-            failures.append(f"{name}: refused no more; UNKNOWN_ON_PURPOSE has it")
+            failures.append(f"{name}: rejected no more; UNKNOWN_ON_PURPOSE has it")
         expected = own | (native_sidecars(injected) if release < FIRST_WITH_NATIVE_SIDECARS else set())
         found = problems(schema, injected)
         failures += [f"{name}: {it}" for it in found - expected]
-        failures += [f"{name}: should be refused for {it}" for it in expected - found]
+        failures += [f"{name}: should be rejected for {it}" for it in expected - found]
         valid += not found
     told = f"{valid} injected pods valid, {len(cases) - valid} with fields that it does not know"
     print(f"Kubernetes {release[0]}.{release[1]}: {told}")

@@ -34,11 +34,13 @@ pub fn module_bytes() -> Vec<u8> {
     let path = root().join("policy.wasm");
     let built =
         modified(&path).unwrap_or_else(|| panic!("policy.wasm is missing; run `make policy.wasm`"));
-    let changed = newest(&root().join("src"));
-    assert!(
-        changed <= built,
-        "policy.wasm is older than src/; run `make policy.wasm`"
-    );
+    let sources = ["src", "build", "Cargo.toml", "Cargo.lock", ".cargo"];
+    for source in sources {
+        assert!(
+            newest(&root().join(source)) <= built,
+            "policy.wasm is older than {source}; run `make policy.wasm`"
+        );
+    }
     fs::read(&path).expect("policy.wasm can be read")
 }
 
@@ -46,14 +48,15 @@ fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).ok()?.modified().ok()
 }
 
-fn newest(directory: &Path) -> SystemTime {
-    fs::read_dir(directory)
-        .expect("sources are there")
-        .map(|entry| entry.expect("a directory can be read").path())
-        .map(|path| match path.is_dir() {
-            true => newest(&path),
-            false => modified(&path).expect("a file has a time"),
-        })
+/// When a file, or the newest one below a directory, was changed.
+fn newest(path: &Path) -> SystemTime {
+    if !path.is_dir() {
+        return modified(path).expect("a source has a time");
+    }
+    let entries = fs::read_dir(path).expect("a directory can be read");
+    let paths = entries.map(|entry| entry.expect("a directory can be read").path());
+    paths
+        .map(|path| newest(&path))
         .max()
         .unwrap_or(SystemTime::UNIX_EPOCH)
 }

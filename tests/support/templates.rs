@@ -370,7 +370,7 @@ spring.datasource.password={{ .Data.password }}
     ),
 ];
 
-/// Templates that Go's parser refuses, with the line and the end of the message.
+/// Templates that Go's parser rejects, with the line and the end of the message.
 pub const INVALID: &[(&str, usize, &str)] = &[
     // Cut off
     ("{{", 1, "{{ without }}"),

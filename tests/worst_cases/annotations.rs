@@ -239,7 +239,7 @@ fn lists(cases: &mut Vec<Case>) {
                 let mut pod = Pod::asking().with(Place::Containers, &containers);
                 pod = pod.annotated(key, names.join(","));
                 if key == "job-containers" {
-                    // How many a job can have would depend on the size; one that never ends is refused after all is read.
+                    // How many a job can have would depend on the size; one that never ends is rejected after all is read.
                     pod = pod
                         .job()
                         .annotated("inject-containers", "a")
@@ -362,7 +362,7 @@ fn repeated_keys(cases: &mut Vec<Case>) {
             };
             let annotations = list_of(bytes, own);
             let pod = Pod::asking().with(Place::Annotations, annotations);
-            // Without a status, which would end it at once, it is the mode that is refused.
+            // Without a status, which would end it at once, it is the mode that is rejected.
             pod.payload()
                 .replace(&format!("{PREFIX}/status"), &format!("{PREFIX}/notify"))
         },

@@ -1,4 +1,4 @@
-//! No request of 3 MB, which is what the API server takes, costs the policy more than 200 million instructions or
+//! No request of 3 MB, which is what the API server takes, costs the policy more than 300 million instructions or
 //! 64 MiB of memory, whatever it holds; and what a request costs grows no faster than the request.
 //!
 //! Whoever may create a pod chooses what is in it, and the policy server has one deadline for all. So the requests here
@@ -36,7 +36,7 @@ use support::module_bytes;
 /// How many bytes a case fills, each time twice as many, up to the most of an object that is looked into.
 const SIZES: [usize; 3] = [60_000, 120_000, 240_000];
 
-/// The largest request: what is in it may be refused for its size alone, and has to be cheap all the same.
+/// The largest request: what is in it may be rejected for its size alone, and has to be cheap all the same.
 const FULL: usize = 3_100_000;
 
 /// What is said where a limit is passed. Below it, such a case is injected.
@@ -74,7 +74,7 @@ pub struct Case {
     payload: Box<dyn Fn(usize) -> String + Send + Sync>,
 }
 
-/// What a case is answered, at every size: one that was refused too early would measure nothing.
+/// What a case is answered, at every size: one that was rejected too early would measure nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expected {
     /// Accepted as it is.
@@ -289,7 +289,7 @@ impl std::fmt::Display for Expected {
 }
 
 /// The power of the size with which the cost grows: how much more the second doubling adds than the first one does. What
-/// every request costs is in neither. `None` where it does not grow, as where a request is refused early.
+/// every request costs is in neither. `None` where it does not grow, as where a request is rejected early.
 fn exponent(costs: &[Cost]) -> Option<f64> {
     let [small, middle, large, ..] = costs else {
         return None;

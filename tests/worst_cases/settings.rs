@@ -132,7 +132,7 @@ fn names(cases: &mut Vec<Case>) {
             pod.with(Place::Labels, padding(rest)).payload()
         },
     ));
-    let refused = "is not allowed by the setting restrictions.allowedVaultPaths";
+    let rejected = "is not allowed by the setting restrictions.allowedVaultPaths";
     for (kind, place, member, expected) in [
         (
             "namespace",
@@ -144,7 +144,7 @@ fn names(cases: &mut Vec<Case>) {
             "service account",
             Place::Spec,
             "serviceAccountName",
-            refused,
+            rejected,
         ),
     ] {
         cases.push(case(

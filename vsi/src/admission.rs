@@ -30,8 +30,8 @@ pub(crate) enum Verdict {
     Unchanged,
     /// Its pod gets sidecars: the object with the pod as it is then, without what a cluster adds by itself.
     Injected(Value),
-    /// It, or its pods, are refused.
-    Refused(String),
+    /// It, or its pods, are rejected.
+    Rejected(String),
 }
 
 impl Cluster<'_> {
@@ -110,7 +110,7 @@ impl Admission {
         if !response.allowed {
             let status = response.status.as_ref();
             let message = status.and_then(|status| status.message.as_deref());
-            self.verdict = Verdict::Refused(message.unwrap_or("refused").to_owned());
+            self.verdict = Verdict::Rejected(message.unwrap_or("rejected").to_owned());
         }
         response.allowed
     }

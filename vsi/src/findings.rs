@@ -29,7 +29,7 @@ pub(crate) struct Finding {
 pub(crate) enum Severity {
     /// It works, and should be changed.
     Warning,
-    /// The cluster refuses it.
+    /// The cluster rejects it.
     Error,
 }
 

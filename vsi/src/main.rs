@@ -36,7 +36,7 @@ Examples:
 
 Exit codes:
   0  done (for `run` also when the policy rejects the request)
-  1  something is found: manifests that are refused or cannot be read, settings that are not valid; for
+  1  something is found: manifests that are rejected or cannot be read, settings that are not valid; for
      `run` and `diff` everything that goes wrong
   2  the command line is wrong, or something that it names cannot be used")]
 struct Arguments {

@@ -56,7 +56,7 @@ impl Serialize for Printable {
     }
 }
 
-/// A text of several lines, each of which is shown as it is but for what a terminal or a CI acts on.
+/// A text of several lines, each of which is shown as it is except for what a terminal or a CI acts on.
 pub(crate) fn lines(text: &str) -> String {
     let lines = text.split_inclusive('\n');
     lines

@@ -27,7 +27,7 @@ pub(crate) struct Counts {
     /// Pods and workloads.
     pub(crate) objects: usize,
     pub(crate) injected: usize,
-    pub(crate) refused: usize,
+    pub(crate) rejected: usize,
 }
 
 impl fmt::Display for Counts {
@@ -35,15 +35,15 @@ impl fmt::Display for Counts {
         let Self {
             objects,
             injected,
-            refused,
+            rejected,
         } = self;
         write!(
             formatter,
             "{injected} of {objects} pods and workloads injected"
         )?;
-        match refused {
+        match rejected {
             0 => Ok(()),
-            refused => write!(formatter, ", {refused} refused"),
+            rejected => write!(formatter, ", {rejected} rejected"),
         }
     }
 }
@@ -203,8 +203,8 @@ impl Visit<'_, '_, '_> {
                 self.review.counts.injected += 1;
                 *object = injected;
             }
-            Verdict::Refused(message) => {
-                self.review.counts.refused += 1;
+            Verdict::Rejected(message) => {
+                self.review.counts.rejected += 1;
                 self.find(Severity::Error, &message, object, &name, path);
             }
         }

@@ -105,7 +105,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// What the policy says where it refuses the pod.
+    /// What the policy says where it rejects the pod.
     pub fn admit(&self, mut pod: Value, settings: &Value) -> Result<core::Pod> {
         let number = self.admitted.fetch_add(1, Ordering::Relaxed);
         let metadata = &mut pod["metadata"];

@@ -92,7 +92,7 @@ impl Container {
     pub fn all_of(spec: &PodSpec) -> Result<Vec<Self>> {
         let of_the_pod = Restart::parse(spec.restart_policy.as_deref().unwrap_or("Always"))?;
         let container = |container: &core::Container, is_init: bool| -> Result<Self> {
-            refuse_unsupported(container).with_context(|| container.name.clone())?;
+            reject_unsupported(container).with_context(|| container.name.clone())?;
             let own = container.restart_policy.as_deref();
             let own = own.map(Restart::parse).transpose()?;
             let (kind, restart) = match (is_init, own, of_the_pod) {
@@ -138,7 +138,7 @@ impl Container {
     }
 }
 
-fn refuse_unsupported(container: &core::Container) -> Result<()> {
+fn reject_unsupported(container: &core::Container) -> Result<()> {
     let has = [
         ("livenessProbe", container.liveness_probe.is_some()),
         ("envFrom", container.env_from.is_some()),
@@ -183,7 +183,7 @@ impl Surroundings<'_> {
     ///
     /// # Errors
     ///
-    /// If an image, an object or a volume is missing, or root is asked for and refused.
+    /// If an image, an object or a volume is missing, or root is asked for and rejected.
     pub fn bundle(&self, container: &core::Container) -> Result<Bundle<'_>> {
         let spec = self.pod.spec.as_ref().context("a pod has a spec")?;
         let variables = self.environment(container)?;

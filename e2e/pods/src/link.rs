@@ -47,7 +47,7 @@ impl Link {
         Ok(link)
     }
 
-    /// Ends all connections, and refuses new ones.
+    /// Ends all connections, and rejects new ones.
     pub fn cut(&self) {
         self.shared.is_cut.store(true, Ordering::SeqCst);
         // One more connection, so that the listener notices, and closes.

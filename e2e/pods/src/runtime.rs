@@ -242,7 +242,7 @@ pub fn after(time: Duration) -> impl FnMut() -> bool {
 ///
 /// # Errors
 ///
-/// If the kernel refuses it.
+/// If the kernel rejects it.
 pub fn tmpfs(directory: &Path, options: &str) -> Result<()> {
     mount_at("tmpfs", directory, "tmpfs", options)
 }

@@ -91,7 +91,7 @@ impl VaultServer {
     ///
     /// # Errors
     ///
-    /// If the server refuses it.
+    /// If the server rejects it.
     pub fn read(&self, path: &str) -> Result<Option<Value>> {
         self.request(Method::GET, path, None)
     }
@@ -100,7 +100,7 @@ impl VaultServer {
     ///
     /// # Errors
     ///
-    /// If the server refuses it.
+    /// If the server rejects it.
     pub fn write(&self, path: &str, body: &Value) -> Result<Value> {
         let answer = self.request(Method::POST, path, Some(body))?;
         Ok(answer.unwrap_or(Value::Null))
@@ -110,7 +110,7 @@ impl VaultServer {
     ///
     /// # Errors
     ///
-    /// If the server refuses it.
+    /// If the server rejects it.
     pub fn list(&self, path: &str) -> Result<Vec<String>> {
         let method = Method::from_bytes(b"LIST")?;
         let answer = self.request(method, path, None)?.unwrap_or(Value::Null);

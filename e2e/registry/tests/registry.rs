@@ -220,10 +220,10 @@ fn the_module_comes_back_as_it_went() {
     );
 }
 
-/// A module that has been changed on its way has another digest, and clients refuse it.
+/// A module that has been changed on its way has another digest, and clients reject it.
 #[test]
 #[should_panic(expected = "DigestError")]
-fn a_module_that_was_changed_in_the_registry_is_refused() {
+fn a_module_that_was_changed_in_the_registry_is_rejected() {
     let registry = Registry::start();
     let reference = registry.reference("changed");
     let client = OciClient::new();

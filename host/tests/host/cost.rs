@@ -116,7 +116,7 @@ fn a_failed_initialisation_is_an_error_of_the_host() {
 }
 
 #[test]
-fn a_module_that_cannot_be_a_policy_is_refused_when_it_is_loaded() {
+fn a_module_that_cannot_be_a_policy_is_rejected_when_it_is_loaded() {
     assert!(matches!(
         Policy::from_bytes(&guests::parsed("(module)")),
         Err(HostError::NotWapc { rego: false })
@@ -129,11 +129,11 @@ fn a_module_that_cannot_be_a_policy_is_refused_when_it_is_loaded() {
 }
 
 #[test]
-fn log_events_are_taken_and_capabilities_refused_by_name() {
+fn log_events_are_taken_and_capabilities_rejected_by_name() {
     assert_eq!(cost_of(&guests::asking("log"), b"{}").answer, b"");
-    let refusal = cost_of(&guests::asking("look_up"), b"{}").answer;
-    let refusal = String::from_utf8(refusal).unwrap();
-    assert!(refusal.contains("tracing/look_up"), "{refusal}");
+    let rejection = cost_of(&guests::asking("look_up"), b"{}").answer;
+    let rejection = String::from_utf8(rejection).unwrap();
+    assert!(rejection.contains("tracing/look_up"), "{rejection}");
 }
 
 #[test]

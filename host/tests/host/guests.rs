@@ -136,7 +136,7 @@ pub fn counting(answer: &str) -> Vec<u8> {
 }
 
 /// Finds every settings invalid.
-pub fn refusing_settings() -> Vec<u8> {
+pub fn rejecting_settings() -> Vec<u8> {
     module(
         "(call $answer)",
         "",

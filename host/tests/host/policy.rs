@@ -140,7 +140,7 @@ fn settings_and_protocol_version_are_asked_of_the_policy() {
     ));
     assert_eq!(policy.protocol_version().unwrap(), ProtocolVersion::V1);
 
-    let policy = Policy::from_bytes(&guests::refusing_settings()).unwrap();
+    let policy = Policy::from_bytes(&guests::rejecting_settings()).unwrap();
     let answer = policy.validate_settings(&Value::Null).unwrap();
     assert_eq!(
         (answer.valid, answer.message.as_deref()),
@@ -149,7 +149,7 @@ fn settings_and_protocol_version_are_asked_of_the_policy() {
 }
 
 #[test]
-fn a_module_that_cannot_be_a_policy_is_refused_when_it_is_loaded() {
+fn a_module_that_cannot_be_a_policy_is_rejected_when_it_is_loaded() {
     assert!(matches!(
         Policy::from_bytes(b"no module"),
         Err(HostError::CompileModule(_))

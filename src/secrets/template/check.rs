@@ -2,7 +2,7 @@
 //! denied.
 //!
 //! Go's own parser (`text/template/parse`) is the reference. What it takes is taken here too; of what it
-//! refuses, all is refused that comes from text that was cut off, pasted twice or meant for another language.
+//! rejects, all is rejected that comes from text that was cut off, pasted twice or meant for another language.
 
 use super::lexer::{Lexer, Token};
 use super::mistake::{Keyword, Mistake, MistakeKind};

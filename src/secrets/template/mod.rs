@@ -72,7 +72,7 @@ fn default_template(path: &str, filter: &str) -> String {
     )
 }
 
-/// `text` as an interpreted Go string literal. It holds no control characters: those are refused earlier.
+/// `text` as an interpreted Go string literal. It holds no control characters: those are rejected earlier.
 fn go_string(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('"');

@@ -4,9 +4,8 @@
 #   env.sh [NAME-PATTERNS] -- FILE... -- COMMAND [ARGUMENT...]
 #
 # A line NAME=VALUE of a FILE becomes a variable, unless NAME cannot be one or is like one of the
-# NAME-PATTERNS, which have spaces between them; a
-# line that begins with the byte 1 goes on with the value above it. Nothing is evaluated and no value is
-# shown. COMMAND runs as it would without this script, but for the variables. Needs busybox, whose path
+# NAME-PATTERNS, which have spaces between them; a line that begins with the byte 1 goes on with the
+# value above it. Nothing is evaluated and no value is shown. COMMAND runs as it would without this script, except for the variables. Needs busybox, whose path
 # is $0. Its own variables begin with _tvsi_, for the application's are exported here too.
 # shellcheck disable=SC3038,SC3045 # busybox has exec -a and read -d
 

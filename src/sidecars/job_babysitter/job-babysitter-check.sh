@@ -3,11 +3,11 @@
 #
 #   job-babysitter-check.sh [TERMINATION-LOG]
 #
-# A refusal is asked again for half a minute, because a RoleBinding may be new; an API server that
+# A rejection is asked again for half a minute, because a RoleBinding may be new; an API server that
 # does not answer, for two minutes. Then it fails, and the termination message says what is missing.
 
 termination_log=${1:-/dev/termination-log}
-refused=0
+rejected=0
 unanswered=0
 
 trap 'exit 143' TERM INT
@@ -22,8 +22,8 @@ until answer=$(timeout 10 kubectl get --raw "/api/v1/namespaces/$POD_NAMESPACE/p
     echo "tvsi: $answer" >&2
     case $answer in
     *Forbidden*)
-        refused=$((refused + 1))
-        [ "$refused" -lt 15 ] || fail "service account $POD_SERVICE_ACCOUNT may not get pods in namespace $POD_NAMESPACE, which mode job needs: bind it to a Role with verb get on pods, or use native sidecars"
+        rejected=$((rejected + 1))
+        [ "$rejected" -lt 15 ] || fail "service account $POD_SERVICE_ACCOUNT may not get pods in namespace $POD_NAMESPACE, which mode job needs: bind it to a Role with verb get on pods, or use native sidecars"
         ;;
     *)
         unanswered=$((unanswered + 1))

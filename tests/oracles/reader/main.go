@@ -31,7 +31,7 @@ type question struct {
 
 type answer struct {
 	// Why it is no template.
-	Refusal string `json:"refusal"`
+	Rejection string `json:"rejection"`
 	// The path as the template has it, or the file's.
 	Path string `json:"path"`
 	// The steps in which it becomes another path, or more than a path.
@@ -61,11 +61,11 @@ func reply(asked question) answer {
 	switch {
 	case asked.Template != nil:
 		_, err := parseTemplate(*asked.Template)
-		return answer{Refusal: reason(err)}
+		return answer{Rejection: reason(err)}
 	case asked.Secret != nil:
 		tree, err := parseTemplate(*asked.Secret)
 		if err != nil {
-			return answer{Refusal: reason(err)}
+			return answer{Rejection: reason(err)}
 		}
 		read := pathOfSecret(tree)
 		unprintable, unknown := unprinted(read)
@@ -81,7 +81,7 @@ func reply(asked question) answer {
 		unprintable, unknown := unprinted(*asked.Letters)
 		return answer{Unprintable: unprintable, Unknown: unknown}
 	}
-	return answer{Refusal: "no question"}
+	return answer{Rejection: "no question"}
 }
 
 // parseTemplate parses as text/template does, with a function for every name.

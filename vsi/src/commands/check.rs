@@ -6,10 +6,10 @@ use clap::Args;
 
 use crate::{commands::review::ReviewArguments, report::Format};
 
-/// Tell what the policy refuses or warns of in manifests
+/// Tell what the policy rejects or warns of in manifests
 ///
-/// Each finding is a line with file, line, document, object, annotation and message. Nothing is told of
-/// what is well. The exit code is 1 if anything would be refused or cannot be read, and 2 if the check
+/// Each finding is a line with file, line, document, object, annotation and message. Nothing is reported of
+/// what is well. The exit code is 1 if anything would be rejected or cannot be read, and 2 if the check
 /// cannot be made.
 #[derive(Args)]
 #[command(after_help = "\

@@ -21,9 +21,9 @@ use crate::{
 /// Print manifests with the sidecars that the policy would add
 ///
 /// Pods and the pod templates of workloads come out as they would be at admission, without the service
-/// account's token, which a cluster mounts by itself. All other documents come out as they are and in
+/// account's token, which a cluster mounts automatically. All other documents come out as they are and in
 /// their order; of those that change, comments inside and anchors are lost. Warnings go to standard error. If
-/// anything is refused or cannot be read, that is told on standard error, nothing is printed, and the exit
+/// anything is rejected or cannot be read, that is reported on standard error, nothing is printed, and the exit
 /// code is 1.
 ///
 /// A cluster's policy leaves alone what is injected already, so the output can be applied or kept in Git.

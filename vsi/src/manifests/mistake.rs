@@ -200,7 +200,7 @@ impl Complaint<'_> {
                     .to_owned()
             }
             "did not find expected comment or line break" if self.context.contains("block scalar") => {
-                "nothing but a comment can stand behind `|` or `>`; a value that begins with one of \
+                "only a comment can stand behind `|` or `>`; a value that begins with one of \
                  them must be in quotes"
                     .to_owned()
             }

@@ -47,7 +47,7 @@ impl<'a> Document<'a> {
     /// Whether its text can stand among YAML: JSON can have characters in it that YAML has not.
     pub(crate) fn is_yaml(&self) -> bool {
         let text = self.text.strip_prefix('\u{feff}').unwrap_or(self.text);
-        !text.contains(read::is_refused)
+        !text.contains(read::is_rejected)
     }
 
     /// Whether nothing but what belongs to a document's head stands before a line `---`.

@@ -28,7 +28,7 @@ pub(super) struct Read {
 }
 
 /// Whether a character can only stand in YAML as an escape.
-pub(super) fn is_refused(character: char) -> bool {
+pub(super) fn is_rejected(character: char) -> bool {
     character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{85}')
         || matches!(character, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
@@ -112,12 +112,12 @@ impl<'a> Source<'a> {
         Mistake::new(self.position(offset(mark)), message)
     }
 
-    /// libyaml does not say where it found a character that it refuses.
+    /// libyaml does not say where it found a character that it rejects.
     fn check_characters(&self) -> Result<(), Mistake> {
         match self
             .text
             .char_indices()
-            .find(|(_, character)| is_refused(*character))
+            .find(|(_, character)| is_rejected(*character))
         {
             None => Ok(()),
             Some((offset, character)) => Err(Mistake::new(
@@ -255,7 +255,7 @@ impl Reader<'_, '_, '_> {
         Ok(Some(built.node))
     }
 
-    /// kubectl refuses `--- {a: b}`.
+    /// kubectl rejects `--- {a: b}`.
     fn check_separator(&self, end: usize) -> Result<(), Mistake> {
         let rest = self.source.text.get(end..).unwrap_or_default();
         let rest = rest.lines().next().unwrap_or_default().trim();
@@ -264,7 +264,7 @@ impl Reader<'_, '_, '_> {
         }
         Err(Mistake::new(
             self.source.position(end),
-            "nothing but a comment can stand behind `---`; kubectl wants the document to begin on \
+            "only a comment can stand behind `---`; kubectl wants the document to begin on \
              the next line",
         ))
     }
@@ -396,7 +396,7 @@ impl Reader<'_, '_, '_> {
             let meaning = resolve(&text);
             let is_text = meaning == Meaning::Text;
             let Some(name) = meaning.into_key(&text) else {
-                return Err(self.refused_key(mark));
+                return Err(self.rejected_key(mark));
             };
             return Ok(Key {
                 name,
@@ -419,13 +419,13 @@ impl Reader<'_, '_, '_> {
                 resolve(&text)
                     .into_key(&text)
                     .map(|name| Key::from_name(&name))
-                    .ok_or_else(|| self.refused_key(mark))
+                    .ok_or_else(|| self.rejected_key(mark))
             }
-            _ => Err(self.refused_key(mark)),
+            _ => Err(self.rejected_key(mark)),
         }
     }
 
-    fn refused_key(&self, mark: Mark) -> Mistake {
+    fn rejected_key(&self, mark: Mark) -> Mistake {
         let mut message = "a key must be a text, a number or a boolean".to_owned();
         if self.source.line_text(offset(mark)).contains("{{") {
             message.push_str("; `{{` looks like a template, which must be rendered first");
@@ -438,19 +438,19 @@ impl Reader<'_, '_, '_> {
         let mappings = match node.content {
             Content::Mapping { entries, .. } => return Ok(entries),
             Content::Sequence { items, .. } => items,
-            Content::Scalar(_) => return Err(self.refused_merge(mark)),
+            Content::Scalar(_) => return Err(self.rejected_merge(mark)),
         };
         let mut merged = Vec::new();
         for mapping in mappings.into_iter().rev() {
             let Content::Mapping { entries, .. } = mapping.content else {
-                return Err(self.refused_merge(mark));
+                return Err(self.rejected_merge(mark));
             };
             merged.extend(entries);
         }
         Ok(merged)
     }
 
-    fn refused_merge(&self, mark: Mark) -> Mistake {
+    fn rejected_merge(&self, mark: Mark) -> Mistake {
         self.source
             .mistake(mark, "`<<` needs a mapping, or a list of mappings")
     }
@@ -559,7 +559,7 @@ fn tagged(tag: &str, text: &str) -> Result<Value, String> {
         _ => return Ok(text.into()),
     };
     if !is_right {
-        return Err(format!("`{text}` is no value for the tag `!!{kind}`"));
+        return Err(format!("`{text}` is not a value for the tag `!!{kind}`"));
     }
     meaning
         .into_value(text)
@@ -569,7 +569,7 @@ fn tagged(tag: &str, text: &str) -> Result<Value, String> {
 /// The text that is in a `!!binary`. JSON can hold no other bytes.
 fn from_base64(text: &str) -> Result<String, String> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let refused = || "the value of `!!binary` is not valid base64".to_owned();
+    let rejected = || "the value of `!!binary` is not valid base64".to_owned();
 
     let encoded: Vec<u8> = text
         .bytes()
@@ -580,7 +580,7 @@ fn from_base64(text: &str) -> Result<String, String> {
         digits => digits,
     };
     if !encoded.len().is_multiple_of(4) {
-        return Err(refused());
+        return Err(rejected());
     }
     let mut bytes = Vec::with_capacity(encoded.len() / 4 * 3);
     for group in digits.chunks(4) {
@@ -588,7 +588,7 @@ fn from_base64(text: &str) -> Result<String, String> {
         for digit in group {
             let digit = DIGITS.iter().position(|other| other == digit);
             let digit = digit.and_then(|digit| u32::try_from(digit).ok());
-            bits = bits << 6 | digit.ok_or_else(refused)?;
+            bits = bits << 6 | digit.ok_or_else(rejected)?;
         }
         bits <<= 6 * (4 - group.len());
         bytes.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);

@@ -43,7 +43,7 @@ impl Meaning {
         })
     }
 
-    /// What kubectl makes of it as a key of a mapping; nothing for what it refuses.
+    /// What kubectl makes of it as a key of a mapping; nothing for what it rejects.
     pub(super) fn into_key(self, text: &str) -> Option<String> {
         Some(match self {
             Self::Boolean(boolean) => boolean.to_string(),

@@ -84,7 +84,7 @@ impl Effective {
     }
 }
 
-/// A value in one line of YAML: as JSON, which is YAML too, but for strings that need no quotes.
+/// A value in one line of YAML: as JSON, which is YAML too, except for strings that need no quotes.
 pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),

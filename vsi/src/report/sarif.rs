@@ -22,8 +22,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 const RULES: [(&str, &str); 3] = [
     ("manifest", "The manifest cannot be read."),
     (
-        "refused",
-        "The policy refuses the object, or the pods that are made of it.",
+        "rejected",
+        "The policy rejects the object, or the pods that are made of it.",
     ),
     (
         "warning",
@@ -50,7 +50,7 @@ pub(super) fn write(output: &mut impl Write, findings: &[Finding]) -> io::Result
 fn result(finding: &Finding) -> Value {
     let (rule, level) = match (finding.severity, &finding.object) {
         (Severity::Warning, _) => ("warning", "warning"),
-        (Severity::Error, Some(_)) => ("refused", "error"),
+        (Severity::Error, Some(_)) => ("rejected", "error"),
         (Severity::Error, None) => ("manifest", "error"),
     };
     let mut region = json!({"startLine": finding.line});
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(
             *result,
             json!({
-                "ruleId": "refused",
+                "ruleId": "rejected",
                 "ruleIndex": 1,
                 "level": "error",
                 "message": {"text": "document 2, Deployment/orders, sidecar.vault.talend.org/mode: 100% wrong: `x`"},
@@ -105,7 +105,7 @@ mod tests {
                 }}],
             })
         );
-        assert_eq!(run["tool"]["driver"]["rules"][1]["id"], "refused");
+        assert_eq!(run["tool"]["driver"]["rules"][1]["id"], "rejected");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `vsi check`: what the policy refuses and warns of, with its place in the manifests.
+//! `vsi check`: what the policy rejects and warns of, with its place in the manifests.
 
 use golden_cases::{Case, Verdict};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn a_finding_is_a_line_with_its_place() {
             "app.yaml:15: error: document 2, Deployment/orders, sidecar.vault.talend.org/mode: item 1: \"sideways\" is not valid; expected one of secrets, proxy, job\n\
              app.yaml:29: warning: document 3, Pod/shop, sidecar.vault.talend.org/secret-path: unknown and ignored; did you mean secrets-path?\n",
         )
-        .stderr("vsi: 1 of 2 pods and workloads injected, 1 refused\n");
+        .stderr("vsi: 1 of 2 pods and workloads injected, 1 rejected\n");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_mistake_in_yaml_is_a_finding_and_hides_no_other() {
 }
 
 #[test]
-fn every_refused_golden_case_is_refused_here() {
+fn every_rejected_golden_case_is_rejected_here() {
     let mut count = 0;
     let directory = Directory::new();
     for case in Case::all() {

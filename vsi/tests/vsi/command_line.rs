@@ -185,7 +185,7 @@ fn a_raw_policy_gets_its_request_raw() {
 }
 
 #[test]
-fn a_policy_for_another_runtime_is_refused_unless_the_mode_is_given() {
+fn a_policy_for_another_runtime_is_rejected_unless_the_mode_is_given() {
     let metadata = r#"{"rules":[],"mutating":false,"executionMode":"gatekeeper"}"#;
     let module = guests::answering_annotated(r#"{"accepted":true}"#, metadata);
     let workspace = Workspace::with_policy("runtime", module);
@@ -201,7 +201,7 @@ fn a_policy_for_another_runtime_is_refused_unless_the_mode_is_given() {
 
 #[test]
 fn settings_that_the_policy_refuses_are_an_error() {
-    let workspace = Workspace::with_policy("refused", guests::refusing_settings());
+    let workspace = Workspace::with_policy("rejected", guests::rejecting_settings());
     for subcommand in ["run", "diff"] {
         workspace
             .vsi(&[subcommand, "policy.wasm", "-r", "request.json"])

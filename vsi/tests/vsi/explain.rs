@@ -131,7 +131,7 @@ fn a_name_of_both_shows_both() {
 }
 
 #[test]
-fn an_unknown_name_is_refused_with_a_suggestion() {
+fn an_unknown_name_is_rejected_with_a_suggestion() {
     for (arguments, message) in [
         (
             &["mdoe"][..],

@@ -293,7 +293,7 @@ fn settings_and_the_namespace_count() {
 }
 
 #[test]
-fn nothing_is_printed_when_something_is_refused() {
+fn nothing_is_printed_when_something_is_rejected() {
     let wrong = POD.replace("role: shop", "mode: sideways");
     let directory = Directory::with("app.yaml", format!("{DEPLOYMENT}---\n{wrong}"));
     for format in ["yaml", "json", "patch", "diff"] {

@@ -103,7 +103,7 @@ fn the_settings_of_a_policy_are_validated() {
 fn a_module_that_is_named_answers_for_itself() {
     let directory = directory(&[("file.yaml", "sidecars: both\n")]);
     for (module, code, answer) in [
-        (guests::refusing_settings(), 1, "file.yaml:1: a\n"),
+        (guests::rejecting_settings(), 1, "file.yaml:1: a\n"),
         (guests::answering(""), 0, "file.yaml: valid\n"),
     ] {
         fs::write(directory.path().join("policy.wasm"), module).unwrap();

@@ -119,7 +119,7 @@ fn has_no_token(scenario: &Scenario) {
         .annotate("secrets-path", &path)
         .container("app", "trap 'exit 0' TERM; while :; do sleep 0.2; done")
         .run();
-    pod.wait_for_log(AGENT, "refused");
+    pod.wait_for_log(AGENT, "rejected");
     let sidecars = match scenario.sidecars {
         Sidecars::Classic => {
             pod.wait_until_started(CONSUL_TEMPLATE);

@@ -59,7 +59,7 @@ fn waits_for_vault(scenario: &Scenario) {
         .container("second", APPLICATION)
         .run();
     pod.wait_until_started("app");
-    pod.wait_for_log(AGENT, "refused");
+    pod.wait_for_log(AGENT, "rejected");
     pod.assert_never_began("second");
 
     scenario.vault.restore().expect("the port is free");

@@ -232,7 +232,7 @@ fn ends_without_api_server(scenario: &Scenario) {
     scenario.api_server.cut();
     let_end(&pod, "job");
     pod.wait_until_over("job");
-    pod.wait_for_log(BABYSITTER, "refused");
+    pod.wait_for_log(BABYSITTER, "rejected");
     let a_minute = Duration::from_secs(60);
     assert_none_ends(a_minute, &pod, sidecars(scenario));
     assert!(scenario.is_valid(&token));

@@ -34,11 +34,11 @@ fn proxy(scenario: &Scenario) {
 
     // What the token is not good for stays forbidden.
     let other = format!("http://127.0.0.1:{port}/v1/secret/data/of-somebody-else/app");
-    let refused = pod
+    let rejected = pod
         .execute("app", &["wget", "-qO-", &other])
         .expect("it runs");
-    let answer = String::from_utf8_lossy(&refused.output).into_owned();
-    assert!(!refused.succeeded() && answer.contains("403"), "{answer}");
+    let answer = String::from_utf8_lossy(&rejected.output).into_owned();
+    assert!(!rejected.succeeded() && answer.contains("403"), "{answer}");
 
     let token = pod.token();
     scenario.took("deletion", pod.delete());

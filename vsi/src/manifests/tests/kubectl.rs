@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::read;
 use crate::manifests::documents;
 
-/// Scalars as they stand in a file. What kubectl refuses or cannot write as JSON is not among them.
+/// Scalars as they stand in a file. What kubectl rejects or cannot write as JSON is not among them.
 const SCALARS: &[&str] = &[
     // Words.
     "y",
@@ -413,7 +413,7 @@ fn scalars_mean_what_they_mean_to_kubectl() {
 }
 
 #[test]
-fn kubectl_refuses_what_is_refused_here() {
+fn kubectl_refuses_what_is_rejected_here() {
     for scalar in [
         ".inf",
         ".nan",

@@ -112,7 +112,7 @@ fn a_document_that_kubectl_would_not_see_is_a_mistake() {
     );
     assert_eq!(
         mistake("--- {b: 2}\n"),
-        "line 1, column 4: nothing but a comment can stand behind `---`; kubectl wants the \
+        "line 1, column 4: only a comment can stand behind `---`; kubectl wants the \
          document to begin on the next line"
     );
     assert_eq!(
@@ -236,7 +236,7 @@ fn a_value_that_json_does_not_have_is_a_mistake() {
     );
     assert_eq!(
         mistake("a: !!int abc\n"),
-        "line 1, column 4: `abc` is no value for the tag `!!int`"
+        "line 1, column 4: `abc` is not a value for the tag `!!int`"
     );
     assert_eq!(
         mistake("a: !!binary abc\n"),

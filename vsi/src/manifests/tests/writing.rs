@@ -232,7 +232,7 @@ fn manifests() -> BTreeMap<String, String> {
     samples.chain(pods.flatten()).collect()
 }
 
-/// Whether the readers agree but for the words that are booleans in YAML 1.1 only.
+/// Whether the readers agree except on the words that are booleans in YAML 1.1 only.
 fn agree(by_kubectl: &Value, by_yaml_1_2: &Value) -> bool {
     match (by_kubectl, by_yaml_1_2) {
         (Value::Object(ours), Value::Object(theirs)) => {
