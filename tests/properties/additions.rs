@@ -148,7 +148,7 @@ fn take_away_from_container(container: &mut Tree, own: &Tree) {
     let hook = own.at(&path).map_or(&[][..], Tree::items);
     if container
         .at(&path)
-        .is_none_or(|added| added.items() == hook)
+        .is_none_or(|added| added.items().len() == hook.len())
     {
         return;
     }
@@ -168,10 +168,14 @@ fn take_away_from_container(container: &mut Tree, own: &Tree) {
     take_away_head(container.entry_at(&path[..3]).list_entry("command"), hook);
 }
 
-/// Leaves of a list what ends it, if that is `own`.
+/// Leaves of a list what ends it, if that is `own`, whatever the order of members in it.
 fn take_away_head(list: &mut Vec<Tree>, own: &[Tree]) {
-    if list.ends_with(own) {
-        list.drain(..list.len() - own.len());
+    let Some(added) = list.len().checked_sub(own.len()) else {
+        return;
+    };
+    let tail = list[added..].iter().map(Tree::sorted);
+    if tail.eq(own.iter().map(Tree::sorted)) {
+        list.drain(..added);
     }
 }
 
