@@ -66,7 +66,9 @@ pub fn validate(payload: &[u8]) -> CallResult {
     let warnings = Warnings::default();
     let decision = decide(payload, &warnings);
     let response = Response::new(decision, warnings.into_vec());
-    let answer = serde_json::to_vec(&response)?;
+    // What most injected pods grow by.
+    let mut answer = Vec::with_capacity(payload.len() + 16 * 1024);
+    serde_json::to_writer(&mut answer, &response)?;
     leave(response);
     Ok(answer)
 }
@@ -146,7 +148,7 @@ fn decide_pod(
         true => None,
         false => Some(inject::apply(&patch, template.object)?),
     };
-    leave((injection, patch));
+    leave((intent, injection, patch));
     Ok(mutated)
 }
 

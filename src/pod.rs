@@ -41,6 +41,29 @@ pub struct Pod<'a> {
     service_account_name: Option<Text<'a>>,
 }
 
+/// What decides who sees the processes of a pod.
+#[derive(Debug)]
+pub struct Processes {
+    /// The user of the containers that name none of their own.
+    pub run_as_user: Option<i64>,
+    /// Whether it sees the processes of the node.
+    pub uses_host_pid: bool,
+    /// Whether its containers see each other's processes, if the pod says.
+    pub shares_process_namespace: Option<bool>,
+}
+
+impl Processes {
+    /// Reads them from the members of a pod's spec.
+    pub fn of(spec: &Members<'_>) -> Result<Self, serde_json::Error> {
+        let security_context: SecurityContext = spec.read("securityContext")?;
+        Ok(Processes {
+            run_as_user: security_context.run_as_user,
+            uses_host_pid: spec.read("hostPID")?,
+            shares_process_namespace: spec.read("shareProcessNamespace")?,
+        })
+    }
+}
+
 /// The name of something else, if it has one.
 #[derive(Debug, Deserialize)]
 #[serde(remote = "Self")]
@@ -279,9 +302,12 @@ impl<'a> Pod<'a> {
         self.termination_grace_period_seconds.unwrap_or(30)
     }
 
-    /// The user of the containers that name none of their own.
-    pub fn run_as_user(&self) -> Option<i64> {
-        self.security_context.run_as_user
+    pub fn processes(&self) -> Processes {
+        Processes {
+            run_as_user: self.security_context.run_as_user,
+            uses_host_pid: self.uses_host_pid,
+            shares_process_namespace: self.shares_process_namespace,
+        }
     }
 
     pub fn is_windows(&self) -> bool {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A string, borrowed from the request unless it holds escapes.
@@ -121,6 +121,35 @@ macro_rules! objects {
     };
 }
 pub(crate) use objects;
+
+/// The member `name` of a JSON object, the last one where it stands twice; nothing of another value. The other members are
+/// skipped, however many there are.
+pub fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    struct Wanted<'n>(&'n str);
+
+    impl<'de> Visitor<'de> for Wanted<'_> {
+        type Value = Option<&'de RawValue>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut member = None;
+            while let Some(name) = map.next_key::<Text<'_>>()? {
+                if &*name == self.0 {
+                    member = Some(map.next_value()?);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(member)
+        }
+    }
+
+    let mut deserializer = serde_json::Deserializer::from_str(object.get());
+    deserializer.deserialize_map(Wanted(name)).ok()?
+}
 
 /// Whether a value is JSON's null.
 pub fn is_null(value: &RawValue) -> bool {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::raw::{Members, Text, null_as_default, objects};
+use crate::raw::{self, Members, Text, null_as_default, objects};
 use crate::rejection::{Place, Rejection, read};
 use crate::request::Request;
 
@@ -181,10 +181,7 @@ pub fn changed_pod<'a>(
     if !is_pod || &*request.operation != "UPDATE" {
         return Ok(None);
     }
-    // A pod without a name of the policy's was not injected. The host writes letters as they are.
-    let old = request
-        .old_object
-        .filter(|old| old.get().contains("\"tvsi-"));
+    let old = request.old_object.filter(|old| may_be_injected(old));
     let Some(old) = old.and_then(|old| at(old, "spec")) else {
         return Ok(None);
     };
@@ -193,10 +190,17 @@ pub fn changed_pod<'a>(
     Ok(Some((old, new.ok_or_else(missing)?)))
 }
 
+/// Whether a pod may have a name of the policy's in it, by its text: without one it was not injected. Hosts write letters as
+/// they are, but need not.
+fn may_be_injected(pod: &RawValue) -> bool {
+    let text = pod.get();
+    text.contains("\"tvsi-") || text.contains("\\u")
+}
+
 /// The member at a path of names between dots.
 fn at<'a>(object: &'a RawValue, path: &str) -> Option<&'a RawValue> {
-    path.split('.').try_fold(object, |object, name| {
-        let members: Members<'a> = serde_json::from_str(object.get()).ok()?;
-        members.get(name)
+    let mut names = path.split('.');
+    names.try_fold(object, |object, name| {
+        raw::member(object, name).filter(|member| !raw::is_null(member))
     })
 }

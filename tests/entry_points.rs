@@ -112,3 +112,14 @@ fn native_and_module_agree_to_the_byte_on_the_sample_requests() {
         );
     }
 }
+
+/// Hosts that write JSON anew have no escapes in names, but the check of an update does not depend on it.
+#[test]
+fn a_sidecar_is_found_behind_escapes() {
+    let request = r#"{"request":{"kind":{"group":"","version":"v1","kind":"Pod"},"operation":"UPDATE","namespace":"team",
+        "oldObject":{"spec":{"containers":[{"name":"\u0074vsi-vault-agent","image":"vault"}]}},
+        "object":{"spec":{"containers":[{"name":"tvsi-vault-agent","image":"evil"}]}}},"settings":{}}"#;
+    let answer = evaluate_module(request.as_bytes());
+    assert_eq!(answer["accepted"], false, "{answer}");
+    assert_eq!(evaluate_natively(request.as_bytes()), answer);
+}

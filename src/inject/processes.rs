@@ -4,7 +4,7 @@
 use super::reserved;
 use crate::annotations::Key;
 use crate::intent::Intent;
-use crate::pod::{Container, Pod};
+use crate::pod::{Container, Processes};
 use crate::rejection::{Place, Rejection, Warnings};
 use crate::settings::Settings;
 use crate::subject::Subject;
@@ -17,7 +17,7 @@ const SHARE_PROCESS_NAMESPACE: &str = "spec.shareProcessNamespace";
 
 /// Warns of processes that may be reached, or rejects the pod, as the settings say.
 pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
-    let (pod, settings) = (&subject.pod, subject.settings);
+    let (pod, settings) = (subject.pod.processes(), subject.settings);
     let shares = intent.shares_process_namespace || pod.shares_process_namespace == Some(true);
     let field = match pod.uses_host_pid {
         true => Some(HOST_PID),
@@ -46,14 +46,14 @@ pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     } else if shares {
         found.push(shared(SHARE_PROCESS_NAMESPACE));
     }
-    found.extend(same_user(pod, pod.all_containers(), settings));
+    found.extend(same_user(&pod, subject.pod.all_containers(), settings));
     report(found, settings, subject.warnings)
 }
 
 /// The same for the ephemeral containers that are added to a pod, which has been injected.
-pub fn check_ephemeral<'s, 'a: 's>(
-    pod: &'s Pod<'a>,
-    added: &[&'s Container<'a>],
+pub fn check_ephemeral(
+    pod: &Processes,
+    added: &[Container<'_>],
     settings: &Settings,
     warnings: &Warnings,
 ) -> Result<(), Rejection> {
@@ -69,23 +69,24 @@ pub fn check_ephemeral<'s, 'a: 's>(
             "{field} is true, with which ephemeral container {names} can read the Vault token from the sidecars' processes"
         ));
     }
-    found.extend(same_user(pod, added.iter().copied(), settings));
+    found.extend(same_user(pod, added, settings));
     report(found, settings, warnings)
 }
 
 /// The containers that run as the user that the sidecars run as.
 fn same_user<'s, 'a: 's>(
-    pod: &Pod<'a>,
-    containers: impl Iterator<Item = &'s Container<'a>>,
+    pod: &Processes,
+    containers: impl IntoIterator<Item = &'s Container<'a>>,
     settings: &Settings,
 ) -> Option<String> {
     let context = settings.security_context.as_ref();
     let user = context
         .and_then(|context| context.run_as_user)
-        .or(pod.run_as_user())?;
+        .or(pod.run_as_user)?;
     let same: Vec<_> = containers
+        .into_iter()
         .filter(|container| !reserved::is_ours(&container.name))
-        .filter(|container| container.run_as_user().or(pod.run_as_user()) == Some(user))
+        .filter(|container| container.run_as_user().or(pod.run_as_user) == Some(user))
         .map(|container| &*container.name)
         .collect();
     match same.is_empty() {

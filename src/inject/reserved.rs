@@ -45,9 +45,9 @@ pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
         // As profiles of AppArmor, seccomp and NRI have it: `.../tvsi-vault-agent`, `.../container.tvsi-vault-agent`.
         let of_container = short.strip_prefix("container.").unwrap_or(short);
         is_ours(of_container)
-            || names_one(value.get(), &names::VOLUMES)
+            || value_names_one(value, &names::VOLUMES)
             || (LISTS_OF_CONTAINERS.contains(&&***name)
-                && names_one(value.get(), &names::CONTAINERS))
+                && value_names_one(value, &names::CONTAINERS))
     };
     match subject.all_annotations.iter().find(is_about_ours) {
         Some((name, _)) => Err(Place::Annotation(name.to_string())
@@ -56,11 +56,42 @@ pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// Whether a text has one of `names` in it as a word. All of them begin alike, and none is shorter.
-fn names_one(text: &str, names: &[&str]) -> bool {
-    if text.len() < "tvsi-job".len() {
+/// Whether an annotation has one of `names` in its value, or in the JSON that its value is.
+fn value_names_one(value: &RawValue, names: &[&str]) -> bool {
+    let written = value.get();
+    if !written.contains("tvsi-") && !written.contains("\\u") {
         return false;
     }
+    let text: Text<'_> = serde_json::from_str(written).unwrap_or_default();
+    names_one(&text, names) || (text.contains('\\') && names_one(&without_escapes(&text), names))
+}
+
+/// A text with the characters that its escapes stand for, to look for names in it: of those that are not `\uXXXX` with a
+/// space.
+fn without_escapes(text: &str) -> String {
+    let mut pieces = text.split('\\');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let escaped = piece.strip_prefix('u').and_then(|digits| digits.get(..4));
+        let escaped = escaped.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        match escaped.and_then(char::from_u32) {
+            Some(letter) => {
+                plain.push(letter);
+                plain.push_str(&piece[5..]);
+            }
+            None => {
+                let mut rest = piece.chars();
+                rest.next();
+                plain.push(' ');
+                plain.push_str(rest.as_str());
+            }
+        }
+    }
+    plain
+}
+
+/// Whether a text has one of `names` in it as a word.
+fn names_one(text: &str, names: &[&str]) -> bool {
     text.match_indices("tvsi-").any(|(start, _)| {
         let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
         let before = text[..start].chars().next_back();

@@ -8,63 +8,81 @@ use serde_json::value::RawValue;
 use super::processes;
 use super::reserved::{self, is_our_volume, is_ours};
 use crate::names;
-use crate::pod::{Container, Pod};
-use crate::raw::Members;
-use crate::rejection::{Place, Rejection, Warnings, read};
+use crate::pod::{Container, Processes};
+use crate::raw::{self, Members, Text};
+use crate::rejection::{OTHER_TYPE, Place, Rejection, Warnings, read};
 use crate::settings::Settings;
 use crate::words::set;
 
-/// A pod's spec, and what is compared of it as it is written.
+/// A pod's spec. What has not changed stays text: whoever may update a pod chooses how much is in it.
 pub struct Spec<'a> {
-    pod: Pod<'a>,
-    text: Members<'a>,
+    members: Members<'a>,
+    containers: Vec<Item<'a>>,
+    init_containers: Vec<Item<'a>>,
+    ephemeral_containers: Vec<Item<'a>>,
+    volumes: Vec<Item<'a>>,
 }
 
-/// A container and its text.
-type Written<'s, 'a> = (&'s Container<'a>, &'a RawValue);
+/// A container or volume as it is written.
+struct Item<'a> {
+    name: Text<'a>,
+    text: &'a RawValue,
+}
 
 impl<'a> Spec<'a> {
-    pub fn read(spec: &'a RawValue) -> Result<Self, Rejection> {
+    pub fn read(text: &'a RawValue) -> Result<Self, Rejection> {
+        let members: Members<'a> = read(text, "spec")?;
+        let items = |list: &str| -> Result<Vec<Item<'a>>, Rejection> {
+            let path = format!("spec.{list}");
+            let Some(items) = members.get(list) else {
+                return Ok(Vec::new());
+            };
+            let items: Vec<&'a RawValue> = read(items, &path)?;
+            let items = items.into_iter().map(|text| {
+                let name = raw::member(text, "name")
+                    .and_then(|name| serde_json::from_str(name.get()).ok());
+                let name = name.ok_or_else(|| Place::field(path.clone()).rejected(OTHER_TYPE))?;
+                Ok(Item { name, text })
+            });
+            items.collect()
+        };
         Ok(Spec {
-            pod: read(spec, "spec")?,
-            text: read(spec, "spec")?,
+            containers: items("containers")?,
+            init_containers: items("initContainers")?,
+            ephemeral_containers: items("ephemeralContainers")?,
+            volumes: items("volumes")?,
+            members,
         })
-    }
-
-    fn containers(&self) -> Vec<Written<'_, 'a>> {
-        both(&self.pod.containers, self.texts("containers"))
-    }
-
-    fn init_containers(&self) -> Vec<Written<'_, 'a>> {
-        both(&self.pod.init_containers, self.texts("initContainers"))
-    }
-
-    fn ephemeral_containers(&self) -> Vec<Written<'_, 'a>> {
-        let texts = self.texts("ephemeralContainers");
-        both(&self.pod.ephemeral_containers, texts)
     }
 
     /// The volumes of the policy's, as they are written.
     fn our_volumes(&self) -> impl Iterator<Item = &'a str> {
-        let volumes = self.pod.volumes.iter().zip(self.texts("volumes"));
-        let ours = volumes.filter(|(volume, _)| is_our_volume(&volume.name));
-        ours.map(|(_, text)| text.get())
-    }
-
-    /// The items of a list, which has been read before.
-    fn texts(&self, list: &str) -> Vec<&'a RawValue> {
-        self.text.read(list).unwrap_or_default()
+        let ours = self
+            .volumes
+            .iter()
+            .filter(|volume| is_our_volume(&volume.name));
+        ours.map(|volume| volume.text.get())
     }
 }
 
-fn both<'s, 'a>(containers: &'s [Container<'a>], texts: Vec<&'a RawValue>) -> Vec<Written<'s, 'a>> {
-    containers.iter().zip(texts).collect()
+impl<'a> Item<'a> {
+    fn is_ours(&self) -> bool {
+        is_ours(&self.name)
+    }
+
+    fn container(&self) -> Result<Container<'a>, Rejection> {
+        read(self.text, "spec")
+    }
 }
 
 /// Whether a pod has containers of the policy's.
 pub fn is_injected(spec: &Spec<'_>) -> bool {
-    let mut containers = spec.pod.all_containers();
-    containers.any(|container| is_ours(&container.name))
+    let lists = [
+        &spec.containers,
+        &spec.init_containers,
+        &spec.ephemeral_containers,
+    ];
+    lists.into_iter().flatten().any(Item::is_ours)
 }
 
 /// Rejects a change from `old`, which is injected, to `new`.
@@ -75,10 +93,10 @@ pub fn reject_reach(
     warnings: &Warnings,
 ) -> Result<(), Rejection> {
     let lists = [
-        (old.containers(), new.containers()),
-        (old.init_containers(), new.init_containers()),
+        (&old.containers, &new.containers),
+        (&old.init_containers, &new.init_containers),
     ];
-    for (old, new) in &lists {
+    for (old, new) in lists {
         reject_other_sidecars(old, new)?;
     }
     if !old.our_volumes().eq(new.our_volumes()) {
@@ -86,43 +104,48 @@ pub fn reject_reach(
             "a volume of the policy was changed, added or removed, which is not possible in an injected pod; create the pod again",
         ));
     }
-    let known = old.ephemeral_containers();
-    let known = set(known.iter().map(|(_, text)| text.get()));
-    let added = new.ephemeral_containers();
-    let added = added
-        .into_iter()
-        .filter(|(_, text)| !known.contains(text.get()));
-    let added: Vec<_> = added.map(|(container, _)| container).collect();
+    let known = set(old
+        .ephemeral_containers
+        .iter()
+        .map(|known| known.text.get()));
+    let added = new.ephemeral_containers.iter();
+    let added = added.filter(|container| !known.contains(container.text.get()));
+    let added: Vec<_> = added.map(Item::container).collect::<Result<_, _>>()?;
     for container in &added {
         reject_reach_of(container, None)?;
     }
-    for (old, new) in &lists {
-        let is_submitted = |(container, _): &&Written<'_, '_>| !is_ours(&container.name);
+    for (old, new) in lists {
+        let is_submitted = |container: &&Item<'_>| !container.is_ours();
         let mut before = old.iter().filter(is_submitted);
-        for (container, _) in new.iter().filter(is_submitted) {
-            reject_reach_of(container, before.next().map(|(before, _)| *before))?;
+        for container in new.iter().filter(is_submitted) {
+            let before = before.next();
+            if before.is_some_and(|before| before.text.get() == container.text.get()) {
+                continue;
+            }
+            let before = before.map(Item::container).transpose()?;
+            reject_reach_of(&container.container()?, before.as_ref())?;
         }
     }
     match added.is_empty() {
         true => Ok(()),
-        false => processes::check_ephemeral(&new.pod, &added, settings, warnings),
+        false => {
+            let pod = Processes::of(&new.members);
+            let pod = pod.map_err(|_| Place::field("spec").rejected(OTHER_TYPE))?;
+            processes::check_ephemeral(&pod, &added, settings, warnings)
+        }
     }
 }
 
 /// Rejects a list of containers in which those of the policy's are not what they were, resources apart: those can be
 /// resized.
-fn reject_other_sidecars(
-    old: &[Written<'_, '_>],
-    new: &[Written<'_, '_>],
-) -> Result<(), Rejection> {
-    let is_ours = |(container, _): &&Written<'_, '_>| is_ours(&container.name);
-    let mut before = old.iter().filter(is_ours);
-    let mut after = new.iter().filter(is_ours);
+fn reject_other_sidecars(old: &[Item<'_>], new: &[Item<'_>]) -> Result<(), Rejection> {
+    let mut before = old.iter().filter(|container| container.is_ours());
+    let mut after = new.iter().filter(|container| container.is_ours());
     loop {
         match (before.next(), after.next()) {
             (None, None) => return Ok(()),
-            (Some((_, old)), Some((_, new))) if is_same(old, new) => {}
-            (Some((container, _)), _) | (None, Some((container, _))) => {
+            (Some(old), Some(new)) if is_same(old.text, new.text) => {}
+            (Some(container), _) | (None, Some(container)) => {
                 return Err(Place::Container(container.name.to_string()).rejected(
                     "is the policy's, and was changed, added or removed: in an injected pod only its resources can change; change the settings or annotations and create the pod again",
                 ));
@@ -134,18 +157,18 @@ fn reject_other_sidecars(
 /// Whether two containers are the same except for their resources. What is the same has the same text, because the API
 /// server writes both.
 fn is_same(old: &RawValue, new: &RawValue) -> bool {
-    let members = |container: &RawValue| -> Option<Vec<(String, String)>> {
-        let members: Members<'_> = serde_json::from_str(container.get()).ok()?;
-        let members = members
-            .iter()
-            .filter(|(name, _)| !matches!(&***name, "resources" | "resizePolicy"));
-        let members = members.map(|(name, value)| (name.to_string(), value.get().to_owned()));
-        Some(members.collect())
-    };
+    let members = |container| serde_json::from_str::<Members<'_>>(RawValue::get(container));
     match (members(old), members(new)) {
-        (Some(old), Some(new)) => old == new,
+        (Ok(old), Ok(new)) => fixed(&old).eq(fixed(&new)),
         _ => false,
     }
+}
+
+/// The members of a container, except those that can be changed in place.
+fn fixed<'m>(container: &'m Members<'_>) -> impl Iterator<Item = (&'m str, &'m str)> {
+    let members = container.iter();
+    let members = members.filter(|(name, _)| !matches!(&***name, "resources" | "resizePolicy"));
+    members.map(|(name, value)| (&**name, value.get()))
 }
 
 /// Rejects a container of somebody else's that uses what is the policy's, and did not before.

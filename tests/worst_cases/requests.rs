@@ -201,6 +201,14 @@ impl Pod {
         ))
     }
 
+    /// The payload of a request to change a pod to this one.
+    pub fn payload_of_pod_update(&self, old: &Pod) -> String {
+        let (new, old) = (self.template(), old.template());
+        self.payload_of(&format!(
+            r#""kind":{{"group":"","version":"v1","kind":"Pod"}},"operation":"UPDATE","object":{{{new}}},"oldObject":{{{old}}}"#,
+        ))
+    }
+
     fn payload_of(&self, request: &str) -> String {
         let members = format!(r#""uid":"1","namespace":"shop","userInfo":{{}},{request}"#);
         let request = self.object(Place::Request, &members);

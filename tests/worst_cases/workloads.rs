@@ -1,6 +1,6 @@
-//! Changes of workloads, of which the old template and the new one are compared.
+//! Changes of workloads, of which the old template and the new one are compared, and of injected pods.
 
-use crate::Expected::Accepted;
+use crate::Expected::{self, Accepted, Rejected};
 use crate::annotations::padding;
 use crate::requests::{Place, Pod, list_of, many, name, repeated};
 use crate::{Case, case};
@@ -19,6 +19,82 @@ fn update(
         let pod = |labels| Pod::asking().with(Place::Labels, labels);
         pod(new(bytes / 2)).payload_of_update(&pod(old(bytes / 2)))
     })
+}
+
+/// How the names of the cases begin that change an injected pod.
+pub const POD_UPDATE: &str = "update of a pod: ";
+
+/// The most bytes of an injected pod.
+const LARGEST_POD: usize = 768 * 1024;
+
+/// What an injected pod may have of so many bytes of a request that changes it.
+fn half(bytes: usize) -> usize {
+    (bytes / 2).min(LARGEST_POD - 2048)
+}
+
+/// A request to change a pod. What a pod of the largest size leaves of it is not looked at.
+fn padded(old: &Pod, new: Pod, bytes: usize) -> String {
+    let rest = bytes.saturating_sub(new.payload_of_pod_update(old).len());
+    let padding = format!("\"x\":\"{}\"", " ".repeat(rest));
+    new.with(Place::Request, padding).payload_of_pod_update(old)
+}
+
+/// A change of an injected pod that has as much of something as it can have, and another image in the end.
+fn pod_update(name: &str, expected: Expected, place: Place, piece: &'static str) -> Case {
+    case(format!("{POD_UPDATE}{name}"), expected, move |bytes| {
+        let more = many(half(bytes), piece);
+        let pod = |end: &str| {
+            let sidecar = r#"{"name":"tvsi-vault-agent","image":"vault"}"#;
+            let pod = Pod::silent().with(Place::Containers, sidecar);
+            pod.with(place, &more).with(Place::Container, end)
+        };
+        let (old, new) = (pod(r#""image":"a""#), pod(r#""image":"b""#));
+        padded(&old, new, bytes)
+    })
+}
+
+fn pod_updates() -> Vec<Case> {
+    let update = |name, place, piece| pod_update(name, Accepted, place, piece);
+    vec![
+        update("containers", Place::Containers, r#"{"name":"x"}"#),
+        update("init containers", Place::InitContainers, r#"{"name":"x"}"#),
+        update("volumes", Place::Volumes, r#"{"name":""}"#),
+        update(
+            "sources of volumes",
+            Place::Volumes,
+            r#"{"name":"","projected":{"sources":[{},{},{},{},{},{},{},{},{},{}]}}"#,
+        ),
+        update("members in spec", Place::Spec, r#""":0"#),
+        update("members in a container", Place::Container, r#""":0"#),
+        update("variables", Place::Environment, "{}"),
+        update("mounts", Place::Mounts, r#"{"name":"x","mountPath":"/"}"#),
+        case(
+            format!("{POD_UPDATE}members in a sidecar"),
+            Rejected("is the policy's"),
+            |bytes| {
+                let members = list_of(half(bytes), |number| format!("\"{}\":0", name(number)));
+                let pod = |end: &str| {
+                    let sidecar =
+                        format!(r#"{{"name":"tvsi-vault-agent",{members},"image":"{end}"}}"#);
+                    Pod::silent().with(Place::Containers, sidecar)
+                };
+                let (old, new) = (pod("a"), pod("b"));
+                padded(&old, new, bytes)
+            },
+        ),
+        case(
+            format!("{POD_UPDATE}ephemeral containers"),
+            Accepted,
+            |bytes| {
+                let containers = many(half(bytes), r#"{"name":"x"}"#);
+                let sidecar = r#"{"name":"tvsi-vault-agent","image":"vault"}"#;
+                let old = Pod::silent().with(Place::Containers, sidecar);
+                let ephemeral = format!(r#""ephemeralContainers":[{containers}]"#);
+                let new = old.clone().with(Place::Spec, ephemeral);
+                padded(&old, new, bytes)
+            },
+        ),
+    ]
 }
 
 pub fn cases() -> Vec<Case> {
@@ -54,7 +130,7 @@ pub fn cases() -> Vec<Case> {
             "}".repeat(depth)
         )
     };
-    vec![
+    let mut cases = vec![
         update("the same template", padding, padding),
         update(
             "a template that differs at its end",
@@ -186,5 +262,7 @@ pub fn cases() -> Vec<Case> {
             let pod = Pod::asking().with(Place::Containers, containers);
             pod.job().annotated("mode", "proxy").payload_of_cron_job()
         }),
-    ]
+    ];
+    cases.extend(pod_updates());
+    cases
 }
