@@ -122,8 +122,8 @@ macro_rules! objects {
 }
 pub(crate) use objects;
 
-/// The member `name` of a JSON object, the last one where it stands twice; nothing of another value. The other members are
-/// skipped, however many there are.
+/// The member `name` of a JSON object, as [`Members::get`] finds it; nothing of another value. The other members are skipped,
+/// however many there are.
 pub fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     struct Wanted<'n>(&'n str);
 
@@ -148,7 +148,8 @@ pub fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     }
 
     let mut deserializer = serde_json::Deserializer::from_str(object.get());
-    deserializer.deserialize_map(Wanted(name)).ok()?
+    let member = deserializer.deserialize_map(Wanted(name)).ok()?;
+    member.filter(|member| !is_null(member))
 }
 
 /// Whether a value is JSON's null.

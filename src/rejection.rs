@@ -49,18 +49,17 @@ impl Place {
     }
 }
 
-/// What is wrong with JSON that cannot be read.
-pub const OTHER_TYPE: &str =
-    "not what the Kubernetes API has there; a field is missing or of another type";
+/// Rejects the object for JSON at `path` that cannot be read.
+pub fn other_type(path: &str) -> Rejection {
+    Place::field(path.to_owned())
+        .rejected("not what the Kubernetes API has there; a field is missing or of another type")
+}
 
 /// Reads the JSON at `path` of the object.
 ///
 /// What a library says of JSON that is not what was expected quotes it: only the path is reported.
 pub fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, path: &str) -> Result<T, Rejection> {
-    serde_json::from_str(json.get()).map_err(|_| {
-        let path = path.to_owned();
-        Place::field(path).rejected(OTHER_TYPE)
-    })
+    serde_json::from_str(json.get()).map_err(|_| other_type(path))
 }
 
 /// What is accepted but should be changed.

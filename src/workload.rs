@@ -199,8 +199,5 @@ fn may_be_injected(pod: &RawValue) -> bool {
 
 /// The member at a path of names between dots.
 fn at<'a>(object: &'a RawValue, path: &str) -> Option<&'a RawValue> {
-    let mut names = path.split('.');
-    names.try_fold(object, |object, name| {
-        raw::member(object, name).filter(|member| !raw::is_null(member))
-    })
+    path.split('.').try_fold(object, raw::member)
 }

@@ -19,11 +19,7 @@ const SHARE_PROCESS_NAMESPACE: &str = "spec.shareProcessNamespace";
 pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     let (pod, settings) = (subject.pod.processes(), subject.settings);
     let shares = intent.shares_process_namespace || pod.shares_process_namespace == Some(true);
-    let field = match pod.uses_host_pid {
-        true => Some(HOST_PID),
-        false => shares.then_some(SHARE_PROCESS_NAMESPACE),
-    };
-    if let Some(field) = field
+    if let Some(field) = shared_by(&pod, shares)
         && settings.restrictions.is_locked(Key::ShareProcessNamespace)
     {
         return Err(Place::field(field).rejected(format!(
@@ -58,12 +54,8 @@ pub fn check_ephemeral(
     warnings: &Warnings,
 ) -> Result<(), Rejection> {
     let mut found = Vec::new();
-    let field = match pod.uses_host_pid {
-        true => Some(HOST_PID),
-        false if pod.shares_process_namespace == Some(true) => Some(SHARE_PROCESS_NAMESPACE),
-        false => None,
-    };
-    if let Some(field) = field {
+    let shares = pod.shares_process_namespace == Some(true);
+    if let Some(field) = shared_by(pod, shares) {
         let names = listed(added.iter().map(|container| &*container.name));
         found.push(format!(
             "{field} is true, with which ephemeral container {names} can read the Vault token from the sidecars' processes"
@@ -71,6 +63,14 @@ pub fn check_ephemeral(
     }
     found.extend(same_user(pod, added, settings));
     report(found, settings, warnings)
+}
+
+/// The field by which containers see the processes of others, if they do.
+fn shared_by(pod: &Processes, shares: bool) -> Option<&'static str> {
+    match pod.uses_host_pid {
+        true => Some(HOST_PID),
+        false => shares.then_some(SHARE_PROCESS_NAMESPACE),
+    }
 }
 
 /// The containers that run as the user that the sidecars run as.

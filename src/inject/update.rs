@@ -10,7 +10,7 @@ use super::reserved::{self, is_our_volume, is_ours};
 use crate::names;
 use crate::pod::{Container, Processes};
 use crate::raw::{self, Members, Text};
-use crate::rejection::{OTHER_TYPE, Place, Rejection, Warnings, read};
+use crate::rejection::{Place, Rejection, Warnings, other_type, read};
 use crate::settings::Settings;
 use crate::words::set;
 
@@ -39,9 +39,8 @@ impl<'a> Spec<'a> {
             };
             let items: Vec<&'a RawValue> = read(items, &path)?;
             let items = items.into_iter().map(|text| {
-                let name = raw::member(text, "name")
-                    .and_then(|name| serde_json::from_str(name.get()).ok());
-                let name = name.ok_or_else(|| Place::field(path.clone()).rejected(OTHER_TYPE))?;
+                let name = raw::member(text, "name").ok_or_else(|| other_type(&path))?;
+                let name = read(name, &path)?;
                 Ok(Item { name, text })
             });
             items.collect()
@@ -130,7 +129,7 @@ pub fn reject_reach(
         true => Ok(()),
         false => {
             let pod = Processes::of(&new.members);
-            let pod = pod.map_err(|_| Place::field("spec").rejected(OTHER_TYPE))?;
+            let pod = pod.map_err(|_| other_type("spec"))?;
             processes::check_ephemeral(&pod, &added, settings, warnings)
         }
     }
