@@ -1,0 +1,93 @@
+//! Kubewarden's policy-server, as a process of this machine.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Running, Start};
+
+/// How long it may take to compile the module.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// The process, which ends when this is dropped.
+pub(super) struct PolicyServer {
+    process: Child,
+    _directory: TempDir,
+}
+
+/// The program's version; none if it is not on PATH.
+pub(super) fn version() -> Option<String> {
+    let output = Command::new("policy-server")
+        .arg("--version")
+        .output()
+        .ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+impl PolicyServer {
+    /// Starts it, and waits until it answers.
+    pub(super) fn start(module: &Path, start: &Start) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let file = |name: &str| directory.path().join(name);
+        fs::write(file("tls.crt"), &start.identity.certificate)?;
+        fs::write(file("tls.key"), &start.identity.private_key)?;
+        let policy = |settings: &Value| {
+            json!({
+                "url": format!("file://{}", module.display()),
+                "allowedToMutate": true,
+                "settings": settings,
+            })
+        };
+        let policies = start.policies.iter();
+        let policies: BTreeMap<&str, Value> = policies
+            .map(|it| (it.name.as_str(), policy(&it.settings)))
+            .collect();
+        // JSON is YAML.
+        fs::write(file("policies.yml"), json!(policies).to_string())?;
+        let log = File::create(file("log"))?;
+        let readiness = super::free_port(start.address)?;
+        let process = Command::new("policy-server")
+            .current_dir(directory.path())
+            .args(["--cert-file", "tls.crt", "--key-file", "tls.key"])
+            .args(["--addr", &start.address.to_string()])
+            .args(["--port", &start.port.to_string()])
+            .args(["--readiness-probe-port", &readiness.to_string()])
+            .args(["--log-no-color", "--ignore-kubernetes-connection-failure"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("starting policy-server")?;
+        let mut server = Self {
+            process,
+            _directory: directory,
+        };
+        let address = SocketAddr::new(start.address, start.port);
+        let deadline = Instant::now() + START_LIMIT;
+        while TcpStream::connect(address).is_err() {
+            if server.process.try_wait()?.is_some() || Instant::now() > deadline {
+                let log = fs::read_to_string(server._directory.path().join("log"))?;
+                bail!("policy-server does not answer:\n{log}");
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(server)
+    }
+}
+
+impl Running for PolicyServer {}
+
+impl Drop for PolicyServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,8 @@
+//! What runs injected pods in a real cluster, whichever one `KUBECONFIG` names.
+
+pub mod admission;
+pub mod certificates;
+pub mod cluster;
+pub mod local;
+pub mod pod;
+pub mod vault;

@@ -1,0 +1,507 @@
+//! A pod under observation: every container's runs, ends and logs, also after the pod is gone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+use futures::{AsyncReadExt as _, StreamExt as _};
+use k8s_openapi::api::core::v1::{self as core, ContainerStateTerminated, ContainerStatus, Event};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{AttachParams, DeleteParams, ListParams, LogParams};
+use kube::runtime::watcher;
+use kube::{Api, ResourceExt};
+use tokio::io::AsyncReadExt as _;
+use tokio::task::JoinHandle;
+
+use crate::cluster::Cluster;
+
+/// A pod, which is deleted when this is dropped.
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// When it was submitted, by this machine's clock.
+    pub submitted: Instant,
+    cluster: Arc<Cluster>,
+    shared: Arc<Shared>,
+    watch: JoinHandle<()>,
+}
+
+struct Shared {
+    life: Mutex<Life>,
+    changed: Condvar,
+}
+
+/// What is known of a pod.
+pub struct Life {
+    /// As it was last seen.
+    pub pod: core::Pod,
+    /// Whether the pod is gone.
+    pub is_gone: bool,
+    runs: BTreeMap<String, Vec<Run>>,
+}
+
+/// One run of a container.
+pub struct Run {
+    id: String,
+    /// When it began.
+    pub began: Option<SystemTime>,
+    /// How it ended, once it has.
+    pub end: Option<End>,
+    /// What it has written.
+    log: Vec<u8>,
+}
+
+/// How a container has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The exit status; 128 and a signal's number if that ended it.
+    pub status: i32,
+    /// The termination message.
+    pub message: String,
+    /// The kubelet's word, such as `Completed`, `Error` or `OOMKilled`.
+    pub reason: String,
+    /// When it has ended, in whole seconds.
+    pub at: SystemTime,
+}
+
+/// A command that has run in a container.
+pub struct Executed {
+    /// What it has written, its errors after its output.
+    pub output: Vec<u8>,
+    failure: Option<String>,
+}
+
+impl Executed {
+    /// Whether it has ended with status 0.
+    pub fn succeeded(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// What it has written.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+}
+
+/// A container, as far as it is known.
+#[derive(Clone, Copy)]
+pub struct Container<'l> {
+    status: Option<&'l ContainerStatus>,
+    /// Its runs, oldest first.
+    pub runs: &'l [Run],
+    pod: &'l core::Pod,
+    name: &'l str,
+}
+
+impl Container<'_> {
+    /// How its last run has ended, unless it runs.
+    pub fn end(&self) -> Option<&End> {
+        self.runs.last().and_then(|run| run.end.as_ref())
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.runs.last().is_some_and(|run| run.end.is_none())
+    }
+
+    /// Whether it runs, has passed its startup probe, and its postStart hook has ended.
+    pub fn has_started(&self) -> bool {
+        let started = self.status.and_then(|status| status.started);
+        started.unwrap_or(false) && self.is_running()
+    }
+
+    /// Whether it is ready.
+    pub fn is_ready(&self) -> bool {
+        self.status.is_some_and(|status| status.ready)
+    }
+
+    /// How often it was started again.
+    pub fn restarts(&self) -> usize {
+        let restarts = self.status.map_or(0, |status| status.restart_count);
+        usize::try_from(restarts).unwrap_or(0)
+    }
+
+    /// Whether it has ended and is not started again.
+    pub fn is_over(&self) -> bool {
+        let Some(end) = self.end() else {
+            return false;
+        };
+        let spec = self.pod.spec.as_ref();
+        let of_pod = spec.and_then(|spec| spec.restart_policy.as_deref());
+        let is_init = spec
+            .and_then(|spec| spec.init_containers.as_ref())
+            .into_iter()
+            .flatten()
+            .find(|container| container.name == self.name);
+        let is_deleted = self.pod.metadata.deletion_timestamp.is_some();
+        let phase = self
+            .pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
+        let has_ended = matches!(phase, Some("Succeeded" | "Failed"));
+        is_deleted
+            || has_ended
+            || match is_init {
+                Some(init) if init.restart_policy.is_none() => {
+                    end.status == 0 || of_pod == Some("Never")
+                }
+                Some(_) => false,
+                None => match of_pod {
+                    Some("Never") => true,
+                    Some("OnFailure") => end.status == 0,
+                    _ => false,
+                },
+            }
+    }
+}
+
+impl Life {
+    /// A container of the pod's.
+    ///
+    /// # Panics
+    ///
+    /// If the pod has no container of that name.
+    pub fn container<'l>(&'l self, name: &'l str) -> Container<'l> {
+        assert!(
+            self.containers().iter().any(|found| found == name),
+            "there is no container {name}"
+        );
+        let statuses = self.pod.status.as_ref();
+        let status = statuses.and_then(|status| {
+            let init = status.init_container_statuses.iter().flatten();
+            let mut all = init.chain(status.container_statuses.iter().flatten());
+            all.find(|status| status.name == name)
+        });
+        Container {
+            status,
+            runs: self.runs.get(name).map(Vec::as_slice).unwrap_or_default(),
+            pod: &self.pod,
+            name,
+        }
+    }
+
+    /// The names of the pod's containers, init containers first.
+    pub fn containers(&self) -> Vec<String> {
+        let Some(spec) = &self.pod.spec else {
+            return Vec::new();
+        };
+        let init = spec.init_containers.iter().flatten();
+        init.chain(&spec.containers)
+            .map(|container| container.name.clone())
+            .collect()
+    }
+
+    /// The pod's phase, such as `Running`.
+    pub fn phase(&self) -> &str {
+        let status = self.pod.status.as_ref();
+        status
+            .and_then(|status| status.phase.as_deref())
+            .unwrap_or_default()
+    }
+
+    /// Whether the pod is ready.
+    pub fn is_ready(&self) -> bool {
+        let status = self.pod.status.as_ref();
+        let conditions = status.and_then(|status| status.conditions.as_ref());
+        let mut conditions = conditions.into_iter().flatten();
+        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    }
+
+    /// Whether no container runs any more, and none will.
+    pub fn has_ended(&self) -> bool {
+        self.is_gone || matches!(self.phase(), "Succeeded" | "Failed")
+    }
+
+    /// Takes what a status says, and returns the runs that were not known: container, id, and whether another has
+    /// followed already.
+    fn observe(&mut self, pod: core::Pod) -> Vec<(String, String, bool)> {
+        let mut found = Vec::new();
+        let status = pod.status.clone().unwrap_or_default();
+        let init = status.init_container_statuses.into_iter().flatten();
+        for status in init.chain(status.container_statuses.into_iter().flatten()) {
+            let runs = self.runs.entry(status.name.clone()).or_default();
+            let mut note = |id: &str, began: Option<Time>, end: Option<End>, is_last: bool| {
+                if id.is_empty() {
+                    return;
+                }
+                if let Some(run) = runs.iter_mut().find(|run| run.id == id) {
+                    run.end = run.end.take().or(end);
+                    return;
+                }
+                let began = began.map(|began| SystemTime::from(began.0));
+                found.push((status.name.clone(), id.to_owned(), !is_last));
+                let (id, log) = (id.to_owned(), Vec::new());
+                runs.push(Run {
+                    id,
+                    began,
+                    end,
+                    log,
+                });
+            };
+            let last = status.last_state.and_then(|state| state.terminated);
+            let state = status.state.unwrap_or_default();
+            for (terminated, is_last) in [(last, false), (state.terminated, true)] {
+                if let Some(terminated) = terminated {
+                    let end = end(&terminated);
+                    let id = terminated.container_id.unwrap_or_default();
+                    note(&id, terminated.started_at, Some(end), is_last);
+                }
+            }
+            if let Some(running) = state.running {
+                note(
+                    &status.container_id.unwrap_or_default(),
+                    running.started_at,
+                    None,
+                    true,
+                );
+            }
+        }
+        self.pod = pod;
+        found
+    }
+}
+
+fn end(terminated: &ContainerStateTerminated) -> End {
+    let at = terminated.finished_at.clone();
+    End {
+        status: terminated.exit_code,
+        message: terminated.message.clone().unwrap_or_default(),
+        reason: terminated.reason.clone().unwrap_or_default(),
+        at: at.map_or(SystemTime::UNIX_EPOCH, |at| SystemTime::from(at.0)),
+    }
+}
+
+impl Pod {
+    /// Observes a pod from now on.
+    pub fn observe(cluster: &Arc<Cluster>, pod: core::Pod) -> Self {
+        let namespace = pod.namespace().unwrap_or_default();
+        let name = pod.name_any();
+        let shared = Arc::new(Shared {
+            life: Mutex::new(Life {
+                pod: pod.clone(),
+                is_gone: false,
+                runs: BTreeMap::new(),
+            }),
+            changed: Condvar::new(),
+        });
+        let api: Api<core::Pod> = Api::namespaced(cluster.client.clone(), &namespace);
+        let watch = cluster.spawn(watch(api, pod, Arc::clone(&shared)));
+        Self {
+            namespace,
+            name,
+            submitted: Instant::now(),
+            cluster: Arc::clone(cluster),
+            shared,
+            watch,
+        }
+    }
+
+    /// What is known of it now.
+    pub fn life(&self) -> MutexGuard<'_, Life> {
+        lock(&self.shared.life)
+    }
+
+    /// Waits until something is true of the pod; false if that is not so within the time.
+    pub fn wait(&self, limit: Duration, mut is_true: impl FnMut(&Life) -> bool) -> bool {
+        let life = self.life();
+        let wait = self
+            .shared
+            .changed
+            .wait_timeout_while(life, limit, |life| !is_true(life));
+        let (_life, waited) = wait.unwrap_or_else(PoisonError::into_inner);
+        !waited.timed_out()
+    }
+
+    /// Runs a command in a container, as `kubectl exec` does.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be run.
+    pub fn execute(&self, container: &str, command: &[&str]) -> Result<Executed> {
+        self.cluster.wait(async {
+            let params = AttachParams::default().container(container);
+            let mut process = self
+                .api()
+                .exec(&self.name, command.iter().copied(), &params)
+                .await?;
+            let status = process.take_status();
+            let (stdout, stderr) = (process.stdout(), process.stderr());
+            let (mut output, errors) = tokio::try_join!(read(stdout), read(stderr))?;
+            output.extend(errors);
+            let status = match status {
+                Some(status) => status.await,
+                None => None,
+            };
+            let failure = status.and_then(|status| {
+                (status.status.as_deref() != Some("Success"))
+                    .then(|| status.message.unwrap_or_default())
+            });
+            Ok(Executed { output, failure })
+        })
+    }
+
+    /// What a container has written, in all its runs.
+    pub fn log(&self, name: &str) -> String {
+        let life = self.life();
+        let runs = life.container(name).runs.iter();
+        let log: Vec<u8> = runs.flat_map(|run| run.log.iter().copied()).collect();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// What has happened to the pod, as `REASON: MESSAGE`, in the order of the events' times.
+    ///
+    /// # Panics
+    ///
+    /// If the API server does not answer.
+    pub fn events(&self) -> Vec<String> {
+        let api: Api<Event> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
+        let of_pod = format!("involvedObject.name={}", self.name);
+        let of_pod = ListParams::default().fields(&of_pod);
+        let events = self.cluster.wait(api.list(&of_pod));
+        let mut events = events.expect("events can be listed").items;
+        events.sort_by_key(|event| event.last_timestamp.clone().map(|time| time.0));
+        let text = |event: Event| {
+            let reason = event.reason.unwrap_or_default();
+            format!("{reason}: {}", event.message.unwrap_or_default())
+        };
+        events.into_iter().map(text).collect()
+    }
+
+    /// Deletes the pod without waiting for its end.
+    ///
+    /// # Panics
+    ///
+    /// If the API server rejects that.
+    pub fn begin_deletion(&self) {
+        let api = self.api();
+        let deleted = self
+            .cluster
+            .wait(api.delete(&self.name, &DeleteParams::default()));
+        deleted.expect("the pod can be deleted");
+    }
+
+    fn api(&self) -> Api<core::Pod> {
+        Api::namespaced(self.cluster.client.clone(), &self.namespace)
+    }
+
+    /// All that helps to see why a scenario has failed.
+    pub fn report(&self) -> String {
+        let mut report = format!("pod {}/{}\n", self.namespace, self.name);
+        for event in self.events() {
+            report += &format!("  event {event}\n");
+        }
+        let life = self.life();
+        report += &format!("  phase {}, gone: {}\n", life.phase(), life.is_gone);
+        for name in life.containers() {
+            for run in life.container(&name).runs {
+                report += &format!("  {name}: began {:?}, end {:?}\n", run.began, run.end);
+                let log = String::from_utf8_lossy(&run.log);
+                let lines: Vec<&str> = log.lines().collect();
+                for line in &lines[lines.len().saturating_sub(40)..] {
+                    report += &format!("    {line}\n");
+                }
+            }
+        }
+        report
+    }
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        self.watch.abort();
+        // Nobody waits for its end: the namespace ends with it.
+        let soon = DeleteParams::default().grace_period(1);
+        let api = self.api();
+        let _ = self.cluster.wait(api.delete(&self.name, &soon));
+    }
+}
+
+/// Reads a stream to its end.
+async fn read(stream: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if let Some(mut stream) = stream {
+        stream.read_to_end(&mut content).await?;
+    }
+    Ok(content)
+}
+
+/// Follows a pod, and the logs of its containers, until it is gone.
+async fn watch(api: Api<core::Pod>, pod: core::Pod, shared: Arc<Shared>) {
+    let this = format!("metadata.name={}", pod.name_any());
+    let uid = pod.uid();
+    let mut events = watcher(api.clone(), watcher::Config::default().fields(&this)).boxed();
+    while let Some(event) = events.next().await {
+        let Ok(event) = event else {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            continue;
+        };
+        let begun = match event {
+            watcher::Event::Apply(pod) | watcher::Event::InitApply(pod) => {
+                if pod.uid() != uid {
+                    continue;
+                }
+                lock(&shared.life).observe(pod)
+            }
+            watcher::Event::Delete(pod) => {
+                let mut life = lock(&shared.life);
+                let begun = life.observe(pod);
+                life.is_gone = true;
+                begun
+            }
+            watcher::Event::Init | watcher::Event::InitDone => Vec::new(),
+        };
+        let is_gone = lock(&shared.life).is_gone;
+        shared.changed.notify_all();
+        for (container, id, is_previous) in begun {
+            tokio::spawn(follow(
+                api.clone(),
+                pod.name_any(),
+                container,
+                id,
+                is_previous,
+                Arc::clone(&shared),
+            ));
+        }
+        if is_gone {
+            return;
+        }
+    }
+}
+
+/// Reads the log of one run of a container to its end.
+async fn follow(
+    api: Api<core::Pod>,
+    pod: String,
+    container: String,
+    id: String,
+    is_previous: bool,
+    shared: Arc<Shared>,
+) {
+    let params = LogParams {
+        container: Some(container.clone()),
+        follow: !is_previous,
+        previous: is_previous,
+        ..LogParams::default()
+    };
+    let Ok(mut log) = api.log_stream(&pod, &params).await else {
+        return;
+    };
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(read @ 1..) = log.read(&mut buffer).await {
+        let mut life = lock(&shared.life);
+        let runs = life.runs.get_mut(&container).into_iter().flatten();
+        for run in runs.filter(|run| run.id == id) {
+            run.log.extend(&buffer[..read]);
+        }
+        drop(life);
+        shared.changed.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

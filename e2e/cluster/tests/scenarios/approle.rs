@@ -1,0 +1,5 @@
+//! To be written.
+
+use crate::support::entry::Entry;
+
+pub const SCENARIOS: &[Entry] = &[];

@@ -1,0 +1,263 @@
+//! A pod that runs, and what a scenario expects of it.
+
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use cluster_scenarios::pod::{End, Executed, Life, Pod};
+
+pub const AGENT: &str = "tvsi-vault-agent";
+pub const AGENT_INIT: &str = "tvsi-vault-agent-init";
+pub const CONSUL_TEMPLATE: &str = "tvsi-consul-template";
+pub const BABYSITTER: &str = "tvsi-job-babysitter";
+pub const BABYSITTER_INIT: &str = "tvsi-job-babysitter-init";
+
+/// Where the agent has its token.
+pub const TOKEN: &str = "/opt/talend/tvsi/.vault-token";
+
+/// The container that writes the files of pods with this template engine.
+pub fn renderer(engine: &str) -> &'static str {
+    match engine {
+        "vault-agent" => AGENT,
+        _ => CONSUL_TEMPLATE,
+    }
+}
+
+/// What has not happened by then never will. Only a scenario that fails waits as long.
+pub const LIMIT: Duration = Duration::from_secs(180);
+
+/// Between two looks at what does not report its changes.
+const POLL: Duration = Duration::from_millis(300);
+
+/// A pod, which is deleted when this is dropped.
+pub struct Running {
+    pod: Pod,
+}
+
+impl Running {
+    pub fn new(pod: Pod) -> Self {
+        Self { pod }
+    }
+
+    /// The pod's name.
+    pub fn name(&self) -> &str {
+        &self.pod.name
+    }
+
+    /// What is known of it now.
+    pub fn life(&self) -> std::sync::MutexGuard<'_, Life> {
+        self.pod.life()
+    }
+
+    /// Waits until something is true of the pod.
+    pub fn wait_until(&self, what: &str, is_true: impl FnMut(&Life) -> bool) {
+        assert!(self.pod.wait(LIMIT, is_true), "did not happen: {what}");
+    }
+
+    /// Waits until a container runs, and has passed its startup probe.
+    pub fn wait_until_started(&self, name: &str) {
+        self.wait_until(&format!("{name} has started"), |life| {
+            life.container(name).has_started()
+        });
+    }
+
+    /// Waits until the pod is ready.
+    pub fn wait_until_ready(&self) {
+        self.wait_until("the pod is ready", Life::is_ready);
+    }
+
+    /// Waits until a container has ended for good, and returns how.
+    pub fn wait_until_over(&self, name: &str) -> End {
+        self.wait_until(&format!("{name} is over"), |life| {
+            life.container(name).is_over()
+        });
+        self.end_of(name)
+    }
+
+    /// Waits until the first run of a container has ended, which may be started again, and returns how, and how long
+    /// it lasted.
+    pub fn wait_until_first_run_ended(&self, name: &str) -> (End, Duration) {
+        let mut found = None;
+        self.wait_until(&format!("the first run of {name} has ended"), |life| {
+            let first = life.container(name).runs.first();
+            found = first.and_then(|run| Some((run.end.clone()?, run.began?)));
+            found.is_some()
+        });
+        let (end, began) = found.expect("it has been waited for");
+        let lasted = since(end.at, began);
+        (end, lasted)
+    }
+
+    /// Waits until the pod has ended by itself, and returns its phase: `Succeeded` or `Failed`.
+    pub fn wait_until_ended(&self) -> String {
+        self.wait_until("the pod has ended", Life::has_ended);
+        self.pod.life().phase().to_owned()
+    }
+
+    /// Waits until the pod is gone.
+    pub fn wait_until_gone(&self) {
+        self.wait_until("the pod is gone", |life| life.is_gone);
+    }
+
+    /// Watches for a while that something does not become true of the pod.
+    pub fn assert_not_within(
+        &self,
+        time: Duration,
+        what: &str,
+        is_true: impl FnMut(&Life) -> bool,
+    ) {
+        assert!(!self.pod.wait(time, is_true), "happened: {what}");
+    }
+
+    /// Waits until a container's log contains `text`.
+    pub fn wait_for_log(&self, name: &str, text: &str) {
+        self.wait_until_true(&format!("{name} logs {text:?}"), || {
+            self.log(name).contains(text)
+        });
+    }
+
+    /// Waits until an event of the pod contains `text`.
+    pub fn wait_for_event(&self, text: &str) {
+        self.wait_until_true(&format!("an event says {text:?}"), || {
+            self.events().iter().any(|event| event.contains(text))
+        });
+    }
+
+    /// Waits until a file in a container has exactly this content.
+    pub fn wait_for_content(&self, container: &str, path: &str, content: &[u8]) {
+        self.wait_until_true(&format!("{path} in {container} has the content"), || {
+            let read = self.execute(container, &["cat", path]);
+            read.is_ok_and(|read| read.succeeded() && read.output == content)
+        });
+    }
+
+    /// Waits until a question that costs more than a look is answered with yes.
+    pub fn wait_until_true(&self, what: &str, mut is_true: impl FnMut() -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !is_true() {
+            assert!(Instant::now() < deadline, "did not happen: {what}");
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Runs a command in a container, as `kubectl exec` does.
+    pub fn execute(&self, container: &str, command: &[&str]) -> anyhow::Result<Executed> {
+        self.pod.execute(container, command)
+    }
+
+    /// Runs a shell script in a container, which succeeds, and returns what it has written.
+    pub fn shell(&self, container: &str, script: &str) -> String {
+        let run = self
+            .execute(container, &["sh", "-c", script])
+            .expect("it runs");
+        assert!(run.succeeded(), "{container}: {script}: {}", run.text());
+        run.text()
+    }
+
+    /// A file in a container.
+    pub fn read(&self, container: &str, path: &str) -> Vec<u8> {
+        let read = self.execute(container, &["cat", path]).expect("it runs");
+        assert!(read.succeeded(), "{path} in {container}: {}", read.text());
+        read.output
+    }
+
+    /// What a container has written, in all its runs.
+    pub fn log(&self, name: &str) -> String {
+        self.pod.log(name)
+    }
+
+    /// How a container's last run has ended.
+    pub fn end_of(&self, name: &str) -> End {
+        let life = self.pod.life();
+        let end = life.container(name).end().cloned();
+        end.unwrap_or_else(|| panic!("{name} has not ended"))
+    }
+
+    /// How often a container was started again.
+    pub fn restarts(&self, name: &str) -> usize {
+        self.pod.life().container(name).restarts()
+    }
+
+    /// The time since the pod was submitted.
+    pub fn age(&self) -> Duration {
+        self.pod.submitted.elapsed()
+    }
+
+    /// When the last run of a container has begun, in whole seconds.
+    pub fn began(&self, name: &str) -> SystemTime {
+        let life = self.pod.life();
+        let last = life.container(name).runs.last();
+        last.and_then(|run| run.began)
+            .unwrap_or_else(|| panic!("{name} has not begun"))
+    }
+
+    /// Whether a container was started at least once.
+    pub fn has_begun(&self, name: &str) -> bool {
+        !self.pod.life().container(name).runs.is_empty()
+    }
+
+    /// Asserts that a container was never started.
+    pub fn assert_never_began(&self, name: &str) {
+        assert!(!self.has_begun(name), "{name} began");
+    }
+
+    /// What the pod's events say, as `REASON: MESSAGE`.
+    pub fn events(&self) -> Vec<String> {
+        self.pod.events()
+    }
+
+    /// The names of the pod's containers, init containers first.
+    pub fn containers(&self) -> Vec<String> {
+        self.pod.life().containers()
+    }
+
+    /// The agent's token, once it has one.
+    pub fn token(&self) -> String {
+        let mut token = String::new();
+        self.wait_until_true("the agent has a token", || {
+            let read = self.execute(AGENT, &["cat", TOKEN]);
+            if let Ok(read) = read
+                && read.succeeded()
+            {
+                token = read.text();
+            }
+            !token.is_empty()
+        });
+        token
+    }
+
+    /// Deletes the pod, and returns how long it took until it was gone.
+    pub fn delete(&self) -> Duration {
+        let begin = Instant::now();
+        self.begin_deletion();
+        self.wait_until_gone();
+        begin.elapsed()
+    }
+
+    /// Deletes the pod without waiting for its end.
+    pub fn begin_deletion(&self) {
+        self.pod.begin_deletion();
+    }
+
+    /// Asserts that every container has ended before the kubelet killed it.
+    pub fn assert_not_killed(&self) {
+        let life = self.pod.life();
+        for name in life.containers() {
+            if let Some(end) = life.container(&name).end() {
+                assert_ne!(end.status, 137, "{name}: {end:?}");
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.pod.report());
+        }
+    }
+}
+
+/// The time from one moment to another; none if it is the other way round.
+pub fn since(end: SystemTime, begin: SystemTime) -> Duration {
+    end.duration_since(begin).unwrap_or_default()
+}
