@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# How images are made: of a busybox and of programs of this machine. Nothing is pulled.
+
+# What containerd, at the socket, gets them from.
+socket=/proc/$(pgrep --parent "$(node_process)")/root/run/containerd/containerd.sock
+work=$state/images
+owned=(--owner=0 --group=0 --numeric-owner)
+
+# As in Alpine's images: busybox in /bin, and a link to it for each of its programs. And the users of Vault's and
+# OpenBao's images.
+base() {
+    local root=$work/root applet
+    mkdir -p "$root"/{bin,etc/ssl/certs,home/vault,home/openbao,root,tmp,usr/bin,var/run}
+    cp --dereference "$(command -v busybox)" "$root/bin/busybox"
+    for applet in $(busybox --list); do
+        [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+    done
+    cat >"$root/etc/passwd" <<'END'
+root:x:0:0:root:/root:/bin/sh
+vault:x:100:1000:vault:/home/vault:/bin/sh
+openbao:x:100:1000:openbao:/home/openbao:/bin/sh
+nobody:x:65534:65534:nobody:/:/bin/false
+END
+    printf '%s\n' root:x:0: vault:x:1000: openbao:x:1000: nobody:x:65534: >"$root/etc/group"
+    chmod -R u=rwX,go=rX "$root"
+    chmod 1777 "$root/tmp"
+    chown -R 100:1000 "$root/home/vault" "$root/home/openbao"
+    tar --create --file "$work/base.tar" --numeric-owner --directory "$root" .
+}
+
+# image NAME CONFIG ENTRIES...: brings an image of one layer into containerd. CONFIG is part of its configuration, as Cmd
+# and User. An entry is PATH=FILE for a file of this machine, or PATH=>TARGET for a link.
+image() {
+    local name=$1 config=$2 entry path file
+    cp "$work/base.tar" "$work/layer.tar"
+    for entry in "${@:3}"; do
+        path=${entry%%=*} file=${entry#*=}
+        if [[ $file == '>'* ]]; then
+            rm -f "$work/link"
+            ln -s "${file#>}" "$work/link"
+            file=$work/link
+        else
+            file=$(realpath "$file")
+        fi
+        tar --append --file "$work/layer.tar" "${owned[@]}" --mode=0755 --transform "s|.*|$path|S" \
+            --directory "${file%/*}" "${file##*/}"
+    done
+    jq --null-input --arg digest "$(sha256sum "$work/layer.tar" | cut -d ' ' -f 1)" --argjson config "$config" '{
+        architecture: "amd64", os: "linux", rootfs: {type: "layers", diff_ids: ["sha256:\($digest)"]},
+        config: ({Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]} + $config)
+    }' >"$work/config.json"
+    jq --null-input --arg name "$name" '[{Config: "config.json", RepoTags: [$name], Layers: ["layer.tar"]}]' \
+        >"$work/manifest.json"
+    tar --create --directory "$work" manifest.json config.json layer.tar |
+        ctr --address "$socket" --namespace k8s.io images import - >/dev/null
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Puts Kubewarden into the cluster of up.sh by its Helm charts, and the module into a registry on this machine:
+#
+#     kubewarden.sh CHARTS
+#
+# CHARTS is the folder of Kubewarden's charts. helm, kwctl, docker-registry, kubewarden-controller and policy-server are on
+# PATH, and annotated-policy.wasm was built. Images are made of the last two programs; nothing is pulled.
+set -euo pipefail
+# shellcheck source=e2e/cluster/local/common.sh
+. "$(dirname "$0")/common.sh"
+# shellcheck source=e2e/cluster/local/image.sh
+. "$here/image.sh"
+
+charts=$(realpath "$1")
+# The audit scanner would be another image.
+controller=(kubewarden-controller "$charts/kubewarden-controller" --set auditScanner.enable=false)
+defaults=(kubewarden-defaults "$charts/kubewarden-defaults" --set 'policyServer.insecureSources={10.200.0.1:5000}')
+
+# The one image of a chart, as the chart names it.
+chart_image() {
+    helm template --namespace kubewarden "$@" | sed --quiet "s/^ *image: [\"']\?\([^\"']*\)[\"']\?$/\1/p" | head -1
+}
+
+# The libraries that a program is loaded with, as entries of an image.
+libraries() {
+    ldd "$(command -v "$1")" | grep --only-matching '/[^ ]*' | sed 's|^/\(.*\)|\1=/\1|' || true
+}
+
+base
+image "$(chart_image "${controller[@]}")" '{"Entrypoint": ["/controller"], "User": "65532:65532"}' \
+    controller="$(command -v kubewarden-controller)"
+mapfile -t entries < <(libraries policy-server)
+image "$(chart_image "${defaults[@]}")" '{"Entrypoint": ["/policy-server"], "User": "65533:65533"}' \
+    policy-server="$(command -v policy-server)" "${entries[@]}"
+rm -r "$work"
+
+# It ends with the cluster: its process number is where down.sh looks.
+REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$state/registry REGISTRY_HTTP_ADDR=10.200.0.1:5000 OTEL_TRACES_EXPORTER=none \
+    setsid docker-registry serve /etc/docker/registry/config.yml </dev/null >"$logs/registry.log" 2>&1 &
+printf '%s\n' $! >"$state/registry-process"
+until curl --silent --fail --output /dev/null http://10.200.0.1:5000/v2/; do sleep 0.1; done
+printf '{"insecure_sources": ["10.200.0.1:5000"]}\n' >"$state/sources.yml"
+kwctl push --sources-path "$state/sources.yml" "$repository/annotated-policy.wasm" \
+    10.200.0.1:5000/vault-sidecar-injector:v0.1.0 >/dev/null
+
+helm upgrade --install --wait --namespace kubewarden --create-namespace kubewarden-crds "$charts/kubewarden-crds"
+helm upgrade --install --wait --namespace kubewarden "${controller[@]}"
+helm upgrade --install --wait --namespace kubewarden "${defaults[@]}"
+printf 'export MODULE=registry://10.200.0.1:5000/vault-sidecar-injector:v0.1.0\n'
