@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::certificates::{Authority, Identity};
-use crate::cluster::{Cluster, RUN_LABEL};
+use crate::cluster::{Cluster, RUN_LABEL, run_name};
 use policy_server::PolicyServer;
 use this_process::ThisProcess;
 
@@ -42,7 +42,10 @@ struct Webhook {
 }
 
 /// A server that ends when this is dropped.
-trait Running: Send {}
+trait Running: Send {
+    /// Its memory in MiB, where it is a process of its own.
+    fn memory(&self) -> Option<f64>;
+}
 
 /// What a webhook server is started with.
 #[derive(Clone)]
@@ -61,7 +64,7 @@ struct Named {
 
 /// The name of the policy with this number.
 pub fn name(number: usize) -> String {
-    format!("policy-{number}")
+    format!("{}-{number}", run_name())
 }
 
 impl Admission {
@@ -99,6 +102,19 @@ impl Admission {
         match &self.server {
             Server::Kubewarden(kubewarden) => kubewarden.description.clone(),
             Server::Webhook(webhook) => lock(webhook).description.clone(),
+        }
+    }
+
+    /// Whether Kubewarden's controller is in the cluster.
+    pub fn is_kubewarden(&self) -> bool {
+        matches!(self.server, Server::Kubewarden(_))
+    }
+
+    /// The memory of policy-server in MiB, where it is a process of this machine.
+    pub fn memory(&self) -> Option<f64> {
+        match &self.server {
+            Server::Kubewarden(_) => None,
+            Server::Webhook(webhook) => lock(webhook).running.as_ref()?.memory(),
         }
     }
 
@@ -222,7 +238,7 @@ fn configuration(base: &Value, start: &Start, authority: &Authority) -> Value {
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": "cluster-scenarios", "labels": {RUN_LABEL: ""}},
+        "metadata": {"name": format!("cluster-{}", run_name()), "labels": {RUN_LABEL: run_name()}},
         "webhooks": webhooks,
     })
 }

@@ -19,6 +19,11 @@ const MANAGER: &str = "cluster-scenarios";
 /// The label of everything that a run makes and a namespace does not contain.
 pub const RUN_LABEL: &str = "cluster-scenarios/run";
 
+/// The run's name, the label's value: `RUN`, which keeps runs in one cluster apart, or `scenarios`.
+pub fn run_name() -> String {
+    std::env::var("RUN").unwrap_or_else(|_| "scenarios".to_owned())
+}
+
 /// A connection to the cluster's API.
 pub struct Cluster {
     /// The client that all requests are made with.
@@ -82,6 +87,22 @@ impl Cluster {
         Ok(self.wait(api.create(&PostParams::default(), &object))?)
     }
 
+    /// What would become of an object if it were made.
+    ///
+    /// # Errors
+    ///
+    /// If the API server rejects it.
+    pub fn try_to_create(&self, object: &Value) -> Result<Value> {
+        let (api, object) = self.place(object)?;
+        let params = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        Ok(serde_json::to_value(
+            self.wait(api.create(&params, &object))?,
+        )?)
+    }
+
     /// Makes an object, or changes it, by server-side apply.
     ///
     /// # Errors
@@ -134,7 +155,7 @@ impl Cluster {
     pub fn delete_all(&self, api_version: &str, kind: &str) -> Result<()> {
         let resource = resource(api_version, kind)?;
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-        let ours = ListParams::default().labels(RUN_LABEL);
+        let ours = ListParams::default().labels(&format!("{RUN_LABEL}={}", run_name()));
         self.wait(api.delete_collection(&DeleteParams::background(), &ours))?;
         Ok(())
     }
@@ -146,7 +167,7 @@ impl Cluster {
     /// If some are left after the limit.
     pub fn wait_for_end_of_namespaces(&self, limit: Duration) -> Result<()> {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        let ours = ListParams::default().labels(RUN_LABEL);
+        let ours = ListParams::default().labels(&format!("{RUN_LABEL}={}", run_name()));
         let deadline = Instant::now() + limit;
         loop {
             let left = self.wait(api.list(&ours))?.items;

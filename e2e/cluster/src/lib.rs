@@ -5,4 +5,5 @@ pub mod certificates;
 pub mod cluster;
 pub mod local;
 pub mod pod;
+pub mod report;
 pub mod vault;

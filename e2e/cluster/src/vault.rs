@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
 use crate::certificates::Identity;
-use crate::cluster::{Cluster, RUN_LABEL};
+use crate::cluster::{Cluster, RUN_LABEL, run_name};
 
 /// The name of the server's pod, and of all that belongs to it.
 const NAME: &str = "vault-server";
@@ -345,7 +345,7 @@ fn objects(namespace: &str, image: &str, identity: &Identity) -> Vec<Value> {
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": format!("{NAME}-{namespace}"), "labels": {RUN_LABEL: ""}},
+            "metadata": {"name": format!("{NAME}-{namespace}"), "labels": {RUN_LABEL: run_name()}},
             "roleRef": {
                 "apiGroup": "rbac.authorization.k8s.io",
                 "kind": "ClusterRole",

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::{Named, POLICY_LABEL};
-use crate::cluster::{Cluster, RUN_LABEL};
+use crate::cluster::{Cluster, RUN_LABEL, run_name};
 
 const API_VERSION: &str = "policies.kubewarden.io/v1";
 
@@ -65,11 +65,14 @@ pub(super) fn remove(cluster: &Cluster) -> Result<()> {
 
 fn object(base: &Value, module: &str, policy: &Named) -> Value {
     let mut object = base.clone();
-    object["metadata"] = json!({"name": policy.name, "labels": {RUN_LABEL: ""}});
+    object["metadata"] = json!({"name": policy.name, "labels": {RUN_LABEL: run_name()}});
     let spec = &mut object["spec"];
     spec["module"] = json!(module);
     spec["settings"] = policy.settings.clone();
-    spec["namespaceSelector"] = json!({"matchLabels": {POLICY_LABEL: policy.name}});
+    // Some versions drop matchLabels.
+    spec["namespaceSelector"] = json!({
+        "matchExpressions": [{"key": POLICY_LABEL, "operator": "In", "values": [policy.name]}],
+    });
     object
 }
 

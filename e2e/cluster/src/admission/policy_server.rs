@@ -41,7 +41,7 @@ impl PolicyServer {
         fs::write(file("tls.key"), &start.identity.private_key)?;
         let policy = |settings: &Value| {
             json!({
-                "url": format!("file://{}", module.display()),
+                "module": format!("file://{}", module.display()),
                 "allowedToMutate": true,
                 "settings": settings,
             })
@@ -83,7 +83,16 @@ impl PolicyServer {
     }
 }
 
-impl Running for PolicyServer {}
+impl Running for PolicyServer {
+    fn memory(&self) -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kib: f64 = resident.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kib / 1024.0)
+    }
+}
 
 impl Drop for PolicyServer {
     fn drop(&mut self) {

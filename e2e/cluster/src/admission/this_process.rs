@@ -56,7 +56,11 @@ impl ThisProcess {
     }
 }
 
-impl Running for ThisProcess {}
+impl Running for ThisProcess {
+    fn memory(&self) -> Option<f64> {
+        None
+    }
+}
 
 impl Drop for ThisProcess {
     fn drop(&mut self) {

@@ -132,7 +132,6 @@ fn templates(scenario: &Scenario, engine: &str) {
             content.trim_end_matches('\n'),
             "{file}"
         );
-        scenario.counted(&format!("bytes of {file}"), read.len());
     }
 }
 

@@ -9,6 +9,8 @@ mod faults;
 mod files;
 mod hook;
 mod jobs;
+mod kubewarden;
+mod load;
 mod node;
 mod proxy;
 mod security;
@@ -20,80 +22,164 @@ mod workloads;
 
 use std::env;
 use std::process::{ExitCode, exit};
-use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
-use anyhow::Result;
 use cluster_scenarios::vault::Product;
 use libtest_mimic::{Arguments, Trial};
-use serde_json::json;
-use support::entry::{Entry, Sidecars};
-use support::report;
+use support::entry::Entry;
 use support::run::{self, run};
-use support::scenario::Scenario;
+use support::{report, trial};
 
 /// Scenarios wait most of their time, so there may be more of them than CPUs.
 const AT_ONCE: usize = 8;
 
-/// Scenarios that must be alone hold it.
-static CLUSTER: RwLock<()> = RwLock::new(());
+/// A file of scenarios, and what they show.
+struct Subject {
+    name: &'static str,
+    about: &'static str,
+    scenarios: &'static [Entry],
+}
 
 /// The subjects, and their scenarios. Those that last longest come first.
-const SUBJECTS: &[(&str, &[Entry])] = &[
-    ("faults", faults::SCENARIOS),
-    ("security", security::SCENARIOS),
-    ("node", node::SCENARIOS),
-    ("approle", approle::SCENARIOS),
-    ("changes", changes::SCENARIOS),
-    ("deletion", deletion::SCENARIOS),
-    ("environment", environment::SCENARIOS),
-    ("files", files::SCENARIOS),
-    ("hook", hook::SCENARIOS),
-    ("jobs", jobs::SCENARIOS),
-    ("proxy", proxy::SCENARIOS),
-    ("static_secrets", static_secrets::SCENARIOS),
-    ("steering", steering::SCENARIOS),
-    ("tls", tls::SCENARIOS),
-    ("workloads", workloads::SCENARIOS),
+const SUBJECTS: &[Subject] = &[
+    Subject {
+        name: "faults",
+        about: "Vault away at start, for a minute, for longer than the token; token at its end; agent or Consul Template killed; secret, key or role missing; a template that fails",
+        scenarios: faults::SCENARIOS,
+    },
+    Subject {
+        name: "security",
+        about: "users and groups, Pod Security `restricted`, seccomp, LimitRange and ResourceQuota, tokens that the kubelet renews, changes of injected pods",
+        scenarios: security::SCENARIOS,
+    },
+    Subject {
+        name: "node",
+        about: "API server paused; policy server away; agent out of memory; drained node, eviction; a rolling update of 20 pods",
+        scenarios: node::SCENARIOS,
+    },
+    Subject {
+        name: "kubewarden",
+        about: "Kubewarden's controller with each overlay of deploy/, and with the policy of a namespace",
+        scenarios: kubewarden::SCENARIOS,
+    },
+    Subject {
+        name: "load",
+        about: "300 pods at once, a third of which requests injection",
+        scenarios: load::SCENARIOS,
+    },
+    Subject {
+        name: "approle",
+        about: "AppRole by files and by Secret, a Secret that comes late",
+        scenarios: approle::SCENARIOS,
+    },
+    Subject {
+        name: "changes",
+        about: "changed secrets, notification, also one that fails, is missing or does not end, and by signal",
+        scenarios: changes::SCENARIOS,
+    },
+    Subject {
+        name: "deletion",
+        about: "deletion: the application drains, without token, while static secrets wait",
+        scenarios: deletion::SCENARIOS,
+    },
+    Subject {
+        name: "environment",
+        about: "environment variables with hostile values, names that are denied, probes and hooks",
+        scenarios: environment::SCENARIOS,
+    },
+    Subject {
+        name: "files",
+        about: "KV 1 and 2, default and own templates (also 64 KB), both engines, byte for byte",
+        scenarios: files::SCENARIOS,
+    },
+    Subject {
+        name: "hook",
+        about: "`secrets-hook`: Vault away, own hook, several containers, deletion",
+        scenarios: hook::SCENARIOS,
+    },
+    Subject {
+        name: "jobs",
+        about: "Jobs that succeed, fail, are tried again, have a deadline; two containers; no API token; without permission; a mesh proxy",
+        scenarios: jobs::SCENARIOS,
+    },
+    Subject {
+        name: "proxy",
+        about: "the proxy, its leases, in Jobs",
+        scenarios: proxy::SCENARIOS,
+    },
+    Subject {
+        name: "static_secrets",
+        about: "static secrets; Vault away, secret missing or forbidden",
+        scenarios: static_secrets::SCENARIOS,
+    },
+    Subject {
+        name: "steering",
+        about: "planted files and links, for each mode and engine; what a renderer can write",
+        scenarios: steering::SCENARIOS,
+    },
+    Subject {
+        name: "tls",
+        about: "TLS: right, wrong and no authority, verification off",
+        scenarios: tls::SCENARIOS,
+    },
+    Subject {
+        name: "workloads",
+        about: "Deployment, StatefulSet with volumes, DaemonSet, CronJob; rejected workloads; what never reaches the policy",
+        scenarios: workloads::SCENARIOS,
+    },
 ];
 
 fn main() -> ExitCode {
+    let begun = Instant::now();
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    let chosen = chosen();
-    let trials = trials(&chosen);
+    let (chosen, products) = (chosen(), products());
+    let trials: Vec<Trial> = chosen
+        .iter()
+        .flat_map(|&(subject, entry)| trial::of(subject, entry, &products))
+        .collect();
     if arguments.list {
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
-    let entries: Vec<Entry> = chosen.iter().map(|(_, entry)| *entry).collect();
-    if let Err(error) = run::begin(&entries, &products()) {
+    let entries: Vec<Entry> = chosen.iter().map(|&(_, entry)| entry).collect();
+    if let Err(error) = run::begin(&entries, &products) {
         eprintln!("The scenarios cannot be run: {error:#}");
         exit(2);
     }
-    let programs = programs().unwrap_or_else(|error| json!(error.to_string()));
-    println!("# {programs}");
+    let programs = run().programs();
+    for (program, version) in &programs {
+        println!("# {program}: {version}");
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if let Err(error) = report::write(programs)
-        .map_err(Into::into)
-        .and_then(|()| run::end())
-    {
+    let subjects = SUBJECTS
+        .iter()
+        .map(|it| (it.name.to_owned(), it.about.to_owned()));
+    let written = report::write(programs, subjects.collect(), begun.elapsed());
+    if let Err(error) = written.and_then(|()| run::end()) {
         eprintln!("{error:#}");
         return ExitCode::FAILURE;
     }
     conclusion.exit_code()
 }
 
-/// The scenarios that each change is tried with, or all of them with `E2E=all`.
+/// The scenarios that each change is tried with, all of them with `E2E=all`, or those of many pods with `E2E=load`.
 fn chosen() -> Vec<(&'static str, Entry)> {
-    let all = env::var("E2E").is_ok_and(|which| which == "all");
-    let of_subject = |&(subject, entries): &(&'static str, &'static [Entry])| {
-        entries
-            .iter()
-            .map(move |entry| (subject, *entry))
-            .collect::<Vec<_>>()
+    let which = env::var("E2E").unwrap_or_else(|_| "quick".to_owned());
+    let is_chosen = |entry: &Entry| match which.as_str() {
+        "quick" => entry.is_quick,
+        "all" => !entry.is_load,
+        "load" => entry.is_load,
+        other => {
+            eprintln!("E2E: {other:?} is not valid; expected one of quick, all, load");
+            exit(2);
+        }
+    };
+    let of_subject = |subject: &'static Subject| {
+        let entries = subject.scenarios.iter();
+        entries.map(|&entry| (subject.name, entry))
     };
     let entries = SUBJECTS.iter().flat_map(of_subject);
-    let mut entries: Vec<_> = entries.filter(|(_, entry)| all || entry.is_quick).collect();
+    let mut entries: Vec<_> = entries.filter(|(_, entry)| is_chosen(entry)).collect();
     entries.sort_by_key(|(_, entry)| entry.is_alone);
     entries
 }
@@ -110,93 +196,4 @@ fn products() -> Vec<Product> {
         }
     };
     servers.split(',').map(product).collect()
-}
-
-fn trials(chosen: &[(&'static str, Entry)]) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    for &(subject, entry) in chosen {
-        for &sidecars in entry.sidecars {
-            for product in products() {
-                if entry.products.contains(&product) {
-                    trials.push(trial(subject, entry, sidecars, product));
-                }
-            }
-        }
-    }
-    trials
-}
-
-fn trial(subject: &'static str, entry: Entry, sidecars: Sidecars, product: Product) -> Trial {
-    let name = support::scenario::namespace(entry.name, sidecars, product);
-    let trial = Trial::test(name, move || {
-        let _alone;
-        let _beside;
-        if entry.is_alone {
-            _alone = CLUSTER.write().unwrap_or_else(PoisonError::into_inner);
-        } else {
-            _beside = CLUSTER.read().unwrap_or_else(PoisonError::into_inner);
-        }
-        let mut outcome = Outcome {
-            subject,
-            entry,
-            sidecars,
-            product,
-            begun: Instant::now(),
-            passed: false,
-        };
-        if entry.is_local && run().local.is_none() {
-            println!("# not run, because it needs the cluster of make cluster-up:");
-        } else {
-            (entry.run)(&Scenario::new(&entry, sidecars, product));
-            outcome.passed = true;
-        }
-        Ok(())
-    });
-    trial.with_kind(subject)
-}
-
-/// Goes into the report when the scenario ends, also by a panic.
-struct Outcome {
-    subject: &'static str,
-    entry: Entry,
-    sidecars: Sidecars,
-    product: Product,
-    begun: Instant,
-    passed: bool,
-}
-
-impl Drop for Outcome {
-    fn drop(&mut self) {
-        let (sidecars, product) = (self.sidecars.name(), self.product.name());
-        let time = self.begun.elapsed();
-        report::result(
-            self.subject,
-            self.entry.name,
-            sidecars,
-            product,
-            self.passed,
-            time,
-        );
-    }
-}
-
-/// What the scenarios run with, and its versions.
-fn programs() -> Result<serde_json::Value> {
-    let run = run();
-    let mut servers = Vec::new();
-    for product in products() {
-        servers.push(run.server(product).version()?);
-    }
-    let nodes = run.cluster.nodes()?;
-    let node = nodes
-        .first()
-        .and_then(|node| node.status.as_ref()?.node_info.as_ref());
-    Ok(json!({
-        "API server": run.cluster.version,
-        "kubelet": node.map(|node| &node.kubelet_version),
-        "container runtime": node.map(|node| &node.container_runtime_version),
-        "kernel": node.map(|node| &node.kernel_version),
-        "policy": run.admission.description(),
-        "servers": servers,
-    }))
 }

@@ -29,6 +29,16 @@ pub const NATIVE: &[Sidecars] = &[Sidecars::Native];
 
 const ALL_PRODUCTS: &[Product] = &[Product::Vault, Product::OpenBao];
 
+/// What a scenario needs of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    AnyCluster,
+    /// The one of `make cluster-up`, whose programs can be paused.
+    LocalCluster,
+    /// One with Kubewarden's controller.
+    Kubewarden,
+}
+
 /// A scenario.
 #[derive(Clone, Copy)]
 pub struct Entry {
@@ -43,10 +53,13 @@ pub struct Entry {
     pub labels: &'static [(&'static str, &'static str)],
     /// Whether it has a Vault server of its own, which it may stop.
     pub has_own_vault: bool,
-    /// Whether it needs what only the cluster of `make cluster-up` allows, such as stopping the API server.
-    pub is_local: bool,
+    /// Whether its namespace has no policy of the run's.
+    pub has_own_policy: bool,
+    pub needs: Needs,
     /// Whether no other scenario may run meanwhile.
     pub is_alone: bool,
+    /// Whether it starts so many pods that it is run only by `E2E=load`.
+    pub is_load: bool,
     /// Whether it belongs to the ones that each change is tried with.
     pub is_quick: bool,
 }
@@ -61,8 +74,10 @@ pub const fn entry(name: &'static str, sidecars: &'static [Sidecars], run: fn(&S
         settings: || json!({}),
         labels: &[],
         has_own_vault: false,
-        is_local: false,
+        has_own_policy: false,
+        needs: Needs::AnyCluster,
         is_alone: false,
+        is_load: false,
         is_quick: false,
     }
 }
@@ -97,7 +112,23 @@ impl Entry {
     /// In the cluster of `make cluster-up` only.
     pub const fn local(self) -> Self {
         Self {
-            is_local: true,
+            needs: Needs::LocalCluster,
+            ..self
+        }
+    }
+
+    /// Where Kubewarden's controller is.
+    pub const fn kubewarden(self) -> Self {
+        Self {
+            needs: Needs::Kubewarden,
+            ..self
+        }
+    }
+
+    /// Without a policy of the run's in its namespace.
+    pub const fn without_policy(self) -> Self {
+        Self {
+            has_own_policy: true,
             ..self
         }
     }
@@ -106,6 +137,14 @@ impl Entry {
     pub const fn alone(self) -> Self {
         Self {
             is_alone: true,
+            ..self
+        }
+    }
+
+    /// With so many pods that it is run only by `E2E=load`.
+    pub const fn load(self) -> Self {
+        Self {
+            is_load: true,
             ..self
         }
     }

@@ -5,3 +5,4 @@ pub mod report;
 pub mod run;
 pub mod running;
 pub mod scenario;
+pub mod trial;

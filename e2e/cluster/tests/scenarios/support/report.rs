@@ -1,67 +1,54 @@
-//! What the scenarios have found: which ended well, after how long, and what they measured.
+//! What the scenarios of this run have found, as they find it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use cluster_scenarios::report::{Figure, Outcome, Report};
 
+use super::entry::Sidecars;
 use super::run::root;
 
 static REPORT: Mutex<Report> = Mutex::new(Report {
+    programs: Vec::new(),
+    subjects: Vec::new(),
     results: Vec::new(),
     figures: Vec::new(),
+    seconds: 0,
 });
 
-struct Report {
-    results: Vec<Value>,
-    figures: Vec<Value>,
-}
-
 /// Notes how a scenario has ended.
-pub fn result(
-    subject: &str,
-    name: &str,
-    sidecars: &str,
-    product: &str,
-    passed: bool,
-    time: Duration,
-) {
-    lock().results.push(json!({
-        "subject": subject,
-        "scenario": name,
-        "sidecars": sidecars,
-        "server": product,
-        "passed": passed,
-        "seconds": time.as_secs(),
-    }));
+pub fn result(outcome: Outcome) {
+    lock().results.push(outcome);
 }
 
-/// Notes a number that a scenario has found.
-pub fn figure(namespace: &str, what: &str, value: impl std::fmt::Display) {
-    println!("# {namespace}: {what}: {value}");
-    let figure = json!({"namespace": namespace, "what": what, "value": value.to_string()});
-    lock().figures.push(figure);
-}
-
-/// A time in seconds.
-pub fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
+/// Notes a number that a scenario has measured.
+pub fn figure(namespace: &str, sidecars: Sidecars, what: &str, value: f64, unit: &str) {
+    println!("# {namespace}: {what}: {value:.1} {unit}");
+    lock().figures.push(Figure {
+        sidecars: sidecars.name().to_owned(),
+        what: what.to_owned(),
+        value,
+        unit: unit.to_owned(),
+    });
 }
 
 /// Writes all of it to `target/cluster/report.json`.
-pub fn write(programs: Value) -> std::io::Result<()> {
-    let report = lock();
-    let report = json!({
-        "programs": programs,
-        "results": report.results,
-        "figures": report.figures,
-    });
+pub fn write(
+    programs: Vec<(String, String)>,
+    subjects: Vec<(String, String)>,
+    time: Duration,
+) -> anyhow::Result<()> {
+    let mut report = lock();
+    report.programs = programs;
+    report.subjects = subjects;
+    report.seconds = time.as_secs();
     let directory = root().join("target/cluster");
     std::fs::create_dir_all(&directory)?;
-    let text = serde_json::to_string_pretty(&report)?;
-    std::fs::write(directory.join("report.json"), text + "\n")
+    let text = serde_json::to_string_pretty(&*report)?;
+    std::fs::write(directory.join("report.json"), text + "\n")?;
+    Ok(())
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Report> {
+fn lock() -> MutexGuard<'static, Report> {
     REPORT.lock().unwrap_or_else(PoisonError::into_inner)
 }

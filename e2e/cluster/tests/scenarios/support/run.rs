@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, Result};
 use cluster_scenarios::admission::Admission;
 use cluster_scenarios::certificates::Authority;
-use cluster_scenarios::cluster::{Cluster, RUN_LABEL};
+use cluster_scenarios::cluster::{Cluster, RUN_LABEL, run_name};
 use cluster_scenarios::local::LocalCluster;
 use cluster_scenarios::vault::{Product, VaultServer};
 use serde_json::{Value, json};
@@ -60,10 +60,10 @@ pub fn begin(entries: &[Entry], products: &[Product]) -> Result<&'static Run> {
     let admission = Admission::start(&cluster, &root(), policies.clone())?;
     let authority = Authority::new("vault")?;
     let start = |&product: &Product| {
-        let namespace = format!("shared-{}", product.name().to_lowercase());
+        let namespace = format!("{}-{}", run_name(), product.name().to_lowercase());
         cluster.apply(&json!({
             "apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": namespace, "labels": {RUN_LABEL: ""}},
+            "metadata": {"name": namespace, "labels": {RUN_LABEL: run_name()}},
         }))?;
         let image = image(product)?;
         let identity = authority.identity(&["vault"])?;
@@ -106,6 +106,34 @@ impl Run {
     pub fn start_server(&self, namespace: &str, product: Product) -> Result<VaultServer> {
         let identity = self.authority.identity(&["vault"])?;
         VaultServer::start(&self.cluster, namespace, &image(product)?, &identity)
+    }
+
+    /// What the scenarios run with: programs and their versions.
+    pub fn programs(&self) -> Vec<(String, String)> {
+        let mut programs = vec![("kube-apiserver".to_owned(), self.cluster.version.clone())];
+        let mut add = |program: &str, version: &str| {
+            programs.push((program.to_owned(), version.to_owned()));
+        };
+        let nodes = self.cluster.nodes().unwrap_or_default();
+        let node = nodes
+            .first()
+            .and_then(|node| node.status.clone()?.node_info);
+        if let Some(node) = node {
+            add("kubelet", &node.kubelet_version);
+            let runtime = node.container_runtime_version.split_once("://");
+            let (runtime, version) = runtime.unwrap_or(("container runtime", ""));
+            add(runtime, version);
+            add(&node.operating_system, &node.kernel_version);
+        }
+        add("the policy's webhook", &self.admission.description());
+        for (product, server) in &self.servers {
+            let version = server.version().unwrap_or_else(|error| error.to_string());
+            add(&format!("{} (server and agent)", product.name()), &version);
+        }
+        for (program, version) in self.local.iter().flat_map(LocalCluster::versions) {
+            add(&program, &version);
+        }
+        programs
     }
 
     /// The name of the policy with a scenario's settings.

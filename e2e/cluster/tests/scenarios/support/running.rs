@@ -131,12 +131,8 @@ impl Running {
     }
 
     /// Waits until a question that costs more than a look is answered with yes.
-    pub fn wait_until_true(&self, what: &str, mut is_true: impl FnMut() -> bool) {
-        let deadline = Instant::now() + LIMIT;
-        while !is_true() {
-            assert!(Instant::now() < deadline, "did not happen: {what}");
-            thread::sleep(POLL);
-        }
+    pub fn wait_until_true(&self, what: &str, is_true: impl FnMut() -> bool) {
+        wait_until_true(LIMIT, what, is_true);
     }
 
     /// Runs a command in a container, as `kubectl exec` does.
@@ -254,6 +250,15 @@ impl Drop for Running {
         if thread::panicking() {
             eprintln!("{}", self.pod.report());
         }
+    }
+}
+
+/// Waits until a question is answered with yes.
+pub fn wait_until_true(limit: Duration, what: &str, mut is_true: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !is_true() {
+        assert!(Instant::now() < deadline, "did not happen: {what}");
+        thread::sleep(POLL);
     }
 }
 

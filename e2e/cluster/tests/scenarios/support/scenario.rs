@@ -1,15 +1,17 @@
 //! A scenario: a namespace with its own service account, its own role in Vault, and its pods.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cluster_scenarios::admission::POLICY_LABEL;
-use cluster_scenarios::cluster::{Cluster, RUN_LABEL};
+use cluster_scenarios::cluster::{Cluster, RUN_LABEL, run_name};
 use cluster_scenarios::pod::Pod;
+use cluster_scenarios::report::Ending;
 use cluster_scenarios::vault::{Product, VaultServer};
 use k8s_openapi::api::core::v1 as core;
-use kube::Api;
 use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::entry::{Entry, Sidecars};
@@ -31,6 +33,7 @@ pub struct Scenario {
     pub product: Product,
     /// The server at `http://vault:8200` for its pods.
     pub vault: Arc<VaultServer>,
+    is_not_run: AtomicBool,
 }
 
 impl Scenario {
@@ -38,7 +41,10 @@ impl Scenario {
     pub fn new(entry: &Entry, sidecars: Sidecars, product: Product) -> Self {
         let name = namespace(entry.name, sidecars, product);
         let cluster = cluster();
-        let mut labels = json!({RUN_LABEL: "", POLICY_LABEL: run().policy(product, entry)});
+        let mut labels = json!({RUN_LABEL: run_name()});
+        if !entry.has_own_policy {
+            labels[POLICY_LABEL] = json!(run().policy(product, entry));
+        }
         for (key, value) in entry.labels {
             labels[key] = json!(value);
         }
@@ -74,6 +80,7 @@ impl Scenario {
             sidecars,
             product,
             vault,
+            is_not_run: AtomicBool::new(false),
         };
         let name = &scenario.name;
         let policy: String = [
@@ -253,13 +260,20 @@ impl Scenario {
 
     /// The pods of a workload with this value of the label `app`, which are observed from now on.
     pub fn pods(&self, app: &str) -> Vec<Running> {
+        self.new_pods(app, &[])
+    }
+
+    /// Those of them that are not known yet.
+    pub fn new_pods(&self, app: &str, known: &[&Running]) -> Vec<Running> {
         let api: Api<core::Pod> = Api::namespaced(cluster().client.clone(), &self.name);
         let of_app = ListParams::default().labels(&format!("app={app}"));
         let pods = cluster()
             .wait(api.list(&of_app))
             .expect("pods can be listed");
+        let is_new = |pod: &core::Pod| known.iter().all(|it| it.name() != pod.name_any());
         let observe = |pod| Running::new(Pod::observe(cluster(), pod));
-        pods.items.into_iter().map(observe).collect()
+        let new = pods.items.into_iter().filter(is_new);
+        new.map(observe).collect()
     }
 
     /// Begins a pod that requests injection.
@@ -288,14 +302,33 @@ impl Scenario {
         }
     }
 
+    /// Notes that the scenario was not run, because the cluster does not have what it needs.
+    pub fn was_not_run(&self, why: &str) {
+        println!("# {} was not run: {why}", self.name);
+        self.is_not_run.store(true, Ordering::Relaxed);
+    }
+
+    /// How it has ended, once it has.
+    pub fn ending(&self) -> Ending {
+        match self.is_not_run.load(Ordering::Relaxed) {
+            true => Ending::NotRun,
+            false => Ending::Passed,
+        }
+    }
+
     /// Notes a time for the report.
     pub fn took(&self, what: &str, time: Duration) {
-        report::figure(&self.name, what, report::seconds(time));
+        report::figure(&self.name, self.sidecars, what, time.as_secs_f64(), "s");
+    }
+
+    /// Notes how many there were for the report.
+    pub fn counted(&self, what: &str, number: usize) {
+        self.measured(what, number as f64, "");
     }
 
     /// Notes a number for the report.
-    pub fn counted(&self, what: &str, number: usize) {
-        report::figure(&self.name, what, number);
+    pub fn measured(&self, what: &str, number: f64, unit: &str) {
+        report::figure(&self.name, self.sidecars, what, number, unit);
     }
 }
 
