@@ -22,8 +22,8 @@ cd "$work"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=127.0.0.1 \
     -addext subjectAltName=IP:127.0.0.1 -keyout tls.key -out tls.crt 2>/dev/null
 jq --null-input --arg policy "file://$policy" --arg baseline "file://$baseline" '{
-    policy: {url: $policy, allowedToMutate: true, settings: {}},
-    baseline: {url: $baseline, allowedToMutate: true, settings: {}}
+    policy: {module: $policy, allowedToMutate: true, settings: {}},
+    baseline: {module: $baseline, allowedToMutate: true, settings: {}}
 }' >policies.yml
 taskset -c 0 policy-server --policies policies.yml --addr 127.0.0.1 --port 3443 --readiness-probe-port 3444 --workers 1 \
     --cert-file tls.crt --key-file tls.key --ignore-kubernetes-connection-failure --log-level error >policy-server.log 2>&1 &

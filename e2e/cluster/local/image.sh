@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # How images are made: of a busybox and of programs of this machine. Nothing is pulled.
 
+# shellcheck source=e2e/cluster/local/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
 # What containerd, at the socket, gets them from.
 socket=/proc/$(pgrep --parent "$(node_process)")/root/run/containerd/containerd.sock
 work=$state/images

@@ -2,11 +2,8 @@
 # Makes the images that pods in the cluster use, of busybox and the programs on PATH, and brings them into the node's
 # containerd.
 set -euo pipefail
-# shellcheck source=e2e/cluster/local/common.sh
-. "$(dirname "$0")/common.sh"
-
 # shellcheck source=e2e/cluster/local/image.sh
-. "$here/image.sh"
+. "$(dirname "$0")/image.sh"
 
 # The image that the policy has for a program by default, by the setting's name.
 default_image() {

@@ -6,10 +6,8 @@
 # CHARTS is the folder of Kubewarden's charts. helm, kwctl, docker-registry, kubewarden-controller and policy-server are on
 # PATH, and annotated-policy.wasm was built. Images are made of the last two programs; nothing is pulled.
 set -euo pipefail
-# shellcheck source=e2e/cluster/local/common.sh
-. "$(dirname "$0")/common.sh"
 # shellcheck source=e2e/cluster/local/image.sh
-. "$here/image.sh"
+. "$(dirname "$0")/image.sh"
 
 charts=$(realpath "$1")
 # The audit scanner would be another image.

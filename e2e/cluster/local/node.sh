@@ -27,6 +27,9 @@ kernel/panic_on_oops 1
 kernel/keys/root_maxkeys 1000000
 kernel/keys/root_maxbytes 25000000
 END
+# A container in a user namespace may mount proc where there is one without such mounts.
+mkdir /run/proc
+mount -t proc proc /run/proc
 
 # On some file systems, such as overlayfs itself, overlayfs cannot write; in memory it always can.
 probe=/var/lib/containerd/probe

@@ -8,7 +8,7 @@ use anyhow::Result;
 use futures::{AsyncReadExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{self as core, ContainerStateTerminated, ContainerStatus, Event};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{AttachParams, DeleteParams, ListParams, LogParams};
+use kube::api::{AttachParams, DeleteParams, ListParams, LogParams, Preconditions};
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 use tokio::io::AsyncReadExt as _;
@@ -24,6 +24,7 @@ pub struct Pod {
     pub name: String,
     /// When it was submitted, by this machine's clock.
     pub submitted: Instant,
+    uid: Option<String>,
     cluster: Arc<Cluster>,
     shared: Arc<Shared>,
     watch: JoinHandle<()>,
@@ -280,6 +281,7 @@ impl Pod {
     pub fn observe(cluster: &Arc<Cluster>, pod: core::Pod) -> Self {
         let namespace = pod.namespace().unwrap_or_default();
         let name = pod.name_any();
+        let uid = pod.uid();
         let shared = Arc::new(Shared {
             life: Mutex::new(Life {
                 pod: pod.clone(),
@@ -294,6 +296,7 @@ impl Pod {
             namespace,
             name,
             submitted: Instant::now(),
+            uid,
             cluster: Arc::clone(cluster),
             shared,
             watch,
@@ -414,7 +417,12 @@ impl Drop for Pod {
     fn drop(&mut self) {
         self.watch.abort();
         // Nobody waits for its end: the namespace ends with it.
-        let soon = DeleteParams::default().grace_period(1);
+        let mut soon = DeleteParams::default().grace_period(1);
+        // Another pod may have its name by now.
+        soon.preconditions = Some(Preconditions {
+            uid: self.uid.clone(),
+            ..Preconditions::default()
+        });
         let api = self.api();
         let _ = self.cluster.wait(api.delete(&self.name, &soon));
     }

@@ -29,7 +29,9 @@ pub(super) fn version() -> Option<String> {
         .arg("--version")
         .output()
         .ok()?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    // The other lines are those of what is built in.
+    let version = String::from_utf8_lossy(&output.stdout);
+    Some(version.lines().next()?.to_owned())
 }
 
 impl PolicyServer {

@@ -1,5 +1,715 @@
-//! To be written.
+//! Who may read, run and change what: users and groups, Pod Security, limits, tokens that end, and changes of pods.
 
-use crate::support::entry::Entry;
+use std::time::Duration;
 
-pub const SCENARIOS: &[Entry] = &[];
+use k8s_openapi::api::core::v1 as core;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::support::entry::{BOTH, CLASSIC, Entry, Sidecars, entry};
+use crate::support::running::{
+    AGENT, BABYSITTER, CONSUL_TEMPLATE, LIMIT, Running, TOKEN, wait_until_true,
+};
+use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT, cluster};
+
+pub const SCENARIOS: &[Entry] = &[
+    entry("service_account_token_that_ends", BOTH, token_that_ends)
+        .settings(|| json!({"secrets": {"refreshSeconds": 5}})),
+    entry("application_with_its_own_user", BOTH, own_user).vault_only(),
+    entry("files_for_a_group", BOTH, group)
+        .settings(|| json!({"secrets": {"filePermissions": "0640"}}))
+        .vault_only(),
+    entry("files_for_an_fs_group", BOTH, fs_group)
+        .settings(|| json!({"secrets": {"filePermissions": "0640"}})),
+    entry("files_for_one_user", BOTH, one_user)
+        .settings(|| json!({"secrets": {"filePermissions": "0600"}}))
+        .vault_only(),
+    entry("sidecars_as_the_user_of_the_pod", BOTH, user_of_the_pod)
+        .settings(|| {
+            json!({
+                "secrets": {"filePermissions": "0600"},
+                "securityContext": {"runAsUser": null, "runAsGroup": null},
+            })
+        })
+        .labels(RESTRICTED),
+    entry(
+        "sidecars_as_the_user_of_the_image",
+        CLASSIC,
+        user_of_the_image,
+    )
+    .settings(|| json!({"securityContext": {"runAsUser": null, "runAsGroup": null}}))
+    .vault_only(),
+    entry("files_that_the_application_may_write", BOTH, writable)
+        .settings(|| json!({"secrets": {"readOnly": false}}))
+        .vault_only(),
+    entry("signal_to_another_user", CLASSIC, signal_to_another_user)
+        .settings(|| json!({"secrets": {"refreshSeconds": 5}}))
+        .vault_only(),
+    entry("token_that_only_a_group_may_read", BOTH, token_for_a_group).vault_only(),
+    entry("restricted_dynamic", BOTH, restricted_dynamic)
+        .labels(RESTRICTED)
+        .quick(),
+    entry("restricted_static", CLASSIC, restricted_static).labels(RESTRICTED),
+    entry("restricted_job", BOTH, restricted_job).labels(RESTRICTED),
+    entry("restricted_proxy", BOTH, restricted_proxy).labels(RESTRICTED),
+    entry("sidecars_have_no_privileges", BOTH, no_privileges).quick(),
+    entry("limit_range", BOTH, limit_range).vault_only(),
+    entry("resource_quota", BOTH, resource_quota).vault_only(),
+    entry("user_namespace", BOTH, user_namespace),
+    entry("nobody_changes_sidecars", BOTH, nobody_changes_sidecars).vault_only(),
+];
+
+const RESTRICTED: &[(&str, &str)] = &[("pod-security.kubernetes.io/enforce", "restricted")];
+
+const SECRETS: &str = "/opt/talend/secrets";
+const FILE: &str = "/opt/talend/secrets/secrets.properties";
+const CONTENT: &[u8] = b"a=b\n";
+
+/// Where the application has a service account token of its own.
+const OWN_TOKEN: &str = "/var/run/secrets/vault/token";
+
+/// How long that is valid: the shortest time that Kubernetes has.
+const VALIDITY: Duration = Duration::from_secs(600);
+
+/// Begins a pod whose file has [`CONTENT`].
+fn pod(scenario: &Scenario) -> PodBuilder<'_> {
+    let path = scenario.secret("app", json!({"a": "b"}));
+    scenario.pod().annotate("secrets-path", &path)
+}
+
+/// A container that runs as a user and a group.
+fn container_as(name: &str, user: u32, group: u32) -> Value {
+    json!({
+        "name": name,
+        "image": SHELL,
+        "command": ["/bin/sh", "-c", WAIT],
+        "securityContext": {"runAsUser": user, "runAsGroup": group},
+    })
+}
+
+fn assert_fails(pod: &Running, container: &str, script: &str, message: &str) {
+    let run = pod.execute(container, &["sh", "-c", script]);
+    let run = run.expect("it runs");
+    assert!(!run.succeeded(), "{container}: {script}");
+    let text = run.text();
+    assert!(text.contains(message), "{container}: {script}: {text}");
+}
+
+/// Asserts that these sidecars ran without a break.
+fn assert_no_restarts(pod: &Running, sidecars: &[&str]) {
+    for sidecar in sidecars {
+        assert_eq!(pod.restarts(sidecar), 0, "{sidecar}");
+    }
+}
+
+fn assert_contains(message: &str, text: &str) {
+    assert!(message.contains(text), "{text:?} is not in {message:?}");
+}
+
+fn delete_without_traces(scenario: &Scenario, pod: &Running) {
+    pod.delete();
+    pod.assert_not_killed();
+    wait_until_true(LIMIT, "no token is left", || scenario.tokens() == 0);
+}
+
+fn own_user(scenario: &Scenario) {
+    let pod = pod(scenario)
+        .container_with(container_as("app", 10001, 10001))
+        .run();
+    pod.wait_for_content("app", FILE, CONTENT);
+    assert_eq!(owner(&pod, "app", FILE), "644 100 1000");
+    assert_fails(&pod, "app", &format!("touch {SECRETS}/new"), "Read-only");
+    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
+    delete_without_traces(scenario, &pod);
+}
+
+/// The permissions, user and group of a file.
+fn owner(pod: &Running, container: &str, file: &str) -> String {
+    let owner = pod.shell(container, &format!("stat -c '%a %u %g' {file}"));
+    owner.trim().to_owned()
+}
+
+/// Without an fsGroup, the group of the files is that of the sidecars.
+fn group(scenario: &Scenario) {
+    let pod = pod(scenario)
+        .container_with(container_as("of-the-group", 10001, 1000))
+        .container_with(container_as("other", 10001, 10001))
+        .run();
+    pod.wait_for_content("of-the-group", FILE, CONTENT);
+    assert_eq!(owner(&pod, "other", FILE), "640 100 1000");
+    assert_fails(&pod, "other", &format!("cat {FILE}"), "Permission denied");
+}
+
+/// With an fsGroup, the files have that group, whoever writes them, and all containers are in it.
+fn fs_group(scenario: &Scenario) {
+    let ways = [
+        ("consul-template", "dynamic"),
+        ("vault-agent", "dynamic"),
+        ("consul-template", "static"),
+    ];
+    for (engine, secrets_type) in ways {
+        let pod = pod(scenario)
+            .name(&format!("{engine}-{secrets_type}"))
+            .annotate("template-engine", engine)
+            .annotate("secrets-type", secrets_type)
+            .annotate("secrets-destination", "tls/server.key")
+            .spec("securityContext", json!({"fsGroup": 2000}))
+            .container_with(container_as("app", 10001, 10001))
+            .run();
+        let file = format!("{SECRETS}/tls/server.key");
+        pod.wait_for_content("app", &file, CONTENT);
+        assert_eq!(owner(&pod, "app", &file), "640 100 2000");
+        delete_without_traces(scenario, &pod);
+    }
+}
+
+/// Files that only their user may read are the sidecars' own. That the sidecars take the user of the application, as
+/// PostgreSQL needs it for its key, is left to a change to come.
+fn one_user(scenario: &Scenario) {
+    let pod = pod(scenario)
+        .spec("securityContext", json!({"fsGroup": 999}))
+        .container_with(container_as("postgres", 999, 999))
+        .container_with(container_as("same-user", 100, 1000))
+        .run();
+    pod.wait_for_content("same-user", FILE, CONTENT);
+    assert_eq!(owner(&pod, "postgres", FILE), "600 100 999");
+    let script = format!("cat {FILE}");
+    assert_fails(&pod, "postgres", &script, "Permission denied");
+}
+
+/// OpenShift gives each namespace a user of its own, which it writes into pods that have none: with a policy that names
+/// none either, the sidecars run as that one too.
+fn user_of_the_pod(scenario: &Scenario) {
+    const USER: u32 = 1_000_660_000;
+    for secrets_type in ["dynamic", "static"] {
+        let security = json!({
+            "runAsUser": USER,
+            "runAsNonRoot": true,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        });
+        let pod = pod(scenario)
+            .name(secrets_type)
+            .annotate("secrets-type", secrets_type)
+            .spec("securityContext", security)
+            .container_with(compliant_container("app", WAIT))
+            .run();
+        pod.wait_for_content("app", FILE, CONTENT);
+        assert_eq!(owner(&pod, "app", FILE), format!("600 {USER} {USER}"));
+        if secrets_type == "dynamic" {
+            for sidecar in [AGENT, CONSUL_TEMPLATE] {
+                assert_eq!(pod.shell(sidecar, "id -u").trim(), USER.to_string());
+            }
+            assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
+        }
+        delete_without_traces(scenario, &pod);
+    }
+}
+
+/// Where neither settings nor pod name a user, the images' user is root or has a name only: the kubelet starts neither.
+fn user_of_the_image(scenario: &Scenario) {
+    let pod = pod(scenario)
+        .container_with(container_as("app", 999, 999))
+        .run();
+    pod.wait_for_event("container has runAsNonRoot and image");
+    pod.wait_until("app runs", |life| life.container("app").is_running());
+    pod.assert_never_began(AGENT);
+    assert_eq!(scenario.logins(), 0);
+}
+
+/// It may add files, and still cannot change those of the sidecars.
+fn writable(scenario: &Scenario) {
+    let pod = pod(scenario)
+        .container_with(container_as("app", 10001, 10001))
+        .run();
+    pod.wait_for_content("app", FILE, CONTENT);
+    pod.shell("app", &format!("echo x >{SECRETS}/own"));
+    assert_eq!(
+        owner(&pod, "app", &format!("{SECRETS}/own")),
+        "644 10001 10001"
+    );
+    assert_fails(&pod, "app", &format!("echo x >{FILE}"), "Permission denied");
+    assert_eq!(pod.read("app", FILE), CONTENT);
+}
+
+/// A process can send signals to those of its own user only. That the application has to run as the sidecars' user for
+/// that is a limit that the documentation has; the file changes nevertheless.
+fn signal_to_another_user(scenario: &Scenario) {
+    let script = "trap 'echo reloaded' HUP; trap 'exit 0' TERM; echo ready
+        while :; do sleep 1 & wait $!; done";
+    let mut container = container_as("app", 101, 101);
+    container["command"][2] = json!(script);
+    let pod = pod(scenario)
+        .annotate("share-process-namespace", "true")
+        .annotate(
+            "notify",
+            "kill -HUP $(grep -l '[e]cho ready' /proc/[0-9]*/cmdline | cut -d/ -f3)",
+        )
+        .container_with(container)
+        .run();
+    pod.wait_for_content("app", FILE, CONTENT);
+    pod.wait_for_log(CONSUL_TEMPLATE, "Operation not permitted");
+    scenario.secret("app", json!({"a": "c"}));
+    pod.wait_for_content("app", FILE, b"a=c\n");
+    pod.wait_for_log(CONSUL_TEMPLATE, "the command ended with status 1");
+    assert!(!pod.log("app").contains("reloaded"));
+    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
+}
+
+/// Adds a service account token with an audience and a short life, which the application mounts, and the agent uses.
+fn with_own_token(pod: PodBuilder<'_>, permissions: u32) -> PodBuilder<'_> {
+    let token = json!({
+        "audience": "vault", "expirationSeconds": VALIDITY.as_secs(), "path": "token",
+    });
+    let volume = json!({
+        "name": "vault-token",
+        "projected": {"defaultMode": permissions, "sources": [{"serviceAccountToken": token}]},
+    });
+    let mount = json!({
+        "name": "vault-token", "mountPath": "/var/run/secrets/vault", "readOnly": true,
+    });
+    pod.annotate("sa-token", OWN_TOKEN)
+        .spec("automountServiceAccountToken", json!(false))
+        .spec("volumes", json!([volume]))
+        .container_with(json!({
+            "name": "app",
+            "image": SHELL,
+            "command": ["/bin/sh", "-c", WAIT],
+            "volumeMounts": [mount],
+        }))
+}
+
+/// The kubelet gives the token to root's group, or to the fsGroup. That the agent reads it without an fsGroup is left to
+/// a change to come.
+fn token_for_a_group(scenario: &Scenario) {
+    scenario.change_role(json!({"audience": "vault"}));
+    let security =
+        |fs_group: Value| json!({"runAsUser": 1001, "runAsNonRoot": true, "fsGroup": fs_group});
+    let without = with_own_token(pod(scenario).name("without-fs-group"), 0o440)
+        .spec("securityContext", security(Value::Null))
+        .run();
+    without.wait_for_log(AGENT, "permission denied");
+    assert_eq!(scenario.logins(), 0);
+    let with = with_own_token(pod(scenario).name("with-fs-group"), 0o440)
+        .spec("securityContext", security(json!(2000)))
+        .run();
+    with.wait_for_content("app", FILE, CONTENT);
+    assert_eq!(scenario.logins(), 1);
+    delete_without_traces(scenario, &with);
+}
+
+/// The kubelet renews a service account's token, and the agent logs in with the new one once the old one has ended.
+fn token_that_ends(scenario: &Scenario) {
+    scenario.change_role(json!({
+        "audience": "vault", "token_ttl": "1m", "token_max_ttl": "2m",
+    }));
+    let pod = with_own_token(pod(scenario), 0o644).run();
+    pod.wait_for_content("app", FILE, CONTENT);
+    let first = pod.read("app", OWN_TOKEN);
+    let first = String::from_utf8(first).expect("a token is text");
+    assert!(is_accepted(&first));
+
+    wait_until_true(VALIDITY, "the kubelet has renewed the token", || {
+        pod.read("app", OWN_TOKEN) != first.as_bytes()
+    });
+    scenario.took("until the kubelet renewed a token of 10 minutes", pod.age());
+    wait_until_true(VALIDITY, "the first token has ended", || {
+        !is_accepted(&first)
+    });
+    let logins = scenario.logins();
+    // Vault's tokens lasted two minutes each.
+    assert!(logins > 4, "{logins} logins");
+
+    pod.wait_until_true("the agent logs in again", || scenario.logins() > logins);
+    scenario.secret("app", json!({"a": "c"}));
+    pod.wait_for_content("app", FILE, b"a=c\n");
+    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
+    delete_without_traces(scenario, &pod);
+}
+
+/// Whether the API server accepts a token for Vault, as Vault asks it.
+fn is_accepted(token: &str) -> bool {
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenReview",
+        "metadata": {},
+        "spec": {"token": token, "audiences": ["vault"]},
+    });
+    let review = cluster().create(&review).expect("the API server answers");
+    review.data["status"]["authenticated"] == json!(true)
+}
+
+/// Makes a pod one that Pod Security `restricted` admits, with containers that are [`compliant_container`].
+fn compliant(pod: PodBuilder<'_>) -> PodBuilder<'_> {
+    let security = json!({
+        "runAsUser": 10001,
+        "runAsGroup": 10001,
+        "runAsNonRoot": true,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    pod.spec("securityContext", security)
+}
+
+fn compliant_container(name: &str, script: &str) -> Value {
+    json!({
+        "name": name,
+        "image": SHELL,
+        "command": ["/bin/sh", "-c", script],
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+        },
+    })
+}
+
+fn restricted_dynamic(scenario: &Scenario) {
+    let message = pod(scenario).container("app", WAIT).rejected();
+    assert_contains(&message, r#"violates PodSecurity "restricted:latest""#);
+    assert!(!message.contains("tvsi-"), "a sidecar does: {message}");
+    for engine in ["consul-template", "vault-agent"] {
+        let pod = compliant(pod(scenario))
+            .name(engine)
+            .annotate("template-engine", engine)
+            .container_with(compliant_container("app", WAIT))
+            .run();
+        pod.wait_for_content("app", FILE, CONTENT);
+        delete_without_traces(scenario, &pod);
+    }
+}
+
+fn restricted_static(scenario: &Scenario) {
+    let once = |name| {
+        compliant(pod(scenario))
+            .name(name)
+            .annotate("secrets-type", "static")
+    };
+    let file = once("file")
+        .container_with(compliant_container("app", WAIT))
+        .run();
+    file.wait_for_content("app", FILE, CONTENT);
+    let script = format!("echo \"a is $a\"; {WAIT}");
+    let env = once("env")
+        .annotate("secrets-injection-method", "env")
+        .container_with(compliant_container("app", &script))
+        .run();
+    env.wait_for_log("app", "a is b\n");
+    assert_eq!(scenario.tokens(), 0);
+}
+
+fn restricted_job(scenario: &Scenario) {
+    scenario.allow_to_get_pods();
+    let script = format!("until cat {FILE}; do sleep 1; done");
+    let pod = compliant(pod(scenario))
+        .annotate("mode", "job")
+        .spec("restartPolicy", json!("Never"))
+        .container_with(compliant_container("job", &script))
+        .run();
+    assert_eq!(pod.wait_until_ended(), "Succeeded");
+    pod.wait_for_log("job", "a=b\n");
+    for sidecar in sidecars_of_jobs(scenario) {
+        assert_eq!(pod.end_of(sidecar).status, 0, "{sidecar}");
+    }
+    assert_eq!(scenario.tokens(), 0);
+}
+
+fn sidecars_of_jobs(scenario: &Scenario) -> &'static [&'static str] {
+    match scenario.sidecars {
+        Sidecars::Classic => &[AGENT, CONSUL_TEMPLATE, BABYSITTER],
+        Sidecars::Native => &[AGENT, CONSUL_TEMPLATE],
+    }
+}
+
+fn restricted_proxy(scenario: &Scenario) {
+    let path = scenario.secret("app", json!({"a": "b"}));
+    let url = format!("http://127.0.0.1:8200/v1/{path}");
+    let script = format!("until wget -qO- {url}; do sleep 1; done; {WAIT}");
+    let pod = compliant(scenario.pod())
+        .annotate("mode", "proxy")
+        .container_with(compliant_container("app", &script))
+        .run();
+    pod.wait_for_log("app", r#""data":{"a":"b"}"#);
+    delete_without_traces(scenario, &pod);
+}
+
+/// What the kernel knows of the processes of the sidecars.
+fn no_privileges(scenario: &Scenario) {
+    scenario.allow_to_get_pods();
+    let pod = pod(scenario)
+        .annotate("mode", "job")
+        .spec("restartPolicy", json!("Never"))
+        .container("job", "until [ -e /tmp/go ]; do sleep 0.2; done")
+        .run();
+    pod.wait_for_content("job", FILE, CONTENT);
+    for sidecar in sidecars_of_jobs(scenario) {
+        pod.wait_until_started(sidecar);
+        let status = pod.shell(sidecar, "cat /proc/1/status");
+        let none = "0000000000000000";
+        let expected = [
+            ("Uid:", "100 100 100 100"),
+            ("Gid:", "1000 1000 1000 1000"),
+            ("CapEff:", none),
+            ("CapPrm:", none),
+            ("CapBnd:", none),
+            ("NoNewPrivs:", "1"),
+            // A filter is in force.
+            ("Seccomp:", "2"),
+        ];
+        for (field, value) in expected {
+            let found = status.lines().find_map(|line| line.strip_prefix(field));
+            let found: Vec<&str> = found.unwrap_or_default().split_whitespace().collect();
+            assert_eq!(found.join(" "), value, "{sidecar}: {field}");
+        }
+        assert_fails(&pod, sidecar, "touch /etc/new", "Read-only");
+    }
+    pod.shell("job", "touch /tmp/go");
+    assert_eq!(pod.wait_until_ended(), "Succeeded");
+    assert_eq!(scenario.tokens(), 0);
+}
+
+/// The amounts of the sidecars are within usual limits and stay; what they lack, they get.
+fn limit_range(scenario: &Scenario) {
+    let limits = |most_memory: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "limits"},
+            "spec": {"limits": [{
+                "type": "Container",
+                "min": {"cpu": "5m", "memory": "8Mi"},
+                "max": {"cpu": "250m", "memory": most_memory},
+                "default": {"cpu": "200m", "memory": "64Mi", "ephemeral-storage": "50Mi"},
+                "defaultRequest": {"cpu": "20m", "memory": "16Mi", "ephemeral-storage": "10Mi"},
+            }]},
+        })
+    };
+    scenario.apply(limits("128Mi"));
+    let admitted = pod(scenario).container("app", WAIT).run();
+    let resources = |name: &str| {
+        let pod = json!(admitted.life().pod);
+        let lists = ["containers", "initContainers"].map(|list| pod["spec"][list].clone());
+        let mut containers = lists.iter().filter_map(Value::as_array).flatten();
+        let container = containers.find(|container| container["name"] == name);
+        container.expect("it is there")["resources"].clone()
+    };
+    let of_app = json!({
+        "requests": {"cpu": "20m", "memory": "16Mi", "ephemeral-storage": "10Mi"},
+        "limits": {"cpu": "200m", "memory": "64Mi", "ephemeral-storage": "50Mi"},
+    });
+    assert_eq!(resources("app"), of_app);
+    let of_agent = json!({
+        "requests": {"cpu": "25m", "memory": "64Mi", "ephemeral-storage": "10Mi"},
+        "limits": {"cpu": "250m", "memory": "128Mi", "ephemeral-storage": "50Mi"},
+    });
+    assert_eq!(resources(AGENT), of_agent);
+    admitted.wait_for_content("app", FILE, CONTENT);
+
+    scenario.apply(limits("100Mi"));
+    let mut message = String::new();
+    wait_until_true(LIMIT, "the API server knows of it", || {
+        let late = pod(scenario).name("late").container("app", WAIT);
+        message = cluster()
+            .create(&late.object)
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        if message.is_empty() {
+            scenario.delete("v1", "Pod", "late");
+        }
+        message.contains("maximum")
+    });
+    assert_contains(
+        &message,
+        "maximum memory usage per Container is 100Mi, but limit is 128Mi",
+    );
+    delete_without_traces(scenario, &admitted);
+}
+
+/// The sidecars count, and what is too much is named: to whoever creates a pod, and in the status of a workload.
+fn resource_quota(scenario: &Scenario) {
+    scenario.apply(json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"},
+        "spec": {"hard": {"requests.cpu": "200m", "limits.memory": "512Mi"}},
+    }));
+    let used = || {
+        scenario
+            .get("v1", "ResourceQuota", "small")
+            .unwrap_or_default()["status"]["used"]
+            .clone()
+    };
+    wait_until_true(LIMIT, "the quota is known", || !used().is_null());
+    let with_cpu = |cpu: &str| {
+        pod(scenario).container_with(json!({
+            "name": "app",
+            "image": SHELL,
+            "command": ["/bin/sh", "-c", WAIT],
+            "resources": {
+                "requests": {"cpu": cpu, "memory": "16Mi"},
+                "limits": {"cpu": "200m", "memory": "64Mi"},
+            },
+        }))
+    };
+    let admitted = with_cpu("50m").run();
+    admitted.wait_for_content("app", FILE, CONTENT);
+    assert_eq!(
+        used(),
+        json!({"requests.cpu": "85m", "limits.memory": "256Mi"})
+    );
+
+    let too_much = "exceeded quota: small, requested: requests.cpu=135m, used: requests.cpu=85m, limited: requests.cpu=200m";
+    assert_contains(&with_cpu("100m").name("second").rejected(), too_much);
+    scenario.apply(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "second"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "second"}},
+            "template": with_cpu("100m").template("second"),
+        },
+    }));
+    wait_until_true(LIMIT, "the Deployment's status names the quota", || {
+        let deployment = scenario.get("apps/v1", "Deployment", "second");
+        let status = deployment.unwrap_or_default()["status"]["conditions"].to_string();
+        status.contains("ReplicaFailure") && status.contains(too_much)
+    });
+    delete_without_traces(scenario, &admitted);
+}
+
+/// Root in the pod is nobody on the node, where kernel, container runtime and kubelet have that.
+fn user_namespace(scenario: &Scenario) {
+    if let Some(why) = why_no_user_namespaces(scenario) {
+        return scenario.was_not_run(&why);
+    }
+    let pod = pod(scenario)
+        .spec("hostUsers", json!(false))
+        .container("app", WAIT)
+        .run();
+    pod.wait_for_content("app", FILE, CONTENT);
+    assert_eq!(owner(&pod, "app", FILE), "644 100 1000");
+    for container in ["app", AGENT, CONSUL_TEMPLATE] {
+        let map = pod.shell(container, "cat /proc/self/uid_map");
+        assert!(!is_of_the_node(&map), "{container}: {map}");
+    }
+    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
+    delete_without_traces(scenario, &pod);
+}
+
+/// Why a pod that asks for no injection does not get a user namespace either.
+fn why_no_user_namespaces(scenario: &Scenario) -> Option<String> {
+    let probe = scenario
+        .pod()
+        .without("inject")
+        .name("probe")
+        .spec("hostUsers", json!(false))
+        .spec("restartPolicy", json!("Never"))
+        .container("probe", "cat /proc/self/uid_map")
+        .run();
+    let mut failure = None;
+    probe.wait_until_true("it has run, or cannot run", || {
+        let is_failure = |event: &String| {
+            event.starts_with("Failed: ") || event.starts_with("FailedCreatePodSandBox: ")
+        };
+        failure = probe.events().into_iter().find(is_failure);
+        failure.is_some() || !probe.log("probe").is_empty()
+    });
+    if is_of_the_node(&probe.log("probe")) {
+        return Some("the cluster ignores hostUsers".to_owned());
+    }
+    failure
+}
+
+/// Whether the first user of a map, root, is the node's.
+fn is_of_the_node(map: &str) -> bool {
+    let mut map = map.split_whitespace();
+    (map.next(), map.next()) == (Some("0"), Some("0"))
+}
+
+/// The second rule of deploy/base: nobody changes sidecars, or gets at their files and processes.
+fn nobody_changes_sidecars(scenario: &Scenario) {
+    let pod = pod(scenario).container("app", WAIT).run();
+    pod.wait_for_content("app", FILE, CONTENT);
+    let token = pod.token();
+    let sidecars = match scenario.sidecars {
+        Sidecars::Classic => "containers",
+        Sidecars::Native => "initContainers",
+    };
+    let message = change_image(scenario, sidecars, AGENT, "busybox:other");
+    let message = message.expect_err("it is rejected").to_string();
+    assert_contains(&message, "container tvsi-vault-agent: is the policy's");
+    let debuggers = [
+        (
+            json!({"name": "debugger", "targetContainerName": AGENT}),
+            "container debugger: refers to container tvsi-vault-agent",
+        ),
+        (
+            json!({"name": "debugger", "volumeMounts": [{"name": "tvsi-shared", "mountPath": "/steal"}]}),
+            "container debugger: uses volume tvsi-shared",
+        ),
+        (
+            json!({"name": "debugger", "volumeMounts": [{"name": "secrets", "mountPath": "/steal"}]}),
+            "container debugger: uses volume secrets",
+        ),
+        (
+            json!({"name": "tvsi-job-babysitter"}),
+            "the name tvsi-job-babysitter is reserved for the policy",
+        ),
+    ];
+    for (debugger, expected) in debuggers {
+        let message = debug(scenario, debugger).expect_err("it is rejected");
+        assert_contains(&message.to_string(), expected);
+    }
+    assert_changes_of_the_application(scenario, &pod);
+    assert!(scenario.is_valid(&token));
+    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
+    delete_without_traces(scenario, &pod);
+}
+
+/// What does not reach a sidecar is left to Kubernetes' own permissions.
+fn assert_changes_of_the_application(scenario: &Scenario, pod: &Running) {
+    let debugger = json!({"name": "debugger", "targetContainerName": "app"});
+    debug(scenario, debugger).expect("it is admitted");
+    pod.wait_until_true("the debugger runs", || {
+        let run = pod.execute("debugger", &["grep", "-q", "sleep 1000", "/proc/1/cmdline"]);
+        run.is_ok_and(|run| run.succeeded())
+    });
+    for directory in ["", "/proc/1/root"] {
+        let script = format!("cat {directory}{TOKEN}");
+        assert_fails(pod, "debugger", &script, "No such file or directory");
+    }
+
+    let labelled = json!({"metadata": {"labels": {"a": "b"}}});
+    let labelled = cluster().merge(&reference(scenario), &labelled);
+    labelled.expect("labels can change");
+    let image = format!("docker.io/library/{SHELL}");
+    let changed = change_image(scenario, "containers", "app", &image);
+    changed.expect("the application's image can change");
+    pod.wait_until("app runs again", |life| {
+        life.container("app").restarts() == 1 && life.container("app").is_running()
+    });
+    pod.wait_for_content("app", FILE, CONTENT);
+}
+
+fn reference(scenario: &Scenario) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "app", "namespace": scenario.name},
+    })
+}
+
+/// Gives a container of the pod `app` another image.
+fn change_image(scenario: &Scenario, list: &str, name: &str, image: &str) -> anyhow::Result<()> {
+    let pod = scenario.get("v1", "Pod", "app").expect("it is there");
+    let mut containers = pod["spec"][list].clone();
+    let mut found = containers.as_array_mut().into_iter().flatten();
+    let container = found.find(|container| container["name"] == name);
+    container.expect("it is there")["image"] = json!(image);
+    let change = json!({"spec": {list: containers}});
+    cluster().merge(&reference(scenario), &change).map(drop)
+}
+
+/// Adds an ephemeral container to the pod `app`, as `kubectl debug` does.
+fn debug(scenario: &Scenario, mut container: Value) -> kube::Result<core::Pod> {
+    container["image"] = json!(SHELL);
+    container["command"] = json!(["sleep", "1000"]);
+    let api: Api<core::Pod> = Api::namespaced(cluster().client.clone(), &scenario.name);
+    let change = Patch::Strategic(json!({"spec": {"ephemeralContainers": [container]}}));
+    let params = PatchParams::default();
+    cluster().wait(api.patch_ephemeral_containers("app", &params, &change))
+}
