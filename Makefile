@@ -55,9 +55,35 @@ e2e-tests: $(E2E_POLICY) | $(if $(KWCTL),,vsi) ## Try every feature through `kwc
 e2e-registry: $(E2E_POLICY) ## Push the module to a registry on loopback and get it back; needs docker-registry
 	POLICY=$(E2E_POLICY) cargo test --locked --manifest-path e2e/registry/Cargo.toml --target-dir target/registry --test registry
 
-.PHONY: e2e-pods
-e2e-pods: policy.wasm ## Run injected pods against a real Vault, as root; e2e/pods/README.md says what it needs
-	cargo test --locked --package pod-runner --test scenarios
+CLUSTER := target/cluster
+CLUSTER_TESTS := --locked --manifest-path e2e/cluster/Cargo.toml --target-dir target/cluster-tests
+
+.PHONY: cluster-programs
+cluster-programs: ## Build the programs of a Kubernetes cluster from their Go modules, once; takes most of an hour
+	e2e/cluster/local/programs.sh $(CLUSTER)/bin
+
+.PHONY: cluster-up
+cluster-up: ## Bring up a Kubernetes cluster of one node on this machine, as root; e2e/cluster/README.md says what it needs
+	e2e/cluster/local/up.sh
+
+.PHONY: cluster-down
+cluster-down: ## Take it down, with all that belongs to it
+	e2e/cluster/local/down.sh
+
+# policy-server takes a module with its metadata, which kwctl writes.
+CLUSTER_MODULES := policy.wasm $(and $(KWCTL),$(shell command -v policy-server),annotated-policy.wasm)
+
+.PHONY: e2e-cluster
+e2e-cluster: $(CLUSTER_MODULES) ## Run injected pods in the cluster of KUBECONFIG, or of make cluster-up; E2E=all runs all scenarios, SERVERS=vault,openbao with both
+	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/$(CLUSTER)/kubeconfig} cargo test $(CLUSTER_TESTS)
+
+.PHONY: cluster-load
+cluster-load: ## Create 300 pods at once in that cluster, and say how long they take
+	E2E=load $(MAKE) --no-print-directory e2e-cluster
+
+.PHONY: tested
+tested: ## Write what the last run of make e2e-cluster has found into docs/tested.md
+	cargo run --quiet $(CLUSTER_TESTS) --bin tested -- $(CLUSTER)/report.json docs/tested.md
 
 SCHEMAS := target/schemas
 
@@ -142,12 +168,12 @@ lint: wasm-target ## Check format, clippy and the shell scripts
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
-	cargo clippy --package pod-runner --test scenarios --locked -- --deny warnings
 	shellcheck --shell=sh --external-sources --check-sourced --source-path=SCRIPTDIR \
 		$(shell find src -name '*.sh' -not -path '*/parts/*')
-	shellcheck .ci/*
+	shellcheck --external-sources .ci/* $(shell find e2e/cluster -name '*.sh')
 	shellcheck --external-sources e2e.bats e2e/cli/helpers.bash
 	cargo fmt --check --manifest-path e2e/registry/Cargo.toml
+	cargo fmt --check --manifest-path e2e/cluster/Cargo.toml
 	cargo fmt --check --manifest-path benches/Cargo.toml
 
 # What licenses and sources dependencies may have, and which are known to be vulnerable. Not every license that is allowed is
@@ -158,6 +184,7 @@ deny: ## Check dependencies with cargo-deny
 	cargo deny --locked --manifest-path fuzz/Cargo.toml --workspace check --allow license-not-encountered
 	cargo deny --locked --manifest-path benches/Cargo.toml --workspace check --allow license-not-encountered
 	cargo deny --locked --manifest-path e2e/registry/Cargo.toml --workspace check --allow license-not-encountered
+	cargo deny --locked --manifest-path e2e/cluster/Cargo.toml --workspace check --allow license-not-encountered
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # One scenario for each feature of the policy, through the command line tool that runs policies. What becomes of a pod in
-# every detail is in the golden cases (test_data), and how injected pods behave in e2e/pods.
+# every detail is in the golden cases (test_data), and how injected pods behave in e2e/cluster.
 #
 # KWCTL is the tool and POLICY the module: `make e2e-tests` names kwctl and annotated-policy.wasm, or target/debug/vsi and
 # policy.wasm where there is no kwctl. The helpers are in e2e/cli.

@@ -6,12 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../../e2e/pods/src/expansion.rs"]
-mod expansion;
-
 mod additions;
 mod annotations;
 mod case;
+mod expansion;
 
 mod pods;
 mod runner;

@@ -5,9 +5,14 @@ set -euo pipefail
 # shellcheck source=e2e/cluster/local/image.sh
 . "$(dirname "$0")/image.sh"
 
-# The image that the policy has for a program by default, by the setting's name.
+# The image that the policy has for a program by default, by the setting's name, as containerd calls it.
 default_image() {
-    sed --quiet "s/^| \`$1\.image\` | \`\([^\`]*\)\`.*/docker.io\/\1/p" "$repository/docs/settings.md"
+    local name
+    name=$(sed --quiet "s/^| \`$1\.image\` | \`\([^\`]*\)\`.*/\1/p" "$repository/docs/settings.md")
+    case $name in
+    */*) printf 'docker.io/%s' "$name" ;;
+    *) printf 'docker.io/library/%s' "$name" ;;
+    esac
 }
 
 base

@@ -134,7 +134,7 @@ fn plants(scenario: &Scenario, engine: &str, secrets_type: &str) {
 }
 
 /// Nobody else may replace the links of another user, because the kubelet makes volumes in memory with the sticky bit: the
-/// renderer tries until they are gone.
+/// renderer writes its files when they are gone.
 fn plants_as_root(scenario: &Scenario, engine: &str) {
     let pod = planting(scenario, engine, "dynamic", 0).run();
     pod.wait_until_started("app");
@@ -144,8 +144,13 @@ fn plants_as_root(scenario: &Scenario, engine: &str) {
     assert_untouched(&pod, scenario, &token);
 
     pod.shell("app", &format!("touch {END}"));
+    pod.wait_until_true("the links are gone", || {
+        let links = pod.shell("app", &format!("find {SECRETS} -type l"));
+        links.is_empty()
+    });
+    scenario.secret("app", json!({"word": "third"}));
     for name in NAMES {
-        pod.wait_for_content("app", &format!("{SECRETS}/{name}"), b"word=second\n");
+        pod.wait_for_content("app", &format!("{SECRETS}/{name}"), b"word=third\n");
     }
     assert_untouched(&pod, scenario, &token);
 }
