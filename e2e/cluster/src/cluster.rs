@@ -10,7 +10,7 @@ use kube::api::{
 };
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, Config, ResourceExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 /// Who has made what is in the cluster.
@@ -46,9 +46,11 @@ impl Cluster {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Runtime::new()?;
         let (client, address, version) = runtime.block_on(async {
-            let config = Config::infer()
+            let mut config = Config::infer()
                 .await
                 .context("KUBECONFIG names no cluster")?;
+            // Scenarios see the first answer, such as that of a budget that rejects an eviction.
+            config.default_retry = false;
             let address = config.cluster_url.to_string();
             let client = Client::try_from(config)?;
             let version = client.apiserver_version().await;
@@ -186,6 +188,47 @@ impl Cluster {
             }
             std::thread::sleep(Duration::from_secs(1));
         }
+    }
+
+    /// Cordons all nodes, and marks those that were not cordoned before.
+    ///
+    /// # Errors
+    ///
+    /// If the API server rejects that.
+    pub fn cordon(&self) -> Result<()> {
+        for node in self.nodes()? {
+            let spec = node.spec.as_ref();
+            if spec.and_then(|spec| spec.unschedulable) != Some(true) {
+                let labels = json!({RUN_LABEL: run_name()});
+                let change =
+                    json!({"metadata": {"labels": labels}, "spec": {"unschedulable": true}});
+                self.change_node(&node, &change)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Uncordons the nodes that this run, or one that was interrupted, has cordoned.
+    ///
+    /// # Errors
+    ///
+    /// If the API server rejects that.
+    pub fn uncordon(&self) -> Result<()> {
+        for node in self.nodes()? {
+            if node.labels().get(RUN_LABEL) == Some(&run_name()) {
+                let labels = json!({RUN_LABEL: null});
+                let change =
+                    json!({"metadata": {"labels": labels}, "spec": {"unschedulable": null}});
+                self.change_node(&node, &change)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn change_node(&self, node: &Node, change: &Value) -> Result<()> {
+        let name = node.name_any();
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}});
+        self.merge(&node, change).map(drop)
     }
 
     /// The nodes' programs, as `kubelet v1.36.3, containerd://2.1.9, Linux 6.18`.

@@ -206,7 +206,9 @@ impl VaultServer {
     /// If it cannot be run.
     pub fn version(&self) -> Result<String> {
         let version = self.execute(&["vault", "version"])?;
-        Ok(version.lines().next().unwrap_or_default().to_owned())
+        // `Vault v1.21.0 (COMMIT), built TIME`
+        let mut words = version.split([' ', ',', '\n']);
+        Ok(words.nth(1).unwrap_or_default().to_owned())
     }
 
     fn pods(&self) -> Api<Pod> {

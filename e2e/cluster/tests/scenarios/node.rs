@@ -134,11 +134,11 @@ fn agent_with_too_little_memory(scenario: &Scenario) {
     assert_eq!(scenario.tokens(), 0);
 }
 
-/// Evicts a pod as `kubectl drain` does.
-fn evict(scenario: &Scenario, pod: &Running) -> kube::Result<()> {
+/// Evicts a pod as `kubectl drain` does, and returns the first answer.
+fn evict(scenario: &Scenario, pod: &Running) -> anyhow::Result<()> {
     let api: Api<core::Pod> = Api::namespaced(cluster().client.clone(), &scenario.name);
-    let evicted = cluster().wait(api.evict(pod.name(), &EvictParams::default()));
-    evicted.map(drop)
+    cluster().wait(api.evict(pod.name(), &EvictParams::default()))?;
+    Ok(())
 }
 
 /// An eviction is a deletion: the application drains, and the token is revoked after that.
@@ -432,27 +432,16 @@ struct Cordoned;
 
 impl Cordoned {
     fn begin() -> Self {
-        set_unschedulable(true).expect("nodes can be changed");
+        cluster().cordon().expect("nodes can be changed");
         Self
     }
 }
 
 impl Drop for Cordoned {
     fn drop(&mut self) {
-        let changed = set_unschedulable(false);
+        let changed = cluster().uncordon();
         changed.unwrap_or_else(|error| eprintln!("nodes stay cordoned: {error:#}"));
     }
-}
-
-fn set_unschedulable(unschedulable: bool) -> anyhow::Result<()> {
-    for node in cluster().nodes()? {
-        let node = json!({
-            "apiVersion": "v1", "kind": "Node", "metadata": {"name": node.metadata.name},
-        });
-        let change = json!({"spec": {"unschedulable": unschedulable}});
-        cluster().merge(&node, &change)?;
-    }
-    Ok(())
 }
 
 /// Injected pods leave a node as others do, budgets are respected, and no token stays behind.
@@ -477,7 +466,10 @@ fn node_drained(scenario: &Scenario) {
     let first = wait_for_replicas(scenario, &[&old[0], &old[1]], 1).remove(0);
     first.wait_until("it cannot be scheduled", is_unschedulable);
     let error = evict(scenario, &old[1]).expect_err("one pod has to be available");
-    assert!(error.to_string().contains("disruption budget"), "{error}");
+    assert!(
+        format!("{error:#}").contains("disruption budget"),
+        "{error:#}"
+    );
     assert!(scenario.is_valid(&old[1].token()));
     scenario.delete("policy/v1", "PodDisruptionBudget", APP);
     leave_node(scenario, &old[1]);

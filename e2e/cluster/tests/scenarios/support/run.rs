@@ -90,6 +90,7 @@ pub fn end() -> Result<()> {
 }
 
 fn clean_up(cluster: &Cluster) -> Result<()> {
+    cluster.uncordon()?;
     cluster.delete_all("rbac.authorization.k8s.io/v1", "ClusterRoleBinding")?;
     cluster.wait_for_end_of_namespaces(std::time::Duration::from_secs(180))
 }

@@ -30,7 +30,6 @@ pub struct Scenario {
     /// The namespace, and what else is called like the scenario.
     pub name: String,
     pub sidecars: Sidecars,
-    pub product: Product,
     /// The server at `http://vault:8200` for its pods.
     pub vault: Arc<VaultServer>,
     is_not_run: AtomicBool,
@@ -78,7 +77,6 @@ impl Scenario {
         let scenario = Self {
             name,
             sidecars,
-            product,
             vault,
             is_not_run: AtomicBool::new(false),
         };
@@ -258,12 +256,7 @@ impl Scenario {
         }));
     }
 
-    /// The pods of a workload with this value of the label `app`, which are observed from now on.
-    pub fn pods(&self, app: &str) -> Vec<Running> {
-        self.new_pods(app, &[])
-    }
-
-    /// Those of them that are not known yet.
+    /// The pods of a workload with this value of the label `app` that are not known yet. They are observed from now on.
     pub fn new_pods(&self, app: &str, known: &[&Running]) -> Vec<Running> {
         let api: Api<core::Pod> = Api::namespaced(cluster().client.clone(), &self.name);
         let of_app = ListParams::default().labels(&format!("app={app}"));
@@ -319,11 +312,6 @@ impl Scenario {
     /// Notes a time for the report.
     pub fn took(&self, what: &str, time: Duration) {
         report::figure(&self.name, self.sidecars, what, time.as_secs_f64(), "s");
-    }
-
-    /// Notes how many there were for the report.
-    pub fn counted(&self, what: &str, number: usize) {
-        self.measured(what, number as f64, "");
     }
 
     /// Notes a number for the report.
