@@ -67,22 +67,27 @@ cluster-up: ## Bring up a Kubernetes cluster of one node on this machine, as roo
 	e2e/cluster/local/up.sh
 
 .PHONY: cluster-down
-cluster-down: ## Take it down, with all that belongs to it
+cluster-down: ## Delete the cluster of make cluster-up
 	e2e/cluster/local/down.sh
 
 # policy-server takes a module with its metadata, which kwctl writes.
 CLUSTER_MODULES := policy.wasm $(and $(KWCTL),$(shell command -v policy-server),annotated-policy.wasm)
 
 .PHONY: e2e-cluster
-e2e-cluster: $(CLUSTER_MODULES) ## Run injected pods in the cluster of KUBECONFIG, or of make cluster-up; E2E=all runs all scenarios, SERVERS=vault,openbao with both
-	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/$(CLUSTER)/kubeconfig} cargo test $(CLUSTER_TESTS)
+e2e-cluster: $(CLUSTER_MODULES) ## Run injected pods in the cluster of KUBECONFIG, or of make cluster-up; e2e/cluster/README.md has the options
+	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/$(CLUSTER)/kubeconfig} cargo test $(CLUSTER_TESTS) \
+		$(if $(ARGS),--test scenarios -- $(ARGS))
+
+.PHONY: lint-cluster
+lint-cluster: ## Check e2e/cluster with clippy; its dependencies take long to compile
+	cargo clippy $(CLUSTER_TESTS) --all-targets -- --deny warnings
 
 .PHONY: cluster-load
-cluster-load: ## Create 300 pods at once in that cluster, and say how long they take
+cluster-load: ## Create 300 pods at once in that cluster, and report how long they take
 	E2E=load $(MAKE) --no-print-directory e2e-cluster
 
 .PHONY: tested
-tested: ## Write what the last run of make e2e-cluster has found into docs/tested.md
+tested: ## Write the results of the last full run of make e2e-cluster to docs/tested.md
 	cargo run --quiet $(CLUSTER_TESTS) --bin tested -- $(CLUSTER)/report.json docs/tested.md
 
 SCHEMAS := target/schemas
@@ -187,7 +192,7 @@ deny: ## Check dependencies with cargo-deny
 	cargo deny --locked --manifest-path e2e/cluster/Cargo.toml --workspace check --allow license-not-encountered
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: cluster-down ## Remove what was built, programs of the cluster included
 	cargo clean
 	cargo clean --manifest-path fuzz/Cargo.toml
 	rm -f policy.wasm annotated-policy.wasm

@@ -21,10 +21,26 @@ commands=$(awk '
     inside { block = block $0 "\n" }
 ' docs/quickstart.md)
 commands=${commands/kind create cluster/kind create cluster $*}
+# A shell goes on if the first of two commands that are joined fails.
+commands=${commands// && /$'\n'}
+if [[ $commands != *'kind create cluster'*'kubectl logs'* ]]; then
+    printf 'docs/quickstart.md does not have the commands any more\n' >&2
+    exit 1
+fi
 
 if [ -n "$print" ]; then
     printf '%s\n' "$commands"
     exit
 fi
-set -x
-eval "$commands"
+(
+    set -x
+    eval "$commands"
+)
+# The application has found its secret, which is what the page ends with.
+for ((tries = 0; tries < 60; tries++)); do
+    log=$(kubectl logs deployment/orders --container orders)
+    [ "$log" = $'password=first\nuser=orders' ] && exit
+    sleep 1
+done
+printf 'the application logs:\n%s\n' "$log" >&2
+exit 1

@@ -28,7 +28,7 @@ jq --null-input --arg policy "file://$policy" --arg baseline "file://$baseline" 
 taskset -c 0 policy-server --policies policies.yml --addr 127.0.0.1 --port 3443 --readiness-probe-port 3444 --workers 1 \
     --cert-file tls.crt --key-file tls.key --ignore-kubernetes-connection-failure --log-level error >policy-server.log 2>&1 &
 
-# The requests of test_data, and the pod that asks with the Agent Injector's annotations.
+# The requests of test_data, and the pod that requests injection with the Agent Injector's annotations.
 requests=$repository/test_data/requests
 review() {
     jq '{apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", request: .}' "$1"
@@ -55,8 +55,8 @@ if command -v vault-k8s >/dev/null; then
     # shellcheck disable=SC2016
     KUBERNETES_SERVICE_HOST=${address%:*} KUBERNETES_SERVICE_PORT=${address#*:} AGENT_INJECT_VAULT_ADDR=http://vault:8200 \
         GOMAXPROCS=1 unshare --mount sh -c '
+            mount -t tmpfs tmpfs /var/run
             mkdir -p /var/run/secrets/kubernetes.io
-            mount -t tmpfs tmpfs /var/run/secrets/kubernetes.io
             cp -r "$1" /var/run/secrets/kubernetes.io/serviceaccount
             exec taskset -c 0 vault-k8s agent-inject -listen 127.0.0.1:3445 -tls-cert-file tls.crt -tls-key-file tls.key \
                 -log-level error
@@ -73,6 +73,27 @@ for url in "${urls[@]}"; do
     done
 done
 
+# The request that a server gets for a kind of pod.
+request() {
+    if [ "$1" = vault-k8s ] && [ "$2" = annotated ]; then
+        echo agent-injector.json
+    else
+        echo "$2.json"
+    fi
+}
+
+# Fails unless the server answers as it must: with a patch for a pod that requests injection, except the baseline.
+check() {
+    local answer patch
+    answer=$(curl --silent --insecure --fail --header 'Content-Type: application/json' \
+        --data-binary "@$(request "$1" "$3")" "$2")
+    patch=$(jq --raw-output '.response | if .allowed then (.patch // "" | length > 0) else "rejected" end' <<<"$answer")
+    if [ "$patch" != "$([ "$1" != baseline ] && [ "$3" = annotated ] && echo true || echo false)" ]; then
+        printf '%s answers for the %s pod: %s\n' "$1" "$3" "$answer" >&2
+        exit 1
+    fi
+}
+
 # measure NAME URL BODY SECONDS: a line with failures, requests per second, and percentiles in microseconds.
 measure() {
     taskset -c 1 wrk --threads 1 --connections 4 --duration "${4}s" --script "$here/post.lua" "$2" -- "$3" |
@@ -81,12 +102,13 @@ measure() {
 
 for body in annotated plain; do
     : >results
+    for index in "${!names[@]}"; do
+        check "${names[$index]}" "${urls[$index]}" $body
+    done
     for ((turn = 0; turn <= turns; turn++)); do
         for index in "${!names[@]}"; do
-            name=${names[$index]} file=$body.json
-            if [ "$name" = vault-k8s ] && [ $body = annotated ]; then
-                file=agent-injector.json
-            fi
+            name=${names[$index]}
+            file=$(request "$name" $body)
             line=$(measure "$name" "${urls[$index]}" "$file" "$([ $turn = 0 ] && echo 1 || echo "$seconds")")
             # The first turn warms up.
             [ $turn = 0 ] || printf '%s %s\n' "$turn" "$line" >>results

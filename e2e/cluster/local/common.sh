@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What up.sh, down.sh and the scripts that they call have in common: where everything is, and whether the node runs.
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-repository=$(cd "$here/../../.." && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+repository=$(cd "$here/../../.." && pwd -P)
 cluster=$repository/target/cluster
 export state=$cluster/state logs=$cluster/logs pki=$cluster/state/var/lib/kubernetes/pki
 # Of its own, so that what is left of the cluster's cgroups can be found.

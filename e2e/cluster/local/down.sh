@@ -25,11 +25,17 @@ cgroup_left() {
 if process=$(node_process); then
     # unshare ends when the first process of its namespaces has ended, and that one is the last of all to end.
     pkill -KILL --parent "$process" || kill -KILL "$process"
-    gone kill -0 "$process"
+    gone node_process
 fi
 # The registry of kubewarden.sh.
 if registry=$(cat "$state/registry-process" 2>/dev/null) && grep --quiet docker-registry "/proc/$registry/cmdline" 2>/dev/null; then
     kill -KILL "$registry"
+fi
+# If there is such a link by now that is not ours, the rest belongs to the cluster of another checkout.
+link=$(ip -oneline link show vsi-host 2>/dev/null | cut -d : -f 1)
+if [ -n "$link" ] && [ "$link" != "$(cat "$state/link" 2>/dev/null)" ]; then
+    rm -rf --one-file-system "$state" "$KUBECONFIG"
+    exit
 fi
 # It goes with the node's end of it, but a while later.
 ip link delete vsi-host 2>/dev/null || true

@@ -7,12 +7,18 @@
 # What containerd, at the socket, gets them from.
 socket=/proc/$(pgrep --parent "$(node_process)")/root/run/containerd/containerd.sock
 work=$state/images
+case $(uname -m) in
+x86_64) architecture=amd64 ;;
+aarch64) architecture=arm64 ;;
+*) architecture=$(uname -m) ;;
+esac
 owned=(--owner=0 --group=0 --numeric-owner)
 
 # As in Alpine's images: busybox in /bin, and a link to it for each of its programs. And the users of Vault's and
 # OpenBao's images.
 base() {
     local root=$work/root applet
+    rm -rf "$work"
     mkdir -p "$root"/{bin,etc/ssl/certs,home/vault,home/openbao,root,tmp,usr/bin,var/run}
     cp --dereference "$(command -v busybox)" "$root/bin/busybox"
     for applet in $(busybox --list); do
@@ -48,8 +54,8 @@ image() {
         tar --append --file "$work/layer.tar" "${owned[@]}" --mode=0755 --transform "s|.*|$path|S" \
             --directory "${file%/*}" "${file##*/}"
     done
-    jq --null-input --arg digest "$(sha256sum "$work/layer.tar" | cut -d ' ' -f 1)" --argjson config "$config" '{
-        architecture: "amd64", os: "linux", rootfs: {type: "layers", diff_ids: ["sha256:\($digest)"]},
+    jq --null-input --arg digest "$(sha256sum "$work/layer.tar" | cut -d ' ' -f 1)" --argjson config "$config" --arg architecture "$architecture" '{
+        architecture: $architecture, os: "linux", rootfs: {type: "layers", diff_ids: ["sha256:\($digest)"]},
         config: ({Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]} + $config)
     }' >"$work/config.json"
     jq --null-input --arg name "$name" '[{Config: "config.json", RepoTags: [$name], Layers: ["layer.tar"]}]' \

@@ -10,9 +10,11 @@ set -euo pipefail
 . "$(dirname "$0")/image.sh"
 
 charts=$(realpath "$1")
+address=10.200.0.1:5000
+module=$address/vault-sidecar-injector:test
 # The audit scanner would be another image.
 controller=(kubewarden-controller "$charts/kubewarden-controller" --set auditScanner.enable=false)
-defaults=(kubewarden-defaults "$charts/kubewarden-defaults" --set 'policyServer.insecureSources={10.200.0.1:5000}')
+defaults=(kubewarden-defaults "$charts/kubewarden-defaults" --set "policyServer.insecureSources={$address}")
 
 # The one image of a chart, as the chart names it.
 chart_image() {
@@ -33,15 +35,20 @@ image "$(chart_image "${defaults[@]}")" '{"Entrypoint": ["/policy-server"], "Use
 rm -r "$work"
 
 # It ends with the cluster: its process number is where down.sh looks.
-REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$state/registry REGISTRY_HTTP_ADDR=10.200.0.1:5000 OTEL_TRACES_EXPORTER=none \
+if registry=$(cat "$state/registry-process" 2>/dev/null); then
+    kill "$registry" 2>/dev/null || true
+fi
+REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$state/registry REGISTRY_HTTP_ADDR=$address OTEL_TRACES_EXPORTER=none \
     setsid docker-registry serve /etc/docker/registry/config.yml </dev/null >"$logs/registry.log" 2>&1 &
 printf '%s\n' $! >"$state/registry-process"
-until curl --silent --fail --output /dev/null http://10.200.0.1:5000/v2/; do sleep 0.1; done
-printf '{"insecure_sources": ["10.200.0.1:5000"]}\n' >"$state/sources.yml"
-kwctl push --sources-path "$state/sources.yml" "$repository/annotated-policy.wasm" \
-    10.200.0.1:5000/vault-sidecar-injector:v0.1.0 >/dev/null
+until curl --silent --fail --output /dev/null "http://$address/v2/"; do
+    kill -0 "$(cat "$state/registry-process")"
+    sleep 0.1
+done
+printf '{"insecure_sources": ["%s"]}\n' "$address" >"$state/sources.yml"
+kwctl push --sources-path "$state/sources.yml" "$repository/annotated-policy.wasm" "$module" >/dev/null
 
 helm upgrade --install --wait --namespace kubewarden --create-namespace kubewarden-crds "$charts/kubewarden-crds"
 helm upgrade --install --wait --namespace kubewarden "${controller[@]}"
 helm upgrade --install --wait --namespace kubewarden "${defaults[@]}"
-printf 'export MODULE=registry://10.200.0.1:5000/vault-sidecar-injector:v0.1.0\n'
+printf 'export MODULE=registry://%s\n' "$module"

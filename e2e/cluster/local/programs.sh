@@ -14,7 +14,7 @@ shift
 export GOFLAGS='-mod=mod -buildvcs=false -trimpath'
 
 if ! command -v go >/dev/null || ! command -v jq >/dev/null; then
-    printf 'The programs are built by go (https://go.dev/dl) and jq.\n' >&2
+    printf 'Building the programs requires go (https://go.dev/dl) and jq.\n' >&2
     exit 2
 fi
 
@@ -50,7 +50,7 @@ name() {
 }
 
 build() {
-    local module=$1 source=$here/programs/$1/go.mod folder=$bin/../programs/$1 version package program started options
+    local module=$1 source=$here/programs/$1/go.mod folder=$bin/../programs/$1 version packages package program started options
     mkdir -p "$folder"
     cd "$folder"
     if ! cmp -s "$source" made-from; then
@@ -63,7 +63,8 @@ build() {
         CGO_ENABLED=1
     fi
     export CGO_ENABLED
-    go mod edit -json | jq -r '.Tool[].Path' | while read -r package; do
+    mapfile -t packages < <(go mod edit -json | jq -r '.Tool[].Path')
+    for package in "${packages[@]}"; do
         program=$(name "$package")
         if [ -e made-from ] && [ -e "$bin/$program" ]; then
             continue
@@ -73,6 +74,7 @@ build() {
             printf '%s is on PATH\n' "$program"
             continue
         fi
+        rm -f "$bin/$program"
         printf '%s %s: ' "$program" "$version"
         started=$SECONDS
         options=$(options "$module" "$version")

@@ -23,6 +23,15 @@ check() {
     for program in "${plugins[@]}"; do
         [[ $("$program" 2>&1 </dev/null) == "CNI $program plugin"* ]] || missing+=("$program: make cluster-programs")
     done
+    if command -v containerd >/dev/null && [[ $(containerd --version) != *\ v2.* && $(containerd --version) != *\ 2.* ]]; then
+        missing+=('containerd 2: make cluster-programs')
+    fi
+    if command -v openssl >/dev/null && [[ $(openssl version) == 'OpenSSL 1.'* ]]; then
+        missing+=('OpenSSL 3')
+    fi
+    ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)) || missing+=('bash 5.1')
+    # The node has its own folders there.
+    [[ $repository/ != /var/* && $repository/ != /run/* ]] || missing+=('a checkout outside of /var and /run')
     if command -v runc >/dev/null && [[ $(runc --version) != *libseccomp* ]]; then
         missing+=('runc with seccomp: make cluster-programs')
     fi
@@ -43,7 +52,7 @@ END
     [ "$(id -u)" = 0 ] || missing+=('root')
     [ ${#missing[@]} -eq 0 ] && return
     {
-        printf 'for a cluster this machine does not have:\n'
+        printf 'A cluster cannot run on this machine; missing:\n'
         printf '  %s\n' "${missing[@]}"
     } >&2
     exit 2
@@ -162,8 +171,9 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
     mkdir "/sys/fs/cgroup/$cgroup"
     sed 's/[a-z]\+/+&/g' /sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
 else
-    for controller in /sys/fs/cgroup/*/; do
-        mkdir "$controller$cgroup"
+    for controller in /sys/fs/cgroup/*; do
+        # One of several controllers may be a link to all of them.
+        [ -L "$controller" ] || mkdir "$controller/$cgroup"
     done
 fi
 setsid unshare --mount --pid --net --uts --fork --kill-child --mount-proc "$here/node.sh" \
@@ -174,6 +184,7 @@ step 'the node is there' node first_process
 ip link add vsi-host type veth peer name eth0 netns "$first"
 ip address add 10.200.0.1/30 dev vsi-host
 ip link set vsi-host up
+ip -oneline link show vsi-host | cut -d : -f 1 >"$state/link"
 ip route add 10.244.0.0/23 via 10.200.0.2
 ip route add 10.96.0.0/16 via 10.200.0.2
 

@@ -34,22 +34,24 @@ enum Server {
     Webhook(Mutex<Webhook>),
 }
 
+type StartWebhook = Box<dyn Fn() -> Result<Box<dyn WebhookProcess>> + Send>;
+
 /// A webhook server on this machine.
 struct Webhook {
     description: String,
-    start: Box<dyn Fn() -> Result<Box<dyn Running>> + Send>,
-    running: Option<Box<dyn Running>>,
+    start: StartWebhook,
+    running: Option<Box<dyn WebhookProcess>>,
 }
 
 /// A server that ends when this is dropped.
-trait Running: Send {
+trait WebhookProcess: Send {
     /// Its memory in MiB, where it is a process of its own.
     fn memory(&self) -> Option<f64>;
 }
 
 /// What a webhook server is started with.
 #[derive(Clone)]
-struct Start {
+struct WebhookOptions {
     address: IpAddr,
     port: u16,
     identity: Arc<Identity>,
@@ -85,7 +87,7 @@ impl Admission {
             settings,
         };
         let policies: Vec<Named> = settings.into_iter().enumerate().map(named).collect();
-        let server = if cluster.has("policies.kubewarden.io")? {
+        let server = if cluster.has_api_group(kubewarden::GROUP)? {
             Server::Kubewarden(kubewarden::Kubewarden::start(cluster, &base, &policies)?)
         } else {
             let webhook = start_webhook(cluster, root, &base, policies)?;
@@ -125,7 +127,7 @@ impl Admission {
     /// If that does not work.
     pub fn stop(&self) -> Result<()> {
         match &self.server {
-            Server::Kubewarden(kubewarden) => kubewarden.stop(&self.cluster),
+            Server::Kubewarden(_) => kubewarden::stop(&self.cluster),
             Server::Webhook(webhook) => {
                 lock(webhook).running = None;
                 Ok(())
@@ -140,7 +142,7 @@ impl Admission {
     /// If that does not work.
     pub fn restore(&self) -> Result<()> {
         match &self.server {
-            Server::Kubewarden(kubewarden) => kubewarden.restore(&self.cluster),
+            Server::Kubewarden(_) => kubewarden::restore(&self.cluster),
             Server::Webhook(webhook) => {
                 let mut webhook = lock(webhook);
                 let running = (webhook.start)()?;
@@ -150,19 +152,19 @@ impl Admission {
         }
     }
 
-    /// Removes the policies from the cluster.
+    /// Removes the policies of this run, or of one that was interrupted, from the cluster.
     ///
     /// # Errors
     ///
     /// If the API server rejects that.
-    pub fn remove(&self) -> Result<()> {
-        match &self.server {
-            Server::Kubewarden(_) => kubewarden::remove(&self.cluster),
-            Server::Webhook(_) => self.cluster.delete_all(
-                "admissionregistration.k8s.io/v1",
-                "MutatingWebhookConfiguration",
-            ),
+    pub fn remove(cluster: &Cluster) -> Result<()> {
+        if cluster.has_api_group(kubewarden::GROUP)? {
+            kubewarden::remove(cluster)?;
         }
+        cluster.delete_all(
+            "admissionregistration.k8s.io/v1",
+            "MutatingWebhookConfiguration",
+        )
     }
 }
 
@@ -174,7 +176,7 @@ fn start_webhook(
 ) -> Result<Webhook> {
     let address = own_address(cluster)?;
     let authority = Authority::new("cluster-scenarios")?;
-    let start = Start {
+    let start = WebhookOptions {
         address,
         port: free_port(address)?,
         identity: Arc::new(authority.identity(&[&address.to_string()])?),
@@ -183,28 +185,27 @@ fn start_webhook(
     let configuration = configuration(base, &start, &authority);
     let annotated = root.join("annotated-policy.wasm");
     let module = root.join("policy.wasm");
-    let (description, run): (String, Box<dyn Fn() -> Result<Box<dyn Running>> + Send>) =
-        match policy_server::version() {
-            Some(version) if annotated.exists() => {
-                let run = move || {
-                    let server = PolicyServer::start(&annotated, &start)?;
-                    Ok(Box::new(server) as Box<dyn Running>)
-                };
-                (version, Box::new(run))
-            }
-            found => {
-                let why = match found {
-                    Some(_) => "annotated-policy.wasm was not built",
-                    None => "policy-server is not on PATH",
-                };
-                let cluster = Arc::clone(cluster);
-                let run = move || {
-                    let server = ThisProcess::start(&cluster, &module, &start)?;
-                    Ok(Box::new(server) as Box<dyn Running>)
-                };
-                (format!("the test's own process ({why})"), Box::new(run))
-            }
-        };
+    let (description, run): (String, StartWebhook) = match policy_server::version() {
+        Some(version) if annotated.exists() => {
+            let run = move || {
+                let server = PolicyServer::start(&annotated, &start)?;
+                Ok(Box::new(server) as Box<dyn WebhookProcess>)
+            };
+            (version, Box::new(run))
+        }
+        found => {
+            let why = match found {
+                Some(_) => "annotated-policy.wasm was not built",
+                None => "policy-server is not on PATH",
+            };
+            let cluster = Arc::clone(cluster);
+            let run = move || {
+                let server = ThisProcess::start(&cluster, &module, &start)?;
+                Ok(Box::new(server) as Box<dyn WebhookProcess>)
+            };
+            (format!("the test's own process ({why})"), Box::new(run))
+        }
+    };
     let running = run()?;
     cluster.apply(&configuration)?;
     Ok(Webhook {
@@ -215,7 +216,7 @@ fn start_webhook(
 }
 
 /// The webhooks as Kubewarden makes them of a policy.
-fn configuration(base: &Value, start: &Start, authority: &Authority) -> Value {
+fn configuration(base: &Value, start: &WebhookOptions, authority: &Authority) -> Value {
     let spec = &base["spec"];
     let webhook = |policy: &Named| {
         let name = &policy.name;

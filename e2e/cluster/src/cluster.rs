@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
 };
+use kube::config::KubeConfigOptions;
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, Config, ResourceExt};
 use serde_json::{Value, json};
@@ -19,10 +20,13 @@ const MANAGER: &str = "cluster-scenarios";
 /// The label of everything that a run makes and a namespace does not contain.
 pub const RUN_LABEL: &str = "cluster-scenarios/run";
 
-/// The run's name, the label's value: `RUN`, which keeps runs in one cluster apart, or `scenarios`.
+/// The run's name, the label's value: `SCENARIOS_RUN`, or `scenarios`.
 pub fn run_name() -> String {
-    std::env::var("RUN").unwrap_or_else(|_| "scenarios".to_owned())
+    std::env::var("SCENARIOS_RUN").unwrap_or_else(|_| "scenarios".to_owned())
 }
+
+/// How long the API server may take to answer at all.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A connection to the cluster's API.
 pub struct Cluster {
@@ -40,21 +44,30 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// If there is no configuration, or the API server does not answer.
+    /// If `KUBECONFIG` is not set, or the API server does not answer.
     pub fn connect() -> Result<Self> {
+        // The current context of whoever runs this would be the wrong cluster.
+        if std::env::var_os("KUBECONFIG").is_none() {
+            bail!(
+                "KUBECONFIG is not set; run \"make cluster-up\", or set it to the cluster to test"
+            );
+        }
         // Two libraries bring one each.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Runtime::new()?;
         let (client, address, version) = runtime.block_on(async {
-            let mut config = Config::infer()
-                .await
-                .context("KUBECONFIG names no cluster")?;
+            let options = KubeConfigOptions::default();
+            let config = Config::from_kubeconfig(&options).await;
+            let mut config = config.context("KUBECONFIG names no cluster")?;
             // Scenarios see the first answer, such as that of a budget that rejects an eviction.
             config.default_retry = false;
             let address = config.cluster_url.to_string();
             let client = Client::try_from(config)?;
-            let version = client.apiserver_version().await;
-            let version = version.with_context(|| format!("{address} does not answer"))?;
+            let version = tokio::time::timeout(CONNECT_LIMIT, client.apiserver_version()).await;
+            let version = version
+                .map_err(anyhow::Error::from)
+                .and_then(|version| version.map_err(anyhow::Error::from))
+                .with_context(|| format!("{address} does not answer"))?;
             anyhow::Ok((client, address, version.git_version))
         })?;
         Ok(Self {
@@ -89,12 +102,12 @@ impl Cluster {
         Ok(self.wait(api.create(&PostParams::default(), &object))?)
     }
 
-    /// What would become of an object if it were made.
+    /// Creates an object in dry-run mode, and returns it as admitted.
     ///
     /// # Errors
     ///
     /// If the API server rejects it.
-    pub fn try_to_create(&self, object: &Value) -> Result<Value> {
+    pub fn dry_run_create(&self, object: &Value) -> Result<Value> {
         let (api, object) = self.place(object)?;
         let params = PostParams {
             dry_run: true,
@@ -113,7 +126,9 @@ impl Cluster {
     pub fn apply(&self, object: &Value) -> Result<DynamicObject> {
         let (api, object) = self.place(object)?;
         let params = PatchParams::apply(MANAGER).force();
-        Ok(self.wait(api.patch(&object.name_any(), &params, &Patch::Apply(&object)))?)
+        let name = object.name_any();
+        let patch = Patch::Apply(&object);
+        Ok(self.wait(retry(|| api.patch(&name, &params, &patch)))?)
     }
 
     /// Changes an object by a merge patch.
@@ -124,7 +139,9 @@ impl Cluster {
     pub fn merge(&self, object: &Value, change: &Value) -> Result<DynamicObject> {
         let (api, object) = self.place(object)?;
         let params = PatchParams::default();
-        Ok(self.wait(api.patch(&object.name_any(), &params, &Patch::Merge(change)))?)
+        let name = object.name_any();
+        let patch = Patch::Merge(change);
+        Ok(self.wait(retry(|| api.patch(&name, &params, &patch)))?)
     }
 
     /// An object as it is now; only its kind, name and namespace are asked for.
@@ -134,7 +151,8 @@ impl Cluster {
     /// If the API server does not answer.
     pub fn get(&self, object: &Value) -> Result<Option<Value>> {
         let (api, object) = self.place(object)?;
-        let found = self.wait(api.get_opt(&object.name_any()))?;
+        let name = object.name_any();
+        let found = self.wait(retry(|| api.get_opt(&name)))?;
         Ok(found.map(serde_json::to_value).transpose()?)
     }
 
@@ -149,7 +167,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Deletes all objects of a kind that an earlier run may have left in the cluster.
+    /// Deletes all objects of a kind that have this run's label.
     ///
     /// # Errors
     ///
@@ -157,9 +175,20 @@ impl Cluster {
     pub fn delete_all(&self, api_version: &str, kind: &str) -> Result<()> {
         let resource = resource(api_version, kind)?;
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-        let ours = ListParams::default().labels(&format!("{RUN_LABEL}={}", run_name()));
-        self.wait(api.delete_collection(&DeleteParams::background(), &ours))?;
+        self.wait(api.delete_collection(&DeleteParams::background(), &ours()))?;
         Ok(())
+    }
+
+    /// How many objects of a kind have this run's label.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not answer.
+    pub fn count(&self, api_version: &str, kind: &str) -> Result<usize> {
+        let resource = resource(api_version, kind)?;
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let ours = ours();
+        Ok(self.wait(retry(|| api.list(&ours)))?.items.len())
     }
 
     /// Waits until the namespaces of a run are gone.
@@ -169,10 +198,10 @@ impl Cluster {
     /// If some are left after the limit.
     pub fn wait_for_end_of_namespaces(&self, limit: Duration) -> Result<()> {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        let ours = ListParams::default().labels(&format!("{RUN_LABEL}={}", run_name()));
+        let ours = ours();
         let deadline = Instant::now() + limit;
         loop {
-            let left = self.wait(api.list(&ours))?.items;
+            let left = self.wait(retry(|| api.list(&ours)))?.items;
             for namespace in &left {
                 if namespace.metadata.deletion_timestamp.is_none() {
                     let name = namespace.name_any();
@@ -231,7 +260,7 @@ impl Cluster {
         self.merge(&node, change).map(drop)
     }
 
-    /// The nodes' programs, as `kubelet v1.36.3, containerd://2.1.9, Linux 6.18`.
+    /// The cluster's nodes.
     ///
     /// # Errors
     ///
@@ -241,12 +270,12 @@ impl Cluster {
         Ok(self.wait(api.list(&ListParams::default()))?.items)
     }
 
-    /// Whether the API server has a resource.
+    /// Whether the API server serves an API group, such as `policies.kubewarden.io`.
     ///
     /// # Errors
     ///
     /// If the API server does not answer.
-    pub fn has(&self, group: &str) -> Result<bool> {
+    pub fn has_api_group(&self, group: &str) -> Result<bool> {
         let groups = self.wait(self.client.list_api_groups())?.groups;
         Ok(groups.iter().any(|found| found.name == group))
     }
@@ -264,6 +293,31 @@ impl Cluster {
             None => Api::all_with(client, &resource),
         };
         Ok((api, object))
+    }
+}
+
+/// What belongs to this run, or to one that was interrupted.
+fn ours() -> ListParams {
+    ListParams::default().labels(&format!("{RUN_LABEL}={}", run_name()))
+}
+
+/// How often a request is made whose connection was closed.
+const TRIES: u32 = 4;
+
+/// Makes a request again where its connection was closed: an API server may close one that was kept open at any time.
+pub(crate) async fn retry<T, F>(mut request: impl FnMut() -> F) -> kube::Result<T>
+where
+    F: Future<Output = kube::Result<T>>,
+{
+    let mut tries = 1;
+    loop {
+        match request().await {
+            Err(kube::Error::Service(_) | kube::Error::HyperError(_)) if tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            answer => return answer,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod certificates;
 pub mod cluster;
+pub mod exec;
 pub mod local;
 pub mod pod;
 pub mod report;

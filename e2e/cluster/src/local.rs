@@ -19,14 +19,27 @@ pub struct LocalCluster {
     folder: PathBuf,
 }
 
-/// What images are made of, and what the cluster runs, except what nodes report.
+/// The programs whose versions the report lists; nodes report the others.
 const PROGRAMS: [&str; 5] = ["runc", "etcd", "coredns", "consul-template", "busybox"];
 
 impl LocalCluster {
     /// The cluster of the repository at `root`, if it is the one that `cluster` is connected to.
     pub fn find(root: &Path, cluster: &Cluster) -> Option<Self> {
         let folder = root.join("target/cluster");
-        (cluster.address == ADDRESS && folder.is_dir()).then_some(Self { folder })
+        let is_up = folder.join("state/pids").is_dir();
+        (cluster.address == ADDRESS && is_up).then_some(Self { folder })
+    }
+
+    /// Lets all programs of the repository's cluster go on, which a run that was interrupted may have paused.
+    pub fn resume_all(root: &Path) {
+        let local = Self {
+            folder: root.join("target/cluster"),
+        };
+        let programs = fs::read_dir(local.folder.join("state/pids"));
+        for program in programs.into_iter().flatten().flatten() {
+            // One that has ended is of no interest here.
+            let _ = local.resume(&program.file_name().to_string_lossy());
+        }
     }
 
     /// The versions of the programs that the cluster and its images were made of.
@@ -71,6 +84,12 @@ impl LocalCluster {
     fn signal(&self, program: &str, signal: &str) -> Result<()> {
         let pid = fs::read_to_string(self.folder.join("state/pids").join(program));
         let pid = pid.with_context(|| format!("{program} has no process id"))?;
+        // Process numbers are used again.
+        let command = fs::read(format!("/proc/{}/cmdline", pid.trim()))?;
+        let name = command.split(|&byte| byte == 0).next().unwrap_or_default();
+        if !String::from_utf8_lossy(name).ends_with(program) {
+            bail!("{program} does not run any more");
+        }
         let sent = Command::new("kill")
             .args(["-s", signal, pid.trim()])
             .status()?;

@@ -8,13 +8,14 @@ use anyhow::Result;
 use futures::{AsyncReadExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{self as core, ContainerStateTerminated, ContainerStatus, Event};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{AttachParams, DeleteParams, ListParams, LogParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, LogParams, Preconditions};
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
-use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinHandle;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, retry};
+use crate::exec;
+pub use crate::exec::Executed;
 
 /// A pod, which is deleted when this is dropped.
 pub struct Pod {
@@ -51,9 +52,29 @@ pub struct Run {
     pub began: Option<SystemTime>,
     /// How it ended, once it has.
     pub end: Option<End>,
-    /// What it has written.
-    log: Vec<u8>,
+    log: Log,
 }
+
+/// What a run has written.
+#[derive(Default)]
+struct Log {
+    text: Vec<u8>,
+    state: LogState,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum LogState {
+    /// There may be more.
+    #[default]
+    Reading,
+    /// That is all.
+    Complete,
+    /// It was gone before it was read.
+    Lost,
+}
+
+/// How long the end of a log may be on its way.
+const LOG_LIMIT: Duration = Duration::from_secs(20);
 
 /// How a container has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,25 +87,6 @@ pub struct End {
     pub reason: String,
     /// When it has ended, in whole seconds.
     pub at: SystemTime,
-}
-
-/// A command that has run in a container.
-pub struct Executed {
-    /// What it has written, its errors after its output.
-    pub output: Vec<u8>,
-    failure: Option<String>,
-}
-
-impl Executed {
-    /// Whether it has ended with status 0.
-    pub fn succeeded(&self) -> bool {
-        self.failure.is_none()
-    }
-
-    /// What it has written.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.output).into_owned()
-    }
 }
 
 /// A container, as far as it is known.
@@ -217,15 +219,14 @@ impl Life {
         self.is_gone || matches!(self.phase(), "Succeeded" | "Failed")
     }
 
-    /// Takes what a status says, and returns the runs that were not known: container, id, and whether another has
-    /// followed already.
-    fn observe(&mut self, pod: core::Pod) -> Vec<(String, String, bool)> {
+    /// Takes what a status says, and returns the runs that were not known, by container and id.
+    fn observe(&mut self, pod: core::Pod) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let status = pod.status.clone().unwrap_or_default();
         let init = status.init_container_statuses.into_iter().flatten();
         for status in init.chain(status.container_statuses.into_iter().flatten()) {
             let runs = self.runs.entry(status.name.clone()).or_default();
-            let mut note = |id: &str, began: Option<Time>, end: Option<End>, is_last: bool| {
+            let mut note = |id: &str, began: Option<Time>, end: Option<End>| {
                 if id.is_empty() {
                     return;
                 }
@@ -234,8 +235,8 @@ impl Life {
                     return;
                 }
                 let began = began.map(|began| SystemTime::from(began.0));
-                found.push((status.name.clone(), id.to_owned(), !is_last));
-                let (id, log) = (id.to_owned(), Vec::new());
+                found.push((status.name.clone(), id.to_owned()));
+                let (id, log) = (id.to_owned(), Log::default());
                 runs.push(Run {
                     id,
                     began,
@@ -245,20 +246,14 @@ impl Life {
             };
             let last = status.last_state.and_then(|state| state.terminated);
             let state = status.state.unwrap_or_default();
-            for (terminated, is_last) in [(last, false), (state.terminated, true)] {
-                if let Some(terminated) = terminated {
-                    let end = end(&terminated);
-                    let id = terminated.container_id.unwrap_or_default();
-                    note(&id, terminated.started_at, Some(end), is_last);
-                }
+            for terminated in [last, state.terminated].into_iter().flatten() {
+                let end = end(&terminated);
+                let id = terminated.container_id.unwrap_or_default();
+                note(&id, terminated.started_at, Some(end));
             }
             if let Some(running) = state.running {
-                note(
-                    &status.container_id.unwrap_or_default(),
-                    running.started_at,
-                    None,
-                    true,
-                );
+                let id = status.container_id.unwrap_or_default();
+                note(&id, running.started_at, None);
             }
         }
         self.pod = pod;
@@ -325,33 +320,30 @@ impl Pod {
     ///
     /// If it cannot be run.
     pub fn execute(&self, container: &str, command: &[&str]) -> Result<Executed> {
-        self.cluster.wait(async {
-            let params = AttachParams::default().container(container);
-            let mut process = self
-                .api()
-                .exec(&self.name, command.iter().copied(), &params)
-                .await?;
-            let status = process.take_status();
-            let (stdout, stderr) = (process.stdout(), process.stderr());
-            let (mut output, errors) = tokio::try_join!(read(stdout), read(stderr))?;
-            output.extend(errors);
-            let status = match status {
-                Some(status) => status.await,
-                None => None,
-            };
-            let failure = status.and_then(|status| {
-                (status.status.as_deref() != Some("Success"))
-                    .then(|| status.message.unwrap_or_default())
-            });
-            Ok(Executed { output, failure })
-        })
+        let api = self.api();
+        self.cluster
+            .wait(exec::execute(&api, &self.name, Some(container), command))
     }
 
-    /// What a container has written, in all its runs.
+    /// What a container has written, in all its runs. The log of a run that has ended is read to its end before.
+    ///
+    /// # Panics
+    ///
+    /// If the log of a run could not be read.
     pub fn log(&self, name: &str) -> String {
+        self.wait(LOG_LIMIT, |life| {
+            let mut runs = life.container(name).runs.iter();
+            runs.all(|run| run.end.is_none() || run.log.state != LogState::Reading)
+        });
         let life = self.life();
-        let runs = life.container(name).runs.iter();
-        let log: Vec<u8> = runs.flat_map(|run| run.log.iter().copied()).collect();
+        let runs = life.container(name).runs;
+        let are_there = runs.iter().all(|run| run.log.state != LogState::Lost);
+        assert!(are_there, "the log of {name} could not be read");
+        Self::text_of(runs)
+    }
+
+    fn text_of(runs: &[Run]) -> String {
+        let log: Vec<u8> = runs.iter().flat_map(|run| run.log.text.clone()).collect();
         String::from_utf8_lossy(&log).into_owned()
     }
 
@@ -361,17 +353,20 @@ impl Pod {
     ///
     /// If the API server does not answer.
     pub fn events(&self) -> Vec<String> {
+        self.try_events().expect("events can be listed")
+    }
+
+    fn try_events(&self) -> kube::Result<Vec<String>> {
         let api: Api<Event> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
         let of_pod = format!("involvedObject.name={}", self.name);
         let of_pod = ListParams::default().fields(&of_pod);
-        let events = self.cluster.wait(api.list(&of_pod));
-        let mut events = events.expect("events can be listed").items;
+        let mut events = self.cluster.wait(retry(|| api.list(&of_pod)))?.items;
         events.sort_by_key(|event| event.last_timestamp.clone().map(|time| time.0));
         let text = |event: Event| {
             let reason = event.reason.unwrap_or_default();
             format!("{reason}: {}", event.message.unwrap_or_default())
         };
-        events.into_iter().map(text).collect()
+        Ok(events.into_iter().map(text).collect())
     }
 
     /// Deletes the pod without waiting for its end.
@@ -394,15 +389,20 @@ impl Pod {
     /// All that helps to see why a scenario has failed.
     pub fn report(&self) -> String {
         let mut report = format!("pod {}/{}\n", self.namespace, self.name);
-        for event in self.events() {
-            report += &format!("  event {event}\n");
+        match self.try_events() {
+            Ok(events) => {
+                for event in events {
+                    report += &format!("  event {event}\n");
+                }
+            }
+            Err(error) => report += &format!("  its events cannot be read: {error}\n"),
         }
         let life = self.life();
         report += &format!("  phase {}, gone: {}\n", life.phase(), life.is_gone);
         for name in life.containers() {
             for run in life.container(&name).runs {
                 report += &format!("  {name}: began {:?}, end {:?}\n", run.began, run.end);
-                let log = String::from_utf8_lossy(&run.log);
+                let log = String::from_utf8_lossy(&run.log.text);
                 let lines: Vec<&str> = log.lines().collect();
                 for line in &lines[lines.len().saturating_sub(40)..] {
                     report += &format!("    {line}\n");
@@ -428,51 +428,49 @@ impl Drop for Pod {
     }
 }
 
-/// Reads a stream to its end.
-async fn read(stream: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    if let Some(mut stream) = stream {
-        stream.read_to_end(&mut content).await?;
-    }
-    Ok(content)
-}
-
 /// Follows a pod, and the logs of its containers, until it is gone.
 async fn watch(api: Api<core::Pod>, pod: core::Pod, shared: Arc<Shared>) {
     let this = format!("metadata.name={}", pod.name_any());
     let uid = pod.uid();
     let mut events = watcher(api.clone(), watcher::Config::default().fields(&this)).boxed();
+    let mut was_listed = false;
     while let Some(event) = events.next().await {
         let Ok(event) = event else {
             tokio::time::sleep(Duration::from_millis(200)).await;
             continue;
         };
-        let begun = match event {
-            watcher::Event::Apply(pod) | watcher::Event::InitApply(pod) => {
-                if pod.uid() != uid {
-                    continue;
-                }
-                lock(&shared.life).observe(pod)
+        let mut is_gone = false;
+        let seen = match event {
+            watcher::Event::Apply(seen) | watcher::Event::InitApply(seen) => Some(seen),
+            watcher::Event::Delete(seen) => {
+                is_gone = seen.uid() == uid;
+                Some(seen)
             }
-            watcher::Event::Delete(pod) => {
-                let mut life = lock(&shared.life);
-                let begun = life.observe(pod);
-                life.is_gone = true;
-                begun
+            watcher::Event::Init => {
+                was_listed = false;
+                None
             }
-            watcher::Event::Init | watcher::Event::InitDone => Vec::new(),
+            watcher::Event::InitDone => {
+                is_gone = !was_listed;
+                None
+            }
         };
-        let is_gone = lock(&shared.life).is_gone;
+        let mut begun = Vec::new();
+        {
+            let mut life = lock(&shared.life);
+            // Another pod may have its name.
+            if let Some(seen) = seen
+                && seen.uid() == uid
+            {
+                was_listed = true;
+                begun = life.observe(seen);
+            }
+            life.is_gone = is_gone;
+        }
         shared.changed.notify_all();
-        for (container, id, is_previous) in begun {
-            tokio::spawn(follow(
-                api.clone(),
-                pod.name_any(),
-                container,
-                id,
-                is_previous,
-                Arc::clone(&shared),
-            ));
+        for (container, id) in begun {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(follow(api.clone(), pod.name_any(), container, id, shared));
         }
         if is_gone {
             return;
@@ -480,34 +478,56 @@ async fn watch(api: Api<core::Pod>, pod: core::Pod, shared: Arc<Shared>) {
     }
 }
 
+/// How often the log of a run is begun to be read.
+const LOG_TRIES: u32 = 5;
+
 /// Reads the log of one run of a container to its end.
 async fn follow(
     api: Api<core::Pod>,
     pod: String,
     container: String,
     id: String,
-    is_previous: bool,
     shared: Arc<Shared>,
 ) {
-    let params = LogParams {
-        container: Some(container.clone()),
-        follow: !is_previous,
-        previous: is_previous,
-        ..LogParams::default()
-    };
-    let Ok(mut log) = api.log_stream(&pod, &params).await else {
-        return;
-    };
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(read @ 1..) = log.read(&mut buffer).await {
+    let change = |change: &dyn Fn(&mut Log)| {
         let mut life = lock(&shared.life);
         let runs = life.runs.get_mut(&container).into_iter().flatten();
-        for run in runs.filter(|run| run.id == id) {
-            run.log.extend(&buffer[..read]);
-        }
+        runs.filter(|run| run.id == id)
+            .for_each(|run| change(&mut run.log));
         drop(life);
         shared.changed.notify_all();
+    };
+    for _ in 0..LOG_TRIES {
+        // Without `previous`, the log is that of the last run.
+        let is_last = || {
+            let life = lock(&shared.life);
+            let runs = life.runs.get(&container);
+            runs.and_then(|runs| runs.last())
+                .is_some_and(|run| run.id == id)
+        };
+        let was_last = is_last();
+        let params = LogParams {
+            container: Some(container.clone()),
+            follow: was_last,
+            previous: !was_last,
+            ..LogParams::default()
+        };
+        if let Ok(mut log) = api.log_stream(&pod, &params).await
+            && was_last == is_last()
+        {
+            change(&|log| log.text.clear());
+            let mut buffer = vec![0; 16 * 1024];
+            loop {
+                match log.read(&mut buffer).await {
+                    Ok(0) => return change(&|log| log.state = LogState::Complete),
+                    Ok(read) => change(&|log| log.text.extend(&buffer[..read])),
+                    Err(_) => break,
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    change(&|log| log.state = LogState::Lost);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

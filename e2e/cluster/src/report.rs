@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 /// What a run has found.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Report {
+    /// Which scenarios were run, as `E2E=all SERVERS=vault,openbao`.
+    pub selection: String,
     /// What it ran with: program and version.
     pub programs: Vec<(String, String)>,
     /// The subjects, and what their scenarios show.
@@ -63,10 +65,30 @@ pub struct Figure {
     pub unit: String,
 }
 
-const BEGIN: &str = "<!-- What is between these two marks is written by `make tested`. -->\n";
-const END: &str = "<!-- The text goes on here. -->\n";
+const BEGIN: &str = "<!-- BEGIN: written by make tested -->\n";
+const END: &str = "<!-- END: written by make tested -->\n";
+
+/// The selection that docs/tested.md shows.
+pub const FULL: &str = "E2E=all SERVERS=vault,openbao";
 
 impl Report {
+    /// Whether it can be shown as what was run: all scenarios, and none failed.
+    ///
+    /// # Errors
+    ///
+    /// If not, with the reason.
+    pub fn check(&self) -> Result<()> {
+        if self.selection != FULL {
+            bail!("the last run was {}; expected {FULL}", self.selection);
+        }
+        let failed = self.results.iter().filter(|it| it.result == Ending::Failed);
+        let failed: Vec<&str> = failed.map(|it| it.scenario.as_str()).collect();
+        if !failed.is_empty() {
+            bail!("scenarios of the last run failed: {}", failed.join(", "));
+        }
+        Ok(())
+    }
+
     /// Puts the tables between the two marks of a page.
     ///
     /// # Errors
@@ -98,7 +120,8 @@ impl Report {
             let _ = write!(text, " {server}, {sidecars} |");
         }
         let _ = write!(text, "\n| --- | --- |{}\n", " --- |".repeat(columns.len()));
-        for (subject, about) in &self.subjects {
+        let has_results = |subject: &str| self.results.iter().any(|it| it.subject == subject);
+        for (subject, about) in self.subjects.iter().filter(|(it, _)| has_results(it)) {
             let _ = write!(text, "| {about} | {subject}.rs |");
             for (server, sidecars) in columns.iter().rev() {
                 let of_cell = |result: Ending| {
@@ -197,6 +220,7 @@ mod tests {
             unit: "s".to_owned(),
         };
         let report = Report {
+            selection: FULL.to_owned(),
             programs: vec![("kubelet".to_owned(), "v1.36.3".to_owned())],
             subjects: vec![("files".to_owned(), "secrets become files".to_owned())],
             results: vec![
@@ -210,7 +234,7 @@ mod tests {
         let page = format!("before\n{BEGIN}old\n{END}after\n");
         let page = report.write_into(&page).unwrap();
         let expected = "before
-<!-- What is between these two marks is written by `make tested`. -->
+<!-- BEGIN: written by make tested -->
 
 | program | version |
 | --- | --- |
@@ -230,7 +254,7 @@ What they measured, from the least to the most:
 | --- | --- | --- |
 | deletion | 5.0 to 6.2 s | - |
 
-<!-- The text goes on here. -->
+<!-- END: written by make tested -->
 after
 ";
         assert_eq!(page, expected);

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{AttachParams, LogParams};
+use kube::api::LogParams;
 use kube::client::Body;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::io::AsyncReadExt;
 
 use crate::certificates::Identity;
-use crate::cluster::{Cluster, RUN_LABEL, run_name};
+use crate::cluster::{Cluster, RUN_LABEL, retry, run_name};
+use crate::exec;
 
 /// The name of the server's pod, and of all that belongs to it.
 const NAME: &str = "vault-server";
@@ -23,7 +23,7 @@ const NAME: &str = "vault-server";
 const AUDIT_LOG: &str = "/vault/data/audit.log";
 
 /// Runs the server, unless the file `stop` is there. A pod whose container ended would wait for the kubelet's back-off.
-const RUN: &str = r#"
+const SERVER_SCRIPT: &str = r#"
 trap 'kill $!; exit 0' TERM
 while :; do
     if [ -e /vault/data/stop ]; then
@@ -103,11 +103,8 @@ impl VaultServer {
     ///
     /// If that does not work.
     pub fn stop(&self) -> Result<()> {
-        self.execute(&[
-            "sh",
-            "-c",
-            "touch /vault/data/stop; killall -KILL vault || killall -KILL bao",
-        ])?;
+        let stop = "touch /vault/data/stop; killall -KILL vault || killall -KILL bao";
+        self.execute(&["sh", "-c", stop])?;
         Ok(())
     }
 
@@ -138,7 +135,7 @@ impl VaultServer {
     /// If the server rejects it.
     pub fn write(&self, path: &str, body: &Value) -> Result<Value> {
         let answer = self.request("POST", path, Some(body), &self.root_token)?;
-        Ok(answer.unwrap_or(Value::Null))
+        answer.with_context(|| format!("POST {path}: 404: there is no such path"))
     }
 
     /// Lists the names below a path; none if there is nothing.
@@ -179,6 +176,9 @@ impl VaultServer {
     /// If that cannot be read.
     pub fn count_requests(&self, path: &str, texts: &[&str]) -> Result<usize> {
         let log = self.execute(&["cat", AUDIT_LOG])?;
+        if !log.contains("\"type\":\"request\"") {
+            bail!("{AUDIT_LOG} has no requests");
+        }
         let of_path = format!("\"path\":\"{path}\"");
         let has_all = |line: &&str| {
             line.contains("\"type\":\"request\"")
@@ -216,18 +216,13 @@ impl VaultServer {
     }
 
     fn execute(&self, command: &[&str]) -> Result<String> {
-        self.cluster.wait(async {
-            let params = AttachParams::default().stderr(false);
-            let mut process = self
-                .pods()
-                .exec(NAME, command.iter().copied(), &params)
-                .await?;
-            let mut output = Vec::new();
-            if let Some(mut stdout) = process.stdout() {
-                stdout.read_to_end(&mut output).await?;
-            }
-            Ok(String::from_utf8_lossy(&output).into_owned())
-        })
+        let pods = self.pods();
+        let run = exec::execute(&pods, NAME, None, command);
+        let run = self.cluster.wait(run)?;
+        if let Some(failure) = &run.failure {
+            bail!("{command:?} in {NAME}: {failure}: {}", run.text());
+        }
+        Ok(run.text())
     }
 
     fn wait_for_answer(&self, path: &str) -> Result<()> {
@@ -290,17 +285,25 @@ impl VaultServer {
     ) -> Result<Option<Value>> {
         let namespace = &self.namespace;
         let proxy = format!("/api/v1/namespaces/{namespace}/pods/{NAME}:8200/proxy/v1/{path}");
-        let request = http::Request::builder()
-            .method(method)
-            .uri(proxy)
-            .header("X-Vault-Token", token)
-            .header("Content-Type", "application/json")
-            .body(Body::from(
-                body.map(|body| body.to_string().into_bytes())
-                    .unwrap_or_default(),
-            ))?;
+        let request = || {
+            http::Request::builder()
+                .method(method)
+                .uri(&proxy)
+                .header("X-Vault-Token", token)
+                .header("Content-Type", "application/json")
+                .body(Body::from(
+                    body.map(|body| body.to_string().into_bytes())
+                        .unwrap_or_default(),
+                ))
+        };
+        request()?;
         let (status, text) = self.cluster.wait(async {
-            let answer = self.cluster.client.send(request).await?;
+            let send = || {
+                self.cluster
+                    .client
+                    .send(request().expect("it was built before"))
+            };
+            let answer = retry(send).await?;
             let status = answer.status();
             let body = answer.into_body().collect_bytes().await?;
             anyhow::Ok((status, String::from_utf8_lossy(&body).into_owned()))
@@ -308,7 +311,8 @@ impl VaultServer {
         match status.as_u16() {
             200..300 if text.is_empty() => Ok(Some(Value::Null)),
             200..300 => Ok(Some(serde_json::from_str(&text)?)),
-            404 => Ok(None),
+            // Vault's own 404 has errors; that of the API server, which has no such pod, has not.
+            404 if text.contains("\"errors\"") => Ok(None),
             status => bail!("{method} {path}: {status}: {text}"),
         }
     }
@@ -379,7 +383,7 @@ fn objects(namespace: &str, image: &str, identity: &Identity) -> Vec<Value> {
                 "containers": [{
                     "name": "vault",
                     "image": image,
-                    "command": ["sh", "-c", RUN],
+                    "command": ["sh", "-c", SERVER_SCRIPT],
                     "env": [{"name": "HOME", "value": "/vault/data"}],
                     "securityContext": {
                         "runAsUser": 100, "runAsGroup": 1000, "runAsNonRoot": true,

@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 use super::{Named, POLICY_LABEL};
 use crate::cluster::{Cluster, RUN_LABEL, run_name};
 
+/// The API group of Kubewarden's objects.
+pub(super) const GROUP: &str = "policies.kubewarden.io";
+
 const API_VERSION: &str = "policies.kubewarden.io/v1";
 
 /// The controller starts policy-server anew for each change, which compiles all modules.
-const ACTIVE_LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// The policies, once they are active.
 pub(super) struct Kubewarden {
@@ -48,19 +51,14 @@ impl Kubewarden {
             format!("Kubewarden with {image} ({count} policies active after {seconds} s)");
         Ok(Self { description })
     }
-
-    pub(super) fn stop(&self, cluster: &Cluster) -> Result<()> {
-        scale(cluster, 0)
-    }
-
-    pub(super) fn restore(&self, cluster: &Cluster) -> Result<()> {
-        scale(cluster, 1)
-    }
 }
 
-/// Removes the policies of this or of an earlier run.
+/// Removes the policies of this or of an earlier run, and puts the policy server back that one has stopped.
 pub(super) fn remove(cluster: &Cluster) -> Result<()> {
-    cluster.delete_all(API_VERSION, "ClusterAdmissionPolicy")
+    restore(cluster)?;
+    cluster.delete_all(API_VERSION, "ClusterAdmissionPolicy")?;
+    let none_is_left = || Ok(cluster.count(API_VERSION, "ClusterAdmissionPolicy")? == 0);
+    wait_until("the policies of the last run are gone", none_is_left)
 }
 
 fn object(base: &Value, module: &str, policy: &Named) -> Value {
@@ -76,44 +74,80 @@ fn object(base: &Value, module: &str, policy: &Named) -> Value {
     object
 }
 
+/// A policy is active before the API server knows its webhook.
 fn wait_until_active(cluster: &Cluster, object: &Value) -> Result<()> {
-    let deadline = Instant::now() + ACTIVE_LIMIT;
-    loop {
+    wait_until("a policy is active", || {
         let found = cluster.get(object)?.unwrap_or_default();
-        if found["status"]["policyStatus"] == "active" {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!("a policy does not become active: {}", found["status"]);
-        }
-        thread::sleep(Duration::from_millis(500));
-    }
+        let conditions = found["status"]["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let is_reachable = conditions
+            .filter(|it| it["type"] == "PolicyUniquelyReachable")
+            .any(|it| it["status"] == "True");
+        let is_active = found["status"]["policyStatus"] == "active";
+        Ok(is_active && is_reachable && found["metadata"]["deletionTimestamp"].is_null())
+    })
 }
 
 fn policy_server() -> Value {
     json!({"apiVersion": API_VERSION, "kind": "PolicyServer", "metadata": {"name": "default"}})
 }
 
-fn scale(cluster: &Cluster, replicas: u32) -> Result<()> {
-    cluster.merge(&policy_server(), &json!({"spec": {"replicas": replicas}}))?;
+/// How many replicas the policy server had before a run has stopped it.
+const REPLICAS: &str = "cluster-scenarios/replicas";
+
+/// Stops the policy server.
+pub(super) fn stop(cluster: &Cluster) -> Result<()> {
+    let server = policy_server();
+    let found = cluster.get(&server)?.unwrap_or_default();
+    let replicas = found["spec"]["replicas"].as_u64().unwrap_or(1).to_string();
+    let annotations = json!({REPLICAS: replicas});
+    cluster.merge(
+        &server,
+        &json!({"metadata": {"annotations": annotations}, "spec": {"replicas": 0}}),
+    )?;
+    wait_for_replicas(cluster, 0)
+}
+
+/// Starts the policy server again, if it was stopped.
+pub(super) fn restore(cluster: &Cluster) -> Result<()> {
+    let server = policy_server();
+    let found = cluster.get(&server)?.unwrap_or_default();
+    let Some(replicas) = found["metadata"]["annotations"][REPLICAS].as_str() else {
+        return Ok(());
+    };
+    let replicas: u64 = replicas.parse()?;
+    let annotations = json!({REPLICAS: null});
+    cluster.merge(
+        &server,
+        &json!({"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}}),
+    )?;
+    wait_for_replicas(cluster, replicas)
+}
+
+fn wait_for_replicas(cluster: &Cluster, replicas: u64) -> Result<()> {
     let deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "policy-server-default", "namespace": "kubewarden"},
     });
-    let deadline = Instant::now() + ACTIVE_LIMIT;
-    loop {
-        let found = cluster.get(&deployment)?.unwrap_or_default();
-        let ready = found["status"]["readyReplicas"].as_u64().unwrap_or(0);
-        if ready == u64::from(replicas) {
-            return Ok(());
-        }
+    wait_until("the policy server has its replicas", || {
+        let status = cluster.get(&deployment)?.unwrap_or_default()["status"].take();
+        // A pod that ends is not ready, and still answers.
+        let counts = ["readyReplicas", "replicas", "terminatingReplicas"];
+        let [ready, all, ending] = counts.map(|field| status[field].as_u64().unwrap_or(0));
+        Ok((ready, all, ending) == (replicas, replicas, 0))
+    })
+}
+
+fn wait_until(what: &str, mut is_true: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    while !is_true()? {
         if Instant::now() > deadline {
-            bail!(
-                "policy-server is not scaled to {replicas}: {}",
-                found["status"]
-            );
+            bail!("did not happen: {what}");
         }
         thread::sleep(Duration::from_millis(500));
     }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Running, Start};
+use super::{WebhookOptions, WebhookProcess};
 
 /// How long it may take to compile the module.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -36,7 +36,7 @@ pub(super) fn version() -> Option<String> {
 
 impl PolicyServer {
     /// Starts it, and waits until it answers.
-    pub(super) fn start(module: &Path, start: &Start) -> Result<Self> {
+    pub(super) fn start(module: &Path, start: &WebhookOptions) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let file = |name: &str| directory.path().join(name);
         fs::write(file("tls.crt"), &start.identity.certificate)?;
@@ -56,7 +56,9 @@ impl PolicyServer {
         fs::write(file("policies.yml"), json!(policies).to_string())?;
         let log = File::create(file("log"))?;
         let readiness = super::free_port(start.address)?;
-        let process = Command::new("policy-server")
+        // It ends with this process, however that ends.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "policy-server"])
             .current_dir(directory.path())
             .args(["--cert-file", "tls.crt", "--key-file", "tls.key"])
             .args(["--addr", &start.address.to_string()])
@@ -85,7 +87,7 @@ impl PolicyServer {
     }
 }
 
-impl Running for PolicyServer {
+impl WebhookProcess for PolicyServer {
     fn memory(&self) -> Option<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
         let resident = status

@@ -13,7 +13,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use policy_host::{Guest as _, Policy};
 use serde_json::{Value, json};
 
-use super::{Named, Running, Start};
+use super::{Named, WebhookOptions, WebhookProcess};
 use crate::cluster::Cluster;
 
 /// The server, which ends when this is dropped.
@@ -28,7 +28,11 @@ struct Module {
 
 impl ThisProcess {
     /// Starts it, and waits until it answers.
-    pub(super) fn start(cluster: &Cluster, module: &FilePath, start: &Start) -> Result<Self> {
+    pub(super) fn start(
+        cluster: &Cluster,
+        module: &FilePath,
+        start: &WebhookOptions,
+    ) -> Result<Self> {
         let module = Module {
             policy: Policy::from_file(module)?,
             policies: Arc::clone(&start.policies),
@@ -56,7 +60,7 @@ impl ThisProcess {
     }
 }
 
-impl Running for ThisProcess {
+impl WebhookProcess for ThisProcess {
     fn memory(&self) -> Option<f64> {
         None
     }

@@ -13,6 +13,7 @@ fn main() -> Result<()> {
     let (report, page) = (argument()?, argument()?);
     let report = fs::read_to_string(&report).with_context(|| report.clone())?;
     let report: Report = serde_json::from_str(&report)?;
+    report.check()?;
     let text = fs::read_to_string(&page).with_context(|| page.clone())?;
     fs::write(&page, report.write_into(&text)?)?;
     Ok(())

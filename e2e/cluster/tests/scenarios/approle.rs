@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, Sidecars, entry};
-use crate::support::running::{AGENT, AGENT_INIT, Running};
+use crate::support::running::{AGENT, AGENT_INIT, FILE, Running, SECRETS};
 use crate::support::scenario::{PodBuilder, Scenario, WAIT};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -13,22 +13,19 @@ pub const SCENARIOS: &[Entry] = &[
     entry("approle_secret_late", BOTH, approle_secret_late),
 ];
 
-const FILE: &str = "/opt/talend/secrets/secrets.properties";
-
 /// The name of the Secret with the ids.
 const SECRET: &str = "app-ids";
 
 fn approle_files(scenario: &Scenario) {
     let ids = Ids::of(scenario);
     let write = format!(
-        "cd /opt/talend/secrets && printf %s {} >approle_roleid && printf %s {} >approle_secretid",
+        "cd {SECRETS} && printf %s {} >approle_roleid && printf %s {} >approle_secretid",
         ids.role, ids.secret
     );
     let pod = pod(scenario).init_container("ids", &write).run();
     wait_for_file(scenario, &pod);
     assert!(pod.end_of("ids").at <= pod.began(AGENT));
-    let read_only = pod.execute("app", &["touch", "/opt/talend/secrets/own"]);
-    assert!(!read_only.expect("it runs").succeeded());
+    pod.assert_fails("app", &format!("touch {SECRETS}/own"), "Read-only");
     assert_eq!(login_path(scenario, &pod.token()), "auth/approle/login");
     assert_eq!(scenario.logins(), 0);
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, entry};
-use crate::support::running::{Running, renderer};
-use crate::support::scenario::{SHELL, Scenario};
+use crate::support::running::{FILE, Running, SECRETS, renderer};
+use crate::support::scenario::{Scenario, shell_container_with};
 
 pub const SCENARIOS: &[Entry] = &[
     entry("change_is_followed", BOTH, |scenario| {
@@ -39,8 +39,6 @@ pub const SCENARIOS: &[Entry] = &[
         .settings(read_often)
         .quick(),
 ];
-
-const FILE: &str = "/opt/talend/secrets/secrets.properties";
 
 fn read_often() -> Value {
     json!({"secrets": {"refreshSeconds": 5}})
@@ -86,8 +84,8 @@ fn change_is_followed(scenario: &Scenario, engine: &str) {
 
     scenario.secret_v1("app", json!({"password": "after", "ttl": "5s"}));
     let changed = Instant::now();
-    let first = "/opt/talend/secrets/first.properties";
-    pod.wait_for_content("app", first, b"password=after\nttl=5s\n");
+    let first = format!("{SECRETS}/first.properties");
+    pod.wait_for_content("app", &first, b"password=after\nttl=5s\n");
     scenario.took(
         "KV v1 with ttl 5s, from the change to the file",
         changed.elapsed(),
@@ -120,7 +118,7 @@ fn failing_notify(scenario: &Scenario, engine: &str) {
         scenario.secret(name, json!({"a": "after"}));
     }
     for name in ["one", "two", "three"] {
-        pod.wait_for_content("app", &format!("/opt/talend/secrets/{name}"), b"a=after\n");
+        pod.wait_for_content("app", &format!("{SECRETS}/{name}"), b"a=after\n");
     }
     assert_eq!(pod.restarts(renderer), 0);
     assert_eq!(scenario.logins(), 1);
@@ -139,12 +137,11 @@ fn signal(scenario: &Scenario) {
             "notify",
             "kill -HUP $(grep -l '[e]cho ready' /proc/[0-9]*/cmdline | cut -d/ -f3)",
         )
-        .container_with(json!({
-            "name": "app",
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", script],
-            "securityContext": {"runAsUser": 100, "runAsGroup": 1000},
-        }))
+        .container_with(shell_container_with(
+            "app",
+            script,
+            json!({"securityContext": {"runAsUser": 100, "runAsGroup": 1000}}),
+        ))
         .run();
     pod.wait_for_log("app", "ready");
     pod.wait_for_content("app", FILE, b"a=before\n");

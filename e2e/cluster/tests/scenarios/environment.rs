@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, entry};
-use crate::support::running::{AGENT_INIT, Running};
-use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT};
+use crate::support::running::{AGENT_INIT, FILE, Running};
+use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT, shell_container_with};
 
 pub const SCENARIOS: &[Entry] = &[
     entry("env_hostile_values", BOTH, env_hostile_values).quick(),
@@ -18,8 +18,6 @@ pub const SCENARIOS: &[Entry] = &[
         .vault_only()
         .quick(),
 ];
-
-const FILE: &str = "/opt/talend/secrets/secrets.properties";
 
 fn env_hostile_values(scenario: &Scenario) {
     let long = "0123456789abcde ".repeat(1280);
@@ -142,12 +140,11 @@ fn env_image_without_shell(scenario: &Scenario) {
         )
         .spec(
             "initContainers",
-            json!([{
-                "name": "copy",
-                "image": SHELL,
-                "command": ["/bin/sh", "-c", copy],
-                "volumeMounts": [{"name": "program", "mountPath": "/program"}],
-            }]),
+            json!([shell_container_with(
+                "copy",
+                copy,
+                json!({"volumeMounts": [{"name": "program", "mountPath": "/program"}]}),
+            )]),
         )
         .container_with(container(
             "app",
@@ -239,16 +236,17 @@ fn env_probes_and_hooks(scenario: &Scenario) {
     let hook = |what: &str| json!({"exec": look(what)});
     let application = format!("echo \"app: $USER_NAME\"; {WAIT}");
     let pod = pod(scenario, &path)
-        .container_with(json!({
-            "name": "app",
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", application],
-            "env": [{"name": "OWN", "value": "own"}],
-            "startupProbe": probe("startup"),
-            "livenessProbe": probe("liveness"),
-            "readinessProbe": probe("readiness"),
-            "lifecycle": {"postStart": hook("postStart"), "preStop": hook("preStop")},
-        }))
+        .container_with(shell_container_with(
+            "app",
+            &application,
+            json!({
+                "env": [{"name": "OWN", "value": "own"}],
+                "startupProbe": probe("startup"),
+                "livenessProbe": probe("liveness"),
+                "readinessProbe": probe("readiness"),
+                "lifecycle": {"postStart": hook("postStart"), "preStop": hook("preStop")},
+            }),
+        ))
         .run();
     pod.wait_for_log("app", "app: shop\n");
     // Kubernetes expands variables that it knows in probes, and none in hooks.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, Sidecars, entry};
-use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running, renderer};
+use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running, SECRETS, renderer};
 use crate::support::scenario::{PodBuilder, Scenario, WAIT};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -74,20 +74,13 @@ fn error_on_missing_key() -> Value {
 const WORD: &str = "/opt/talend/secrets/word";
 const SERIAL: &str = "/opt/talend/secrets/serial";
 
-/// A secret that the sidecars request again every few seconds.
-fn change_word(scenario: &Scenario, word: &str) -> String {
-    scenario.secret_v1("app", json!({"word": word, "ttl": "5s"}))
-}
-
 /// A pod with the file `word`, which follows the secret of that name, and `serial`, the serial number of a
 /// certificate that is revoked when its lease ends.
 fn pod_with_lease(scenario: &Scenario) -> PodBuilder<'_> {
-    let word = change_word(scenario, "first");
-    let leased = scenario.leased_secrets();
-    let templates = format!(
-        "{{{{ with secret \"{word}\" }}}}{{{{ .Data.word }}}}{{{{ end }}}}\n---\n\
-         {{{{ with secret \"{leased}\" \"common_name=app.test\" }}}}{{{{ .Data.serial_number }}}}{{{{ end }}}}"
-    );
+    let word = scenario.change_word("first");
+    let serial = scenario.lease_template();
+    let templates =
+        format!("{{{{ with secret \"{word}\" }}}}{{{{ .Data.word }}}}{{{{ end }}}}\n---\n{serial}");
     scenario
         .pod()
         .annotate("secrets-destination", "word,serial")
@@ -120,17 +113,15 @@ fn wait_for_another_certificate(scenario: &Scenario, pod: &Running, old: &str) {
 /// Changes the secret, and waits until the file has changed.
 fn expect_changes_to_arrive(scenario: &Scenario, pod: &Running) {
     let begin = Instant::now();
-    change_word(scenario, "second");
+    scenario.change_word("second");
     pod.wait_for_content("app", WORD, b"second\n");
     scenario.took("a changed secret arrived", begin.elapsed());
 }
 
-/// Deletes the pod, behind which no lease may be left.
-fn delete_without_a_trace(scenario: &Scenario, pod: &Running) {
+/// Deletes the pod, behind which neither a token nor a lease may be left.
+fn delete_without_leases(scenario: &Scenario, pod: &Running) {
     assert_ne!(scenario.leases(), 0);
-    let token = pod.token();
-    scenario.took("deletion", pod.delete());
-    assert!(!scenario.is_valid(&token), "the token is revoked");
+    scenario.took("deletion", scenario.delete_without_traces(pod));
     pod.wait_until_true("no lease is left", || scenario.leases() == 0);
 }
 
@@ -147,7 +138,7 @@ fn see_token_end(scenario: &Scenario, engine: &str) {
     scenario.change_role(json!({"token_ttl": "20s", "token_max_ttl": "40s"}));
     let pod = pod_with_lease(scenario)
         .annotate("template-engine", engine)
-        .annotate("notify", "echo changed >>/opt/talend/secrets/notified,true")
+        .annotate("notify", &format!("echo changed >>{SECRETS}/notified,true"))
         .run();
     let old_serial = wait_for_both(&pod);
     let old_token = pod.token();
@@ -159,14 +150,14 @@ fn see_token_end(scenario: &Scenario, engine: &str) {
         "a good certificate was there after the old token's end",
         begin.elapsed(),
     );
-    let notified = "/opt/talend/secrets/notified";
-    assert_eq!(pod.read("app", notified), b"changed\n", "at first only");
+    let notified = format!("{SECRETS}/notified");
+    assert_eq!(pod.read("app", &notified), b"changed\n", "at first only");
     expect_changes_to_arrive(scenario, &pod);
-    pod.wait_for_content("app", notified, b"changed\nchanged\n");
+    pod.wait_for_content("app", &notified, b"changed\nchanged\n");
 
-    expect_no_restarts(&pod);
+    pod.assert_no_restarts(&pod.containers());
     assert!(scenario.logins() > 1);
-    delete_without_a_trace(scenario, &pod);
+    delete_without_leases(scenario, &pod);
 }
 
 /// An agent that is killed leaves a token that nobody renews: it logs in again, and Consul Template goes over
@@ -184,13 +175,12 @@ fn agent_killed(scenario: &Scenario) {
     pod.wait_until_true("the agent has another token", || pod.token() != old_token);
     wait_for_another_certificate(scenario, &pod, &old_serial);
     expect_changes_to_arrive(scenario, &pod);
-    assert_eq!(pod.restarts(CONSUL_TEMPLATE), 0);
-    assert_eq!(pod.restarts("app"), 0);
+    pod.assert_no_restarts(&[CONSUL_TEMPLATE, "app"]);
 
     pod.wait_until_true("the old token has ended", || !scenario.is_valid(&old_token));
     pod.wait_until_true("it has taken its leases along", || scenario.leases() == 1);
     assert!(!scenario.is_revoked(&serial(&pod)));
-    delete_without_a_trace(scenario, &pod);
+    delete_without_leases(scenario, &pod);
 }
 
 /// Consul Template that is killed renders again; what it had leased stays until the token ends.
@@ -207,7 +197,7 @@ fn consul_template_killed(scenario: &Scenario) {
     assert_eq!(pod.restarts(CONSUL_TEMPLATE), 1);
     assert_eq!(pod.restarts(AGENT), 0);
     assert_eq!(scenario.logins(), 1);
-    delete_without_a_trace(scenario, &pod);
+    delete_without_leases(scenario, &pod);
 }
 
 /// The sidecars wait for Vault, and need not be started again for it.
@@ -221,10 +211,10 @@ fn start_without_vault(scenario: &Scenario, engine: &str) {
     let begin = Instant::now();
     wait_for_both(&pod);
     scenario.took("the files came after Vault was back", begin.elapsed());
-    expect_no_restarts(&pod);
+    pod.assert_no_restarts(&pod.containers());
     assert_eq!(scenario.logins(), 1);
     assert_eq!(scenario.leases(), 1);
-    delete_without_a_trace(scenario, &pod);
+    delete_without_leases(scenario, &pod);
 }
 
 /// The files stay while Vault is away, and what has changed meanwhile comes when it is back, without a new
@@ -240,7 +230,7 @@ fn lose_vault_for_a_minute(scenario: &Scenario, engine: &str) {
     assert_eq!(serial(&pod), old_serial, "the lease is still good");
     assert_eq!(scenario.logins(), 1);
     assert_eq!(scenario.leases(), 1);
-    delete_without_a_trace(scenario, &pod);
+    delete_without_leases(scenario, &pod);
 }
 
 /// The agent logs in again when Vault is back, and the leases that have ended are replaced.
@@ -255,7 +245,7 @@ fn lose_vault_until_the_token_has_ended(scenario: &Scenario, engine: &str) {
     assert!(!scenario.is_valid(&old_token), "the token has ended");
     wait_for_another_certificate(scenario, &pod, &old_serial);
     assert!(scenario.logins() > 1);
-    delete_without_a_trace(scenario, &pod);
+    delete_without_leases(scenario, &pod);
 }
 
 /// Stops Vault for a minute, and changes the secret before the sidecars have found out that it is back.
@@ -266,19 +256,13 @@ fn change_word_without_vault(scenario: &Scenario, pod: &Running, engine: &str) {
     assert_eq!(pod.read("app", WORD), b"first\n");
     scenario.vault.restore().expect("Vault is back");
     let begin = Instant::now();
-    change_word(scenario, "second");
+    scenario.change_word("second");
     pod.wait_for_content("app", WORD, b"second\n");
     scenario.took(
         "a changed secret arrived after Vault was back",
         begin.elapsed(),
     );
-    expect_no_restarts(pod);
-}
-
-fn expect_no_restarts(pod: &Running) {
-    for name in pod.containers() {
-        assert_eq!(pod.restarts(&name), 0, "{name} did not end");
-    }
+    pod.assert_no_restarts(&pod.containers());
 }
 
 /// A pod with `word` and `serial`, and one more file.
@@ -310,13 +294,13 @@ fn wait_for_a_missing_secret(scenario: &Scenario, engine: &str) {
 
     let begin = Instant::now();
     scenario.secret_v1("late", json!({"word": "late"}));
-    pod.wait_for_content(renderer, "/opt/talend/secrets/late", b"late");
+    pod.wait_for_content(renderer, &format!("{SECRETS}/late"), b"late");
     scenario.took("the file came after the secret", begin.elapsed());
     pod.wait_until_started("app");
     scenario.took("the application ran after the secret came", begin.elapsed());
-    expect_no_restarts(&pod);
+    pod.assert_no_restarts(&pod.containers());
     assert_eq!(scenario.leases(), 1);
-    delete_without_a_trace(scenario, &pod);
+    delete_without_leases(scenario, &pod);
 }
 
 /// An agent that has tried often enough must not begin all over again: it would take new leases for the
@@ -332,19 +316,19 @@ fn secret_missing_for_minutes_agent_renders(scenario: &Scenario) {
     assert_eq!(serial(&pod), old_serial);
     assert_eq!(scenario.leases(), 1);
     expect_changes_to_arrive(scenario, &pod);
-    delete_without_a_trace(scenario, &pod);
+    delete_without_leases(scenario, &pod);
 }
 
 /// As in the reference, a key that is missing reads `<no value>`.
 fn key_missing(scenario: &Scenario) {
     let template = "{{ with secret \"PATH\" }}{{ .Data.none }}{{ end }}";
-    let template = template.replace("PATH", &change_word(scenario, "first"));
+    let template = template.replace("PATH", &scenario.change_word("first"));
     let pod = pod_with_a_third(scenario, "consul-template", "none", &template).run();
     wait_for_both(&pod);
-    pod.wait_for_content("app", "/opt/talend/secrets/none", b"<no value>");
+    pod.wait_for_content("app", &format!("{SECRETS}/none"), b"<no value>");
     expect_changes_to_arrive(scenario, &pod);
-    expect_no_restarts(&pod);
-    delete_without_a_trace(scenario, &pod);
+    pod.assert_no_restarts(&pod.containers());
+    delete_without_leases(scenario, &pod);
 }
 
 /// With the setting that makes it an error, the log reports it, and the other files come none the less.
@@ -360,18 +344,17 @@ fn template_fails(scenario: &Scenario) {
 }
 
 fn see_a_template_fail(scenario: &Scenario, template: &str, why: &str) {
-    let template = template.replace("PATH", &change_word(scenario, "first"));
+    let template = template.replace("PATH", &scenario.change_word("first"));
     let pod = pod_with_a_third(scenario, "consul-template", "none", &template).run();
     pod.wait_for_content(CONSUL_TEMPLATE, WORD, b"first\n");
     pod.wait_for_log(CONSUL_TEMPLATE, why);
-    change_word(scenario, "second");
+    scenario.change_word("second");
     pod.wait_for_content(CONSUL_TEMPLATE, WORD, b"second\n");
-    let none = pod.execute(CONSUL_TEMPLATE, &["test", "-e", "/opt/talend/secrets/none"]);
-    assert!(!none.expect("it runs").succeeded());
+    pod.assert_fails(CONSUL_TEMPLATE, &format!("test -e {SECRETS}/none"), "");
     let has_begun = pod.has_begun("app");
     assert_eq!(has_begun, scenario.sidecars == Sidecars::Classic);
-    expect_no_restarts(&pod);
-    delete_without_a_trace(scenario, &pod);
+    pod.assert_no_restarts(&pod.containers());
+    delete_without_leases(scenario, &pod);
 }
 
 /// A role that does not exist: the log says so, and the pod can be deleted at any time.
@@ -382,10 +365,7 @@ fn wrong_role(scenario: &Scenario) {
     assert_eq!(has_begun, scenario.sidecars == Sidecars::Classic);
     let took = pod.delete();
     scenario.took("deletion", took);
-    assert!(
-        took < Duration::from_secs(20),
-        "the whole grace period is 30 s"
-    );
+    pod.assert_not_killed();
     for name in pod.containers() {
         if name.starts_with("tvsi-") && pod.has_begun(&name) {
             assert_eq!(pod.end_of(&name).status, 0, "{name}");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, entry};
-use crate::support::running::Running;
+use crate::support::running::{FILE, Running, SECRETS};
 use crate::support::scenario::{Scenario, WAIT};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -65,22 +65,20 @@ fn secrets_of_both_versions(scenario: &Scenario, engine: &str) {
             "secrets-destination",
             "one.properties,deep/er/two.properties,three",
         )
-        .container("app", "ls /opt/talend/secrets; sleep 1000")
+        .container("app", &format!("ls {SECRETS}; sleep 1000"))
         .run();
     let content = format!("data=x\npassword={HOSTILE}\nuser=shop\n");
     for file in ["one.properties", "deep/er/two.properties", "three"] {
-        let path = format!("/opt/talend/secrets/{file}");
+        let path = format!("{SECRETS}/{file}");
         pod.wait_for_content("app", &path, content.as_bytes());
     }
     took_to_start(scenario, &pod);
 }
 
-/// How long it took from the start of the first container until the files were seen.
+/// How long it took from the pod's submission until its files were seen.
 fn took_to_start(scenario: &Scenario, pod: &Running) {
     scenario.took("from the pod's start to its files", pod.age());
-    for container in pod.containers() {
-        assert_eq!(pod.restarts(&container), 0, "{container}");
-    }
+    pod.assert_no_restarts(&pod.containers());
 }
 
 /// The administrator can deny all functions to the pods' own templates.
@@ -91,8 +89,7 @@ fn whatever_is_denied(scenario: &Scenario) {
         .annotate("secrets-path", &path)
         .container("app", WAIT)
         .run();
-    let file = "/opt/talend/secrets/secrets.properties";
-    pod.wait_for_content("app", file, b"user=shop\n");
+    pod.wait_for_content("app", FILE, b"user=shop\n");
 }
 
 fn templates(scenario: &Scenario, engine: &str) {
@@ -121,7 +118,7 @@ fn templates(scenario: &Scenario, engine: &str) {
         ("secret.json", &json),
     ];
     for (file, content) in expected.into_iter().chain([("large", large)]) {
-        let path = format!("/opt/talend/secrets/{file}");
+        let path = format!("{SECRETS}/{file}");
         pod.wait_until_true(&format!("{file} is there"), || {
             let found = pod.execute("app", &["test", "-e", &path]);
             found.is_ok_and(|found| found.succeeded())
@@ -142,14 +139,11 @@ fn read_only(scenario: &Scenario) {
         .annotate("secrets-path", &path)
         .container("app", "sleep 1000")
         .run();
-    let file = "/opt/talend/secrets/secrets.properties";
-    pod.wait_for_content("app", file, b"a=b\n");
-    let stat = format!("stat -c '%a %u %g' {file}");
+    pod.wait_for_content("app", FILE, b"a=b\n");
+    let stat = format!("stat -c '%a %u %g' {FILE}");
     assert_eq!(pod.shell("app", &stat), "644 100 1000\n");
     // Even root cannot change a file there, nor add one.
-    for command in [["touch", file], ["touch", "/opt/talend/secrets/new"]] {
-        let touched = pod.execute("app", &command).unwrap();
-        assert!(!touched.succeeded());
-        assert!(touched.text().contains("Read-only file system"));
+    for path in [FILE, &format!("{SECRETS}/new")] {
+        pod.assert_fails("app", &format!("touch {path}"), "Read-only file system");
     }
 }

@@ -9,8 +9,8 @@ use cluster_scenarios::pod::Life;
 use serde_json::{Value, json};
 
 use crate::support::entry::{CLASSIC, Entry, NATIVE, entry};
-use crate::support::running::{AGENT, CONSUL_TEMPLATE, Running, since};
-use crate::support::scenario::{PodBuilder, SHELL, Scenario};
+use crate::support::running::{AGENT, CONSUL_TEMPLATE, FILE, Running, since};
+use crate::support::scenario::{PodBuilder, Scenario, shell_container_with};
 
 pub const SCENARIOS: &[Entry] = &[
     entry("hook_waits_for_vault", CLASSIC, waits_for_vault).own_vault(),
@@ -38,8 +38,6 @@ pub const SCENARIOS: &[Entry] = &[
     .vault_only(),
     entry("hook_is_not_needed", NATIVE, is_not_needed).quick(),
 ];
-
-const FILE: &str = "/opt/talend/secrets/secrets.properties";
 
 /// The timeout of the hook that waits when its pod is deleted.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -114,9 +112,7 @@ fn waits_for_vault(scenario: &Scenario) {
     pod.wait_for_log(AGENT, "connection refused");
     assert_began_in_order(&pod, &["app", "second"]);
     pod.wait_until_ready();
-    for name in [AGENT, CONSUL_TEMPLATE, "app", "second"] {
-        assert_eq!(pod.restarts(name), 0, "{name}");
-    }
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE, "app", "second"]);
     assert_no_hook_failed(&pod);
 }
 
@@ -135,9 +131,7 @@ fn gives_up_once(scenario: &Scenario) {
     pod.wait_for_content("app", FILE, b"user=shop\n");
     pod.wait_until_ready();
     assert_eq!(pod.restarts("app"), 1);
-    for name in [AGENT, CONSUL_TEMPLATE, "second"] {
-        assert_eq!(pod.restarts(name), 0, "{name}");
-    }
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE, "second"]);
     assert_eq!(scenario.logins(), 1);
 }
 
@@ -154,9 +148,7 @@ fn reports_why(scenario: &Scenario) {
     pod.wait_until("it is started again", |life| {
         life.container("app").restarts() > 0
     });
-    for name in [AGENT, CONSUL_TEMPLATE] {
-        assert_eq!(pod.restarts(name), 0, "{name}");
-    }
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
 }
 
 /// Why a container waits for its next start.
@@ -172,12 +164,8 @@ fn waiting_message(life: &Life, name: &str) -> String {
 }
 
 fn with_own_hook(name: &str, command: Value) -> Value {
-    json!({
-        "name": name,
-        "image": SHELL,
-        "command": ["/bin/sh", "-c", APPLICATION],
-        "lifecycle": {"postStart": {"exec": {"command": command}}},
-    })
+    let hook = json!({"lifecycle": {"postStart": {"exec": {"command": command}}}});
+    shell_container_with(name, APPLICATION, hook)
 }
 
 /// A container's own hook finds the secrets, and its arguments are as they were: in hooks the kubelet expands nothing.
@@ -215,8 +203,8 @@ fn is_in_two_containers(scenario: &Scenario) {
     assert_began_in_order(&pod, &["app", "second"]);
     for name in ["app", "second"] {
         assert_eq!(pod.read(name, "/tmp/own"), b"user=shop\n");
-        assert_eq!(pod.restarts(name), 0, "{name}");
     }
+    pod.assert_no_restarts(&["app", "second"]);
     assert_no_hook_failed(&pod);
 }
 

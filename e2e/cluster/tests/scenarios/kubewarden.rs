@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::entry::{CLASSIC, Entry, entry};
 use crate::support::run::root;
-use crate::support::running::LIMIT;
+use crate::support::running::{LIMIT, wait_until_true};
 use crate::support::scenario::{Scenario, WAIT, cluster};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -43,7 +43,7 @@ pub const SCENARIOS: &[Entry] = &[
 ];
 
 /// What a user waits for after applying a policy.
-const ACTIVE_LIMIT: Duration = Duration::from_secs(60);
+const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The policy is active within a minute, and a pod of the namespace gets the sidecars that its settings describe.
 fn injects(scenario: &Scenario, folder: &str) {
@@ -72,19 +72,19 @@ fn injects(scenario: &Scenario, folder: &str) {
                 .flatten()
                 .any(|condition| condition["type"] == expected && condition["status"] == "True")
     };
-    wait_until("the policy is active", || {
+    wait_until_true(LIMIT, "the policy is active", || {
         has("active", "PolicyUniquelyReachable")
     });
     let time = begin.elapsed();
     scenario.took("a policy applied, active", time);
-    assert!(time < ACTIVE_LIMIT, "{time:?}");
+    assert!(time < ACTIVE_WITHIN, "{time:?}");
 
     let pod = scenario
         .pod()
         .annotate("secrets-path", "secret/data/app")
         .container("app", WAIT)
         .object;
-    let admitted = cluster().try_to_create(&pod).expect("the pod is admitted");
+    let admitted = cluster().dry_run_create(&pod).expect("the pod is admitted");
     let containers = admitted["spec"]["containers"].as_array().cloned();
     let containers = containers.into_iter().flatten();
     let init = admitted["spec"]["initContainers"].as_array().cloned();
@@ -114,12 +114,4 @@ fn policy(folder: &str) -> Value {
         String::from_utf8_lossy(&built.stderr)
     );
     yaml_serde::from_slice(&built.stdout).expect("it is one object")
-}
-
-fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !is_true() {
-        assert!(Instant::now() < deadline, "did not happen: {what}");
-        std::thread::sleep(Duration::from_millis(500));
-    }
 }

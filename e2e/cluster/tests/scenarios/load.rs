@@ -1,6 +1,5 @@
 //! Many pods at once: what `make cluster-load` runs.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -11,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, Entry, entry};
 use crate::support::run::run;
-use crate::support::scenario::{Scenario, cluster};
+use crate::support::running::{FILE, wait_until_true};
+use crate::support::scenario::{Scenario, cluster, shell_container_with};
 
 pub const SCENARIOS: &[Entry] = &[entry("pods_at_once", BOTH, pods_at_once)
     .settings(small)
@@ -26,7 +26,7 @@ const PODS: usize = 300;
 const AT_ONCE: usize = 50;
 
 /// Starting hundreds of containers takes a small node minutes.
-const LIMIT: Duration = Duration::from_secs(1800);
+const ALL_PODS_LIMIT: Duration = Duration::from_secs(1800);
 
 /// All pods fit a node of two cores.
 fn small() -> Value {
@@ -36,10 +36,7 @@ fn small() -> Value {
 }
 
 fn pods_at_once(scenario: &Scenario) {
-    let path = scenario.leased_secrets();
-    let template = format!(
-        "{{{{ with secret \"{path}\" \"common_name=app.test\" }}}}{{{{ .Data.serial_number }}}}{{{{ end }}}}"
-    );
+    let template = scenario.lease_template();
     let pods: Vec<core::Pod> = (0..PODS)
         .map(|number| pod(scenario, number, &template))
         .collect();
@@ -60,7 +57,7 @@ fn pods_at_once(scenario: &Scenario) {
         begin.elapsed(),
     );
 
-    wait_until(|| ready(&api) == PODS);
+    wait_until_true(ALL_PODS_LIMIT, "all pods are ready", || ready(&api) == PODS);
     scenario.took(&format!("{PODS} pods created, all ready"), begin.elapsed());
     assert_eq!(scenario.leases(), injected);
     for (what, memory) in [("before", before), ("after", run().admission.memory())] {
@@ -77,7 +74,7 @@ fn pods_at_once(scenario: &Scenario) {
     let all = ListParams::default();
     let deleted = cluster().wait(api.delete_collection(&DeleteParams::default(), &all));
     deleted.expect("pods can be deleted");
-    wait_until(|| count(&api) == 0);
+    wait_until_true(ALL_PODS_LIMIT, "all pods are gone", || count(&api) == 0);
     scenario.took(&format!("{PODS} pods deleted, all gone"), begin.elapsed());
     assert_eq!(scenario.leases(), 0, "leases are left");
     assert_eq!(scenario.tokens(), 0, "tokens are left");
@@ -86,23 +83,24 @@ fn pods_at_once(scenario: &Scenario) {
 /// It is ready when the application has its secret, if it requests one.
 fn pod(scenario: &Scenario, number: usize, template: &str) -> core::Pod {
     let requests = number.is_multiple_of(3);
-    let file = "/opt/talend/secrets/secrets.properties";
     let ready = if requests {
-        format!("until [ -s {file} ]; do sleep 1; done; touch /tmp/ready")
+        format!("until [ -s {FILE} ]; do sleep 1; done; touch /tmp/ready")
     } else {
         "touch /tmp/ready".to_owned()
     };
+    let script = format!("trap 'exit 0' TERM; {ready}; sleep 100000 & wait");
     let mut pod = scenario
         .pod()
         .name(&format!("app-{number}"))
         .annotate("secrets-template", template)
-        .container_with(json!({
-            "name": "app",
-            "image": crate::support::scenario::SHELL,
-            "command": ["/bin/sh", "-c", format!("trap 'exit 0' TERM; {ready}; sleep 100000 & wait")],
-            "readinessProbe": {"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 10},
-            "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
-        }))
+        .container_with(shell_container_with(
+            "app",
+            &script,
+            json!({
+                "readinessProbe": {"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 10},
+                "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
+            }),
+        ))
         .object;
     if !requests {
         pod["metadata"]["annotations"] = json!({});
@@ -136,12 +134,4 @@ fn count(api: &Api<core::Pod>) -> usize {
 fn list(api: &Api<core::Pod>) -> Vec<core::Pod> {
     let pods = cluster().wait(api.list(&ListParams::default()));
     pods.expect("pods can be listed").items
-}
-
-fn wait_until(mut is_true: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !is_true() {
-        assert!(Instant::now() < deadline, "it takes too long");
-        thread::sleep(Duration::from_secs(1));
-    }
 }

@@ -31,7 +31,7 @@ use support::run::{self, run};
 use support::{report, trial};
 
 /// Scenarios wait most of their time, so there may be more of them than CPUs.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// A file of scenarios, and what they show.
 struct Subject {
@@ -43,18 +43,18 @@ struct Subject {
 /// The subjects, and their scenarios. Those that last longest come first.
 const SUBJECTS: &[Subject] = &[
     Subject {
-        name: "faults",
-        about: "Vault away at start, for a minute, for longer than the token; token at its end; agent or Consul Template killed; secret, key or role missing; a template that fails",
-        scenarios: faults::SCENARIOS,
-    },
-    Subject {
         name: "security",
         about: "users and groups, Pod Security `restricted`, seccomp, LimitRange and ResourceQuota, tokens that the kubelet renews, changes of injected pods",
         scenarios: security::SCENARIOS,
     },
     Subject {
+        name: "faults",
+        about: "Vault unavailable at the start, for a minute, and until the token has ended; tokens that end; agent or Consul Template killed; a missing secret, key or role; a template that fails",
+        scenarios: faults::SCENARIOS,
+    },
+    Subject {
         name: "node",
-        about: "API server paused; policy server away; agent out of memory; drained node, eviction; a rolling update of 20 pods",
+        about: "API server or policy server unavailable; agent out of memory; a drained node, evictions; a rolling update of 20 pods",
         scenarios: node::SCENARIOS,
     },
     Subject {
@@ -69,17 +69,17 @@ const SUBJECTS: &[Subject] = &[
     },
     Subject {
         name: "approle",
-        about: "AppRole by files and by Secret, a Secret that comes late",
+        about: "AppRole from files and from a Secret, also one created after the pod",
         scenarios: approle::SCENARIOS,
     },
     Subject {
         name: "changes",
-        about: "changed secrets, notification, also one that fails, is missing or does not end, and by signal",
+        about: "changed secrets; notification commands, also ones that fail, are missing or do not end; notification by signal",
         scenarios: changes::SCENARIOS,
     },
     Subject {
         name: "deletion",
-        about: "deletion: the application drains, without token, while static secrets wait",
+        about: "deletion while the application drains, before there is a token, and while static secrets wait",
         scenarios: deletion::SCENARIOS,
     },
     Subject {
@@ -94,32 +94,32 @@ const SUBJECTS: &[Subject] = &[
     },
     Subject {
         name: "hook",
-        about: "`secrets-hook`: Vault away, own hook, several containers, deletion",
+        about: "`secrets-hook` with Vault unavailable, with a hook of the container's own, in several containers, and at deletion",
         scenarios: hook::SCENARIOS,
     },
     Subject {
         name: "jobs",
-        about: "Jobs that succeed, fail, are tried again, have a deadline; two containers; no API token; without permission; a mesh proxy",
+        about: "Jobs that succeed, fail, are retried or exceed their deadline; with two containers, without an API token or permission, with a mesh proxy",
         scenarios: jobs::SCENARIOS,
     },
     Subject {
         name: "proxy",
-        about: "the proxy, its leases, in Jobs",
+        about: "the proxy, its leases, and the proxy in Jobs",
         scenarios: proxy::SCENARIOS,
     },
     Subject {
         name: "static_secrets",
-        about: "static secrets; Vault away, secret missing or forbidden",
+        about: "static secrets, with Vault unavailable, and with a secret that is missing or forbidden",
         scenarios: static_secrets::SCENARIOS,
     },
     Subject {
         name: "steering",
-        about: "planted files and links, for each mode and engine; what a renderer can write",
+        about: "files and links that an application plants, for each mode and engine; what the sidecars can write",
         scenarios: steering::SCENARIOS,
     },
     Subject {
         name: "tls",
-        about: "TLS: right, wrong and no authority, verification off",
+        about: "TLS with a trusted, another and no authority, and without verification",
         scenarios: tls::SCENARIOS,
     },
     Subject {
@@ -144,27 +144,38 @@ fn main() -> ExitCode {
     let entries: Vec<Entry> = chosen.iter().map(|&(_, entry)| entry).collect();
     if let Err(error) = run::begin(&entries, &products) {
         eprintln!("The scenarios cannot be run: {error:#}");
-        exit(2);
+        return ExitCode::from(2);
     }
     let programs = run().programs();
     for (program, version) in &programs {
         println!("# {program}: {version}");
     }
+    let mut selection = format!("E2E={} SERVERS={}", which(), servers());
+    for filter in arguments.filter.iter().chain(&arguments.skip) {
+        selection = format!("{selection} {filter}");
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     let subjects = SUBJECTS
         .iter()
         .map(|it| (it.name.to_owned(), it.about.to_owned()));
-    let written = report::write(programs, subjects.collect(), begun.elapsed());
-    if let Err(error) = written.and_then(|()| run::end()) {
+    let written = report::write(selection, programs, subjects.collect(), begun.elapsed());
+    let ended = run::end();
+    let errors: Vec<_> = [written, ended]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect();
+    for error in &errors {
         eprintln!("{error:#}");
-        return ExitCode::FAILURE;
     }
-    conclusion.exit_code()
+    match errors.is_empty() {
+        true => conclusion.exit_code(),
+        false => ExitCode::FAILURE,
+    }
 }
 
 /// The scenarios that each change is tried with, all of them with `E2E=all`, or those of many pods with `E2E=load`.
 fn chosen() -> Vec<(&'static str, Entry)> {
-    let which = env::var("E2E").unwrap_or_else(|_| "quick".to_owned());
+    let which = which();
     let is_chosen = |entry: &Entry| match which.as_str() {
         "quick" => entry.is_quick,
         "all" => !entry.is_load,
@@ -184,9 +195,16 @@ fn chosen() -> Vec<(&'static str, Entry)> {
     entries
 }
 
+fn which() -> String {
+    env::var("E2E").unwrap_or_else(|_| "quick".to_owned())
+}
+
+fn servers() -> String {
+    env::var("SERVERS").unwrap_or_else(|_| "vault".to_owned())
+}
+
 /// The servers: Vault, or those in `SERVERS`, such as `vault,openbao`.
 fn products() -> Vec<Product> {
-    let servers = env::var("SERVERS").unwrap_or_else(|_| "vault".to_owned());
     let product = |name: &str| match name {
         "vault" => Product::Vault,
         "openbao" => Product::OpenBao,
@@ -195,5 +213,5 @@ fn products() -> Vec<Product> {
             exit(2);
         }
     };
-    servers.split(',').map(product).collect()
+    servers().split(',').map(product).collect()
 }

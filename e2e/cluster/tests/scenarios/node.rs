@@ -1,7 +1,6 @@
 //! What happens to a node or the control plane: API server or policy server away, memory that is not enough, pods that
 //! have to go, and many pods at once.
 
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::api::core::v1 as core;
@@ -10,9 +9,12 @@ use kube::api::EvictParams;
 use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, Sidecars, entry};
+use crate::support::policy_server::{NO_ANSWER, PolicyServerAway};
 use crate::support::run::run;
-use crate::support::running::{AGENT, CONSUL_TEMPLATE, LIMIT, Running, since, wait_until_true};
-use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT, cluster};
+use crate::support::running::{
+    AGENT, CONSUL_TEMPLATE, FILE, LIMIT, Running, SECRETS, since, wait_until_true,
+};
+use crate::support::scenario::{PodBuilder, Scenario, WAIT, cluster, shell_container_with};
 
 pub const SCENARIOS: &[Entry] = &[
     entry("agent_out_of_memory", BOTH, agent_out_of_memory)
@@ -21,7 +23,9 @@ pub const SCENARIOS: &[Entry] = &[
         "agent_with_too_little_memory",
         BOTH,
         agent_with_too_little_memory,
-    ),
+    )
+    // How little is too little depends on the program.
+    .vault_only(),
     entry("pod_evicted", BOTH, pod_evicted).quick(),
     entry(
         "api_server_away_for_a_minute",
@@ -42,8 +46,6 @@ pub const SCENARIOS: &[Entry] = &[
     entry("rolling_update_of_20_pods", BOTH, rolling_update_of_20_pods).alone(),
 ];
 
-const FILE: &str = "/opt/talend/secrets/secrets.properties";
-
 /// The Deployments of these scenarios, and the label of their pods.
 const APP: &str = "app";
 
@@ -52,12 +54,7 @@ const A_MINUTE: Duration = Duration::from_secs(60);
 /// Well below the grace of 30 s.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A secret that the sidecars request again every few seconds.
-fn change_word(scenario: &Scenario, word: &str) -> String {
-    scenario.secret_v1("app", json!({"word": word, "ttl": "5s"}))
-}
-
-/// What [`FILE`] has then.
+/// What [`FILE`] has after [`Scenario::change_word`].
 fn content(word: &str) -> String {
     format!("ttl=5s\nword={word}\n")
 }
@@ -68,7 +65,7 @@ fn wait_for_word(pod: &Running, word: &str) {
 
 /// A pod with the word `first` in [`FILE`].
 fn pod(scenario: &Scenario) -> PodBuilder<'_> {
-    let path = change_word(scenario, "first");
+    let path = scenario.change_word("first");
     scenario
         .pod()
         .annotate("secrets-path", &path)
@@ -85,8 +82,8 @@ fn agent_out_of_memory(scenario: &Scenario) {
     pod.wait_until_started("app");
     let old_token = pod.token();
     // The command may not survive it either.
-    let fill = "dd if=/dev/zero of=/opt/talend/secrets/large bs=1M count=160";
-    let _ = pod.execute(AGENT, &["sh", "-c", fill]);
+    let fill = format!("dd if=/dev/zero of={SECRETS}/large bs=1M count=160");
+    let _ = pod.execute(AGENT, &["sh", "-c", &fill]);
     let (end, _) = pod.wait_until_first_run_ended(AGENT);
     assert_eq!((end.status, end.reason.as_str()), (137, "OOMKilled"));
 
@@ -95,7 +92,7 @@ fn agent_out_of_memory(scenario: &Scenario) {
         agent.runs.len() == 2 && agent.is_running()
     });
     pod.wait_until_true("it has another token", || pod.token() != old_token);
-    change_word(scenario, "second");
+    scenario.change_word("second");
     wait_for_word(&pod, "second");
     assert_eq!(pod.restarts(AGENT), 1);
     assert_eq!(pod.restarts("app"), 0);
@@ -119,8 +116,7 @@ fn agent_with_too_little_memory(scenario: &Scenario) {
     match scenario.sidecars {
         Sidecars::Classic => {
             assert!(pod.life().container("app").is_running());
-            assert_eq!(pod.restarts("app"), 0);
-            assert_eq!(pod.restarts(CONSUL_TEMPLATE), 0);
+            pod.assert_no_restarts(&["app", CONSUL_TEMPLATE]);
         }
         Sidecars::Native => pod.assert_never_began("app"),
     }
@@ -143,7 +139,7 @@ fn evict(scenario: &Scenario, pod: &Running) -> anyhow::Result<()> {
 
 /// An eviction is a deletion: the application drains, and the token is revoked after that.
 fn pod_evicted(scenario: &Scenario) {
-    let path = change_word(scenario, "first");
+    let path = scenario.change_word("first");
     let pod = scenario
         .pod()
         .annotate("secrets-path", &path)
@@ -188,13 +184,10 @@ done
 
 /// A pod with a certificate that has to be replaced after seconds.
 fn pod_with_short_lease(scenario: &Scenario) -> PodBuilder<'_> {
-    let leased = scenario.leased_secrets();
+    let template = scenario.lease_template();
     scenario.write(
         &format!("leased-{}/roles/app", scenario.name),
         &json!({"allow_any_name": true, "key_type": "ec", "generate_lease": true, "ttl": "20s"}),
-    );
-    let template = format!(
-        "{{{{ with secret \"{leased}\" \"common_name=app.test\" }}}}{{{{ .Data.serial_number }}}}{{{{ end }}}}"
     );
     scenario
         .pod()
@@ -227,9 +220,7 @@ fn api_server_away_for_a_minute(scenario: &Scenario) {
     pod.wait_until_true("what was noted meanwhile is known", || {
         noted(&pod, from, to).len() > 1
     });
-    for name in pod.containers() {
-        assert_eq!(pod.restarts(&name), 0, "{name}");
-    }
+    pod.assert_no_restarts(&pod.containers());
     scenario.took("deletion", pod.delete());
     assert!(!scenario.is_valid(&token));
     pod.wait_until_true("no lease is left", || scenario.leases() == 0);
@@ -256,9 +247,7 @@ fn api_server_away_when_the_token_ends(scenario: &Scenario) {
         "new certificate after the API server was back, the token having ended",
         since(now, back),
     );
-    for name in pod.containers() {
-        assert_eq!(pod.restarts(&name), 0, "{name}");
-    }
+    pod.assert_no_restarts(&pod.containers());
     let token = pod.token();
     pod.delete();
     assert!(!scenario.is_valid(&token));
@@ -284,12 +273,13 @@ fn replica<'s>(scenario: &'s Scenario, path: &str) -> PodBuilder<'s> {
     scenario
         .pod()
         .annotate("secrets-path", path)
-        .container_with(json!({
-            "name": "app",
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", WAIT],
-            "readinessProbe": {"exec": {"command": ["test", "-e", FILE]}, "periodSeconds": 1},
-        }))
+        .container_with(shell_container_with(
+            "app",
+            WAIT,
+            json!({
+                "readinessProbe": {"exec": {"command": ["test", "-e", FILE]}, "periodSeconds": 1},
+            }),
+        ))
 }
 
 /// Waits until the Deployment has so many pods that are not `known`.
@@ -304,30 +294,9 @@ fn wait_for_replicas(scenario: &Scenario, known: &[&Running], number: usize) -> 
     pods
 }
 
-/// The policy server away, until this is dropped.
-struct PolicyServerAway;
-
-impl PolicyServerAway {
-    fn begin() -> Self {
-        run().admission.stop().expect("it ends");
-        thread::sleep(Duration::from_secs(2));
-        Self
-    }
-}
-
-impl Drop for PolicyServerAway {
-    fn drop(&mut self) {
-        let restored = run().admission.restore();
-        restored.unwrap_or_else(|error| eprintln!("the policy server stays away: {error:#}"));
-    }
-}
-
-/// What the API server answers when a webhook does not.
-const NO_ANSWER: &str = "failed calling webhook";
-
 /// What requests injection has to wait, and nothing else notices.
 fn policy_server_away(scenario: &Scenario) {
-    let path = change_word(scenario, "first");
+    let path = scenario.change_word("first");
     scenario.apply(deployment(replica(scenario, &path), 1));
     let replicas = wait_for_replicas(scenario, &[], 1);
     let lone = pod(scenario).name("lone").run();
@@ -352,7 +321,7 @@ fn policy_server_away(scenario: &Scenario) {
 fn see_what_is_rejected(scenario: &Scenario, lone: &Running) {
     let message = pod(scenario).name("rejected").rejected();
     assert!(message.contains(NO_ANSWER), "{message}");
-    let path = change_word(scenario, "first");
+    let path = scenario.change_word("first");
     let other = deployment(replica(scenario, &path).annotate("notify", "true"), 1);
     let error = scenario
         .try_to_apply(other)
@@ -361,7 +330,7 @@ fn see_what_is_rejected(scenario: &Scenario, lone: &Running) {
     let mut containers = json!(lone.life().pod)["spec"]["containers"].take();
     containers[0]["image"] = json!("busybox:other");
     let change = json!({"spec": {"containers": containers}});
-    let error = change_object(scenario, "v1", "Pod", lone.name(), &change);
+    let error = scenario.change("v1", "Pod", lone.name(), &change);
     let error = error.expect_err("it has another image");
     assert!(format!("{error:#}").contains(NO_ANSWER), "{error:#}");
 }
@@ -381,7 +350,9 @@ fn see_what_goes_on(scenario: &Scenario, replica: &Running, lone: &Running) {
         ("v1", "Pod", replica.name()),
         ("apps/v1", "Deployment", APP),
     ] {
-        change_object(scenario, api_version, kind, name, &note).expect("it is admitted");
+        scenario
+            .change(api_version, kind, name, &note)
+            .expect("it is admitted");
     }
 
     let token = lone.token();
@@ -391,7 +362,7 @@ fn see_what_goes_on(scenario: &Scenario, replica: &Running, lone: &Running) {
 
     let killed = replica.execute(CONSUL_TEMPLATE, &["killall", "-KILL", "consul-template"]);
     killed.expect("it runs");
-    change_word(scenario, "second");
+    scenario.change_word("second");
     wait_for_word(replica, "second");
     replica.wait_until("Consul Template was started again", |life| {
         life.container(CONSUL_TEMPLATE).restarts() == 1
@@ -401,7 +372,9 @@ fn see_what_goes_on(scenario: &Scenario, replica: &Running, lone: &Running) {
 /// A Deployment can be scaled, and reports why its pod does not come.
 fn see_a_replica_wait(scenario: &Scenario) {
     let scaled = json!({"spec": {"replicas": 2}});
-    change_object(scenario, "apps/v1", "Deployment", APP, &scaled).expect("it is admitted");
+    scenario
+        .change("apps/v1", "Deployment", APP, &scaled)
+        .expect("it is admitted");
     wait_until_true(LIMIT, "the Deployment reports why", || {
         let deployment = scenario.get("apps/v1", "Deployment", APP);
         let deployment = deployment.expect("it is there");
@@ -411,20 +384,6 @@ fn see_a_replica_wait(scenario: &Scenario) {
             it["type"] == "ReplicaFailure" && message.contains(NO_ANSWER)
         })
     });
-}
-
-fn change_object(
-    scenario: &Scenario,
-    api_version: &str,
-    kind: &str,
-    name: &str,
-    change: &Value,
-) -> anyhow::Result<()> {
-    let object = json!({
-        "apiVersion": api_version, "kind": kind,
-        "metadata": {"name": name, "namespace": scenario.name},
-    });
-    cluster().merge(&object, change).map(drop)
 }
 
 /// All nodes cordoned, until this is dropped.
@@ -446,7 +405,7 @@ impl Drop for Cordoned {
 
 /// Injected pods leave a node as others do, budgets are respected, and no token stays behind.
 fn node_drained(scenario: &Scenario) {
-    let path = change_word(scenario, "first");
+    let path = scenario.change_word("first");
     scenario.apply(json!({
         "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": APP},
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": APP}}},
@@ -508,7 +467,7 @@ const MANY: usize = 20;
 
 /// Each pod of the new template has its own login and the new file, and none of the old tokens is left.
 fn rolling_update_of_20_pods(scenario: &Scenario) {
-    let path = change_word(scenario, "first");
+    let path = scenario.change_word("first");
     let begin = Instant::now();
     scenario.apply(deployment(replica(scenario, &path), MANY));
     let old = wait_for_replicas(scenario, &[], MANY);
@@ -532,7 +491,7 @@ fn rolling_update_of_20_pods(scenario: &Scenario) {
     assert_eq!(new.len(), MANY);
     for pod in &new {
         wait_for_word(pod, "other");
-        assert!(pod.containers().iter().all(|it| pod.restarts(it) == 0));
+        pod.assert_no_restarts(&pod.containers());
     }
     assert!(tokens.iter().all(|token| !scenario.is_valid(token)));
     assert_eq!(scenario.tokens(), MANY);

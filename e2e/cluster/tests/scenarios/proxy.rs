@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::entry::{BOTH, Entry, Sidecars, entry};
-use crate::support::running::{AGENT, BABYSITTER, BABYSITTER_INIT, Running, since};
+use crate::support::running::{AGENT, BABYSITTER, BABYSITTER_INIT, PROXY_PORT, Running, since};
 use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -12,9 +12,6 @@ pub const SCENARIOS: &[Entry] = &[
     entry("proxy_job", BOTH, proxy_job),
 ];
 
-/// Not the one by default.
-const PORT: u16 = 8300;
-
 /// Stands in for RabbitMQ: every user can be made and deleted.
 const BROKER: &str = r"read -r request; printf 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n'; cat >/dev/null";
 
@@ -22,7 +19,7 @@ const BROKER_PORT: u16 = 15672;
 
 fn proxy(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "shop"}));
-    let read = format!("wget -qO- http://127.0.0.1:{PORT}/v1/{path}");
+    let read = format!("wget -qO- http://127.0.0.1:{PROXY_PORT}/v1/{path}");
     let script = format!("{}; {WAIT}", at_the_start(scenario, &read));
     let pod = pod(scenario).container("app", &script).run();
     pod.wait_for_log("app", "\"data\":{\"user\":\"shop\"}");
@@ -34,12 +31,8 @@ fn proxy(scenario: &Scenario) {
     assert_eq!(pod.restarts("app"), 0);
 
     // What the token is not good for stays forbidden.
-    let other = format!("http://127.0.0.1:{PORT}/v1/secret/data/of-somebody-else/app");
-    let rejected = pod
-        .execute("app", &["wget", "-qO-", &other])
-        .expect("it runs");
-    let answer = rejected.text();
-    assert!(!rejected.succeeded() && answer.contains("403"), "{answer}");
+    let other = format!("http://127.0.0.1:{PROXY_PORT}/v1/secret/data/of-somebody-else/app");
+    pod.assert_fails("app", &format!("wget -qO- {other}"), "403");
 
     let token = pod.token();
     scenario.took("deletion", pod.delete());
@@ -82,7 +75,7 @@ fn proxy_leases(scenario: &Scenario) {
 
 fn proxy_job(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "shop"}));
-    let read = format!("wget -qO- http://127.0.0.1:{PORT}/v1/{path}");
+    let read = format!("wget -qO- http://127.0.0.1:{PROXY_PORT}/v1/{path}");
     scenario.allow_to_get_pods();
     let pod = pod(scenario)
         .annotate("mode", "proxy,job")
@@ -108,7 +101,7 @@ fn pod(scenario: &Scenario) -> PodBuilder<'_> {
     scenario
         .pod()
         .annotate("mode", "proxy")
-        .annotate("proxy-port", &PORT.to_string())
+        .annotate("proxy-port", &PROXY_PORT.to_string())
 }
 
 /// With native sidecars the proxy answers from the start; with classic ones the application has to try.
@@ -121,7 +114,7 @@ fn at_the_start(scenario: &Scenario, command: &str) -> String {
 
 /// What the proxy answers to the application, if it does; `body` is an option of `wget`.
 fn request(pod: &Running, path: &str, body: Option<&str>) -> Option<String> {
-    let url = format!("http://127.0.0.1:{PORT}/v1/{path}");
+    let url = format!("http://127.0.0.1:{PROXY_PORT}/v1/{path}");
     let mut command = vec!["wget", "-qO-", &url];
     command.extend(body);
     let answer = pod.execute("app", &command).ok()?;

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1 as core;
-use kube::Api;
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, Sidecars, entry};
 use crate::support::running::{
-    AGENT, BABYSITTER, CONSUL_TEMPLATE, LIMIT, Running, TOKEN, wait_until_true,
+    AGENT, BABYSITTER, CONSUL_TEMPLATE, FILE, LIMIT, Running, SECRETS, TOKEN, wait_until_true,
 };
-use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT, cluster};
+use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT, cluster, shell_container_with};
 
 pub const SCENARIOS: &[Entry] = &[
     entry("service_account_token_that_ends", BOTH, token_that_ends)
@@ -62,8 +59,6 @@ pub const SCENARIOS: &[Entry] = &[
 
 const RESTRICTED: &[(&str, &str)] = &[("pod-security.kubernetes.io/enforce", "restricted")];
 
-const SECRETS: &str = "/opt/talend/secrets";
-const FILE: &str = "/opt/talend/secrets/secrets.properties";
 const CONTENT: &[u8] = b"a=b\n";
 
 /// Where the application has a service account token of its own.
@@ -80,37 +75,12 @@ fn pod(scenario: &Scenario) -> PodBuilder<'_> {
 
 /// A container that runs as a user and a group.
 fn container_as(name: &str, user: u32, group: u32) -> Value {
-    json!({
-        "name": name,
-        "image": SHELL,
-        "command": ["/bin/sh", "-c", WAIT],
-        "securityContext": {"runAsUser": user, "runAsGroup": group},
-    })
-}
-
-fn assert_fails(pod: &Running, container: &str, script: &str, message: &str) {
-    let run = pod.execute(container, &["sh", "-c", script]);
-    let run = run.expect("it runs");
-    assert!(!run.succeeded(), "{container}: {script}");
-    let text = run.text();
-    assert!(text.contains(message), "{container}: {script}: {text}");
-}
-
-/// Asserts that these sidecars ran without a break.
-fn assert_no_restarts(pod: &Running, sidecars: &[&str]) {
-    for sidecar in sidecars {
-        assert_eq!(pod.restarts(sidecar), 0, "{sidecar}");
-    }
+    let security = json!({"securityContext": {"runAsUser": user, "runAsGroup": group}});
+    shell_container_with(name, WAIT, security)
 }
 
 fn assert_contains(message: &str, text: &str) {
     assert!(message.contains(text), "{text:?} is not in {message:?}");
-}
-
-fn delete_without_traces(scenario: &Scenario, pod: &Running) {
-    pod.delete();
-    pod.assert_not_killed();
-    wait_until_true(LIMIT, "no token is left", || scenario.tokens() == 0);
 }
 
 fn own_user(scenario: &Scenario) {
@@ -119,9 +89,9 @@ fn own_user(scenario: &Scenario) {
         .run();
     pod.wait_for_content("app", FILE, CONTENT);
     assert_eq!(owner(&pod, "app", FILE), "644 100 1000");
-    assert_fails(&pod, "app", &format!("touch {SECRETS}/new"), "Read-only");
-    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
-    delete_without_traces(scenario, &pod);
+    pod.assert_fails("app", &format!("touch {SECRETS}/new"), "Read-only");
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
+    scenario.delete_without_traces(&pod);
 }
 
 /// The permissions, user and group of a file.
@@ -138,7 +108,7 @@ fn group(scenario: &Scenario) {
         .run();
     pod.wait_for_content("of-the-group", FILE, CONTENT);
     assert_eq!(owner(&pod, "other", FILE), "640 100 1000");
-    assert_fails(&pod, "other", &format!("cat {FILE}"), "Permission denied");
+    pod.assert_fails("other", &format!("cat {FILE}"), "Permission denied");
 }
 
 /// With an fsGroup, the files have that group, whoever writes them, and all containers are in it.
@@ -160,12 +130,12 @@ fn fs_group(scenario: &Scenario) {
         let file = format!("{SECRETS}/tls/server.key");
         pod.wait_for_content("app", &file, CONTENT);
         assert_eq!(owner(&pod, "app", &file), "640 100 2000");
-        delete_without_traces(scenario, &pod);
+        scenario.delete_without_traces(&pod);
     }
 }
 
-/// Files that only their user may read are the sidecars' own. That the sidecars take the user of the application, as
-/// PostgreSQL needs it for its key, is left to a change to come.
+/// Files that only their user may read belong to the sidecars' user: an application with another one, such as
+/// PostgreSQL, cannot read them.
 fn one_user(scenario: &Scenario) {
     let pod = pod(scenario)
         .spec("securityContext", json!({"fsGroup": 999}))
@@ -175,7 +145,7 @@ fn one_user(scenario: &Scenario) {
     pod.wait_for_content("same-user", FILE, CONTENT);
     assert_eq!(owner(&pod, "postgres", FILE), "600 100 999");
     let script = format!("cat {FILE}");
-    assert_fails(&pod, "postgres", &script, "Permission denied");
+    pod.assert_fails("postgres", &script, "Permission denied");
 }
 
 /// OpenShift gives each namespace a user of its own, which it writes into pods that have none: with a policy that names
@@ -201,9 +171,9 @@ fn user_of_the_pod(scenario: &Scenario) {
             for sidecar in [AGENT, CONSUL_TEMPLATE] {
                 assert_eq!(pod.shell(sidecar, "id -u").trim(), USER.to_string());
             }
-            assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
+            pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
         }
-        delete_without_traces(scenario, &pod);
+        scenario.delete_without_traces(&pod);
     }
 }
 
@@ -229,7 +199,7 @@ fn writable(scenario: &Scenario) {
         owner(&pod, "app", &format!("{SECRETS}/own")),
         "644 10001 10001"
     );
-    assert_fails(&pod, "app", &format!("echo x >{FILE}"), "Permission denied");
+    pod.assert_fails("app", &format!("echo x >{FILE}"), "Permission denied");
     assert_eq!(pod.read("app", FILE), CONTENT);
 }
 
@@ -254,7 +224,7 @@ fn signal_to_another_user(scenario: &Scenario) {
     pod.wait_for_content("app", FILE, b"a=c\n");
     pod.wait_for_log(CONSUL_TEMPLATE, "the command ended with status 1");
     assert!(!pod.log("app").contains("reloaded"));
-    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
 }
 
 /// Adds a service account token with an audience and a short life, which the application mounts, and the agent uses.
@@ -272,16 +242,14 @@ fn with_own_token(pod: PodBuilder<'_>, permissions: u32) -> PodBuilder<'_> {
     pod.annotate("sa-token", OWN_TOKEN)
         .spec("automountServiceAccountToken", json!(false))
         .spec("volumes", json!([volume]))
-        .container_with(json!({
-            "name": "app",
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", WAIT],
-            "volumeMounts": [mount],
-        }))
+        .container_with(shell_container_with(
+            "app",
+            WAIT,
+            json!({"volumeMounts": [mount]}),
+        ))
 }
 
-/// The kubelet gives the token to root's group, or to the fsGroup. That the agent reads it without an fsGroup is left to
-/// a change to come.
+/// The kubelet gives the token to root's group, or to the fsGroup: without an fsGroup, the agent cannot read it.
 fn token_for_a_group(scenario: &Scenario) {
     scenario.change_role(json!({"audience": "vault"}));
     let security =
@@ -296,7 +264,7 @@ fn token_for_a_group(scenario: &Scenario) {
         .run();
     with.wait_for_content("app", FILE, CONTENT);
     assert_eq!(scenario.logins(), 1);
-    delete_without_traces(scenario, &with);
+    scenario.delete_without_traces(&with);
 }
 
 /// The kubelet renews a service account's token, and the agent logs in with the new one once the old one has ended.
@@ -324,11 +292,11 @@ fn token_that_ends(scenario: &Scenario) {
     pod.wait_until_true("the agent logs in again", || scenario.logins() > logins);
     scenario.secret("app", json!({"a": "c"}));
     pod.wait_for_content("app", FILE, b"a=c\n");
-    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
-    delete_without_traces(scenario, &pod);
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
+    scenario.delete_without_traces(&pod);
 }
 
-/// Whether the API server accepts a token for Vault, as Vault asks it.
+/// Whether the API server accepts a token for Vault, as Vault does it.
 fn is_accepted(token: &str) -> bool {
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1",
@@ -352,16 +320,12 @@ fn compliant(pod: PodBuilder<'_>) -> PodBuilder<'_> {
 }
 
 fn compliant_container(name: &str, script: &str) -> Value {
-    json!({
-        "name": name,
-        "image": SHELL,
-        "command": ["/bin/sh", "-c", script],
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": true,
-        },
-    })
+    let security = json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": true,
+    });
+    shell_container_with(name, script, json!({"securityContext": security}))
 }
 
 fn restricted_dynamic(scenario: &Scenario) {
@@ -375,7 +339,7 @@ fn restricted_dynamic(scenario: &Scenario) {
             .container_with(compliant_container("app", WAIT))
             .run();
         pod.wait_for_content("app", FILE, CONTENT);
-        delete_without_traces(scenario, &pod);
+        scenario.delete_without_traces(&pod);
     }
 }
 
@@ -430,7 +394,7 @@ fn restricted_proxy(scenario: &Scenario) {
         .container_with(compliant_container("app", &script))
         .run();
     pod.wait_for_log("app", r#""data":{"a":"b"}"#);
-    delete_without_traces(scenario, &pod);
+    scenario.delete_without_traces(&pod);
 }
 
 /// What the kernel knows of the processes of the sidecars.
@@ -461,7 +425,7 @@ fn no_privileges(scenario: &Scenario) {
             let found: Vec<&str> = found.unwrap_or_default().split_whitespace().collect();
             assert_eq!(found.join(" "), value, "{sidecar}: {field}");
         }
-        assert_fails(&pod, sidecar, "touch /etc/new", "Read-only");
+        pod.assert_fails(sidecar, "touch /etc/new", "Read-only");
     }
     pod.shell("job", "touch /tmp/go");
     assert_eq!(pod.wait_until_ended(), "Succeeded");
@@ -521,7 +485,7 @@ fn limit_range(scenario: &Scenario) {
         &message,
         "maximum memory usage per Container is 100Mi, but limit is 128Mi",
     );
-    delete_without_traces(scenario, &admitted);
+    scenario.delete_without_traces(&admitted);
 }
 
 /// The sidecars count, and what is too much is named: to whoever creates a pod, and in the status of a workload.
@@ -538,15 +502,15 @@ fn resource_quota(scenario: &Scenario) {
     };
     wait_until_true(LIMIT, "the quota is known", || !used().is_null());
     let with_cpu = |cpu: &str| {
-        pod(scenario).container_with(json!({
-            "name": "app",
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", WAIT],
-            "resources": {
-                "requests": {"cpu": cpu, "memory": "16Mi"},
-                "limits": {"cpu": "200m", "memory": "64Mi"},
-            },
-        }))
+        let resources = json!({
+            "requests": {"cpu": cpu, "memory": "16Mi"},
+            "limits": {"cpu": "200m", "memory": "64Mi"},
+        });
+        pod(scenario).container_with(shell_container_with(
+            "app",
+            WAIT,
+            json!({"resources": resources}),
+        ))
     };
     let admitted = with_cpu("50m").run();
     admitted.wait_for_content("app", FILE, CONTENT);
@@ -569,7 +533,7 @@ fn resource_quota(scenario: &Scenario) {
         let status = deployment.unwrap_or_default()["status"]["conditions"].to_string();
         status.contains("ReplicaFailure") && status.contains(too_much)
     });
-    delete_without_traces(scenario, &admitted);
+    scenario.delete_without_traces(&admitted);
 }
 
 /// Root in the pod is nobody on the node, where kernel, container runtime and kubelet have that.
@@ -587,11 +551,11 @@ fn user_namespace(scenario: &Scenario) {
         let map = pod.shell(container, "cat /proc/self/uid_map");
         assert!(!is_of_the_node(&map), "{container}: {map}");
     }
-    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
-    delete_without_traces(scenario, &pod);
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
+    scenario.delete_without_traces(&pod);
 }
 
-/// Why a pod that asks for no injection does not get a user namespace either.
+/// Why a pod that requests no injection does not get a user namespace either.
 fn why_no_user_namespaces(scenario: &Scenario) -> Option<String> {
     let probe = scenario
         .pod()
@@ -657,8 +621,8 @@ fn nobody_changes_sidecars(scenario: &Scenario) {
     }
     assert_changes_of_the_application(scenario, &pod);
     assert!(scenario.is_valid(&token));
-    assert_no_restarts(&pod, &[AGENT, CONSUL_TEMPLATE]);
-    delete_without_traces(scenario, &pod);
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
+    scenario.delete_without_traces(&pod);
 }
 
 /// What does not reach a sidecar is left to Kubernetes' own permissions.
@@ -671,11 +635,11 @@ fn assert_changes_of_the_application(scenario: &Scenario, pod: &Running) {
     });
     for directory in ["", "/proc/1/root"] {
         let script = format!("cat {directory}{TOKEN}");
-        assert_fails(pod, "debugger", &script, "No such file or directory");
+        pod.assert_fails("debugger", &script, "No such file or directory");
     }
 
     let labelled = json!({"metadata": {"labels": {"a": "b"}}});
-    let labelled = cluster().merge(&reference(scenario), &labelled);
+    let labelled = scenario.change("v1", "Pod", "app", &labelled);
     labelled.expect("labels can change");
     let image = format!("docker.io/library/{SHELL}");
     let changed = change_image(scenario, "containers", "app", &image);
@@ -686,13 +650,6 @@ fn assert_changes_of_the_application(scenario: &Scenario, pod: &Running) {
     pod.wait_for_content("app", FILE, CONTENT);
 }
 
-fn reference(scenario: &Scenario) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "app", "namespace": scenario.name},
-    })
-}
-
 /// Gives a container of the pod `app` another image.
 fn change_image(scenario: &Scenario, list: &str, name: &str, image: &str) -> anyhow::Result<()> {
     let pod = scenario.get("v1", "Pod", "app").expect("it is there");
@@ -701,15 +658,12 @@ fn change_image(scenario: &Scenario, list: &str, name: &str, image: &str) -> any
     let container = found.find(|container| container["name"] == name);
     container.expect("it is there")["image"] = json!(image);
     let change = json!({"spec": {list: containers}});
-    cluster().merge(&reference(scenario), &change).map(drop)
+    scenario.change("v1", "Pod", "app", &change)
 }
 
-/// Adds an ephemeral container to the pod `app`, as `kubectl debug` does.
-fn debug(scenario: &Scenario, mut container: Value) -> kube::Result<core::Pod> {
+/// Adds an ephemeral container that sleeps to the pod `app`.
+fn debug(scenario: &Scenario, mut container: Value) -> kube::Result<()> {
     container["image"] = json!(SHELL);
     container["command"] = json!(["sleep", "1000"]);
-    let api: Api<core::Pod> = Api::namespaced(cluster().client.clone(), &scenario.name);
-    let change = Patch::Strategic(json!({"spec": {"ephemeralContainers": [container]}}));
-    let params = PatchParams::default();
-    cluster().wait(api.patch_ephemeral_containers("app", &params, &change))
+    scenario.debug("app", &container)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, Sidecars, entry};
-use crate::support::running::{AGENT, AGENT_INIT, since};
+use crate::support::running::{AGENT, AGENT_INIT, FILE, PROXY_PORT, since};
 use crate::support::scenario::{PodBuilder, Scenario, WAIT};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -16,10 +16,6 @@ pub const SCENARIOS: &[Entry] = &[
     entry("static_forbidden", CLASSIC, static_forbidden),
     entry("static_with_proxy", BOTH, static_with_proxy).quick(),
 ];
-
-const FILE: &str = "/opt/talend/secrets/secrets.properties";
-
-const PROXY_PORT: u16 = 8300;
 
 fn static_secrets(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "shop"}));

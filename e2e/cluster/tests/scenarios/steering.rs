@@ -2,16 +2,13 @@
 //! engine, with classic and native sidecars.
 
 use cluster_scenarios::admission::POLICY_LABEL;
-use k8s_openapi::api::core::v1 as core;
-use kube::Api;
-use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::support::entry::{BOTH, Entry, Sidecars, entry};
 use crate::support::running::{
-    AGENT, AGENT_INIT, CONSUL_TEMPLATE, Running, renderer as renderer_of,
+    AGENT, AGENT_INIT, CONSUL_TEMPLATE, FILE, Running, SECRETS, renderer as renderer_of,
 };
-use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT, cluster};
+use crate::support::scenario::{PodBuilder, Scenario, WAIT, cluster, shell_container_with};
 
 pub const SCENARIOS: &[Entry] = &[
     entry("planted_files_and_consul_template", BOTH, |scenario| {
@@ -37,8 +34,6 @@ pub const SCENARIOS: &[Entry] = &[
     entry("vault_agent_has_no_files_but_its_token", BOTH, agent).quick(),
 ];
 
-const SECRETS: &str = "/opt/talend/secrets";
-
 /// Where the agent has its token.
 const SHARED: &str = "/opt/talend/tvsi";
 
@@ -61,7 +56,7 @@ const PLANT: &str = r#"for name in .vault-token agent.json consul-template.json 
     done
 done"#;
 
-/// Plants again and again, until there is `/tmp/end`. Then no link is left.
+/// The file that makes the application stop planting links.
 const END: &str = "/tmp/end";
 
 /// The user of the sidecars.
@@ -77,13 +72,14 @@ fn planting<'s>(
 ) -> PodBuilder<'s> {
     let path = scenario.secret("app", json!({"word": "first"}));
     let container = |name: &str, script: &str| {
-        json!({
-            "name": name,
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", format!("cd {SECRETS}\n{script}")],
-            "securityContext": {"runAsUser": user},
-            "volumeMounts": [{"name": "secrets", "mountPath": SECRETS}],
-        })
+        shell_container_with(
+            name,
+            &format!("cd {SECRETS}\n{script}"),
+            json!({
+                "securityContext": {"runAsUser": user},
+                "volumeMounts": [{"name": "secrets", "mountPath": SECRETS}],
+            }),
+        )
     };
     let names = NAMES.join(" ");
     let again = format!(
@@ -160,11 +156,9 @@ fn assert_untouched(pod: &Running, scenario: &Scenario, token: &str) {
     assert_eq!(pod.token(), token, "the token is the one of the login");
     assert!(scenario.is_valid(token));
     assert_eq!(files(pod, AGENT, SHARED), NAMES[..1]);
-    for sidecar in [AGENT, CONSUL_TEMPLATE] {
-        if pod.containers().contains(&sidecar.to_owned()) {
-            assert_eq!(pod.restarts(sidecar), 0, "{sidecar}");
-        }
-    }
+    let mut sidecars = pod.containers();
+    sidecars.retain(|name| [AGENT, CONSUL_TEMPLATE].contains(&name.as_str()));
+    pod.assert_no_restarts(&sidecars);
 }
 
 /// The names of the files in a directory of a container.
@@ -176,7 +170,10 @@ fn files(pod: &Running, container: &str, directory: &str) -> Vec<String> {
 /// Adds the container `look` for debugging, which has a volume of the policy's at `/look`. The policy rejects that; so
 /// for a look into the volume the namespace goes out of its reach.
 fn look_into(pod: &Running, scenario: &Scenario, volume: &str) {
-    let error = add_look(pod, scenario, volume).expect_err("the policy rejects it");
+    let mount = json!({"volumeMounts": [{"name": volume, "mountPath": "/look"}]});
+    let look = shell_container_with("look", WAIT, mount);
+    let error = scenario.debug(pod.name(), &look);
+    let error = error.expect_err("the policy rejects it");
     let message = format!("container look: uses volume {volume}, which is reserved");
     assert!(error.to_string().contains(&message), "{error}");
 
@@ -187,24 +184,12 @@ fn look_into(pod: &Running, scenario: &Scenario, volume: &str) {
     let changed = cluster().merge(&namespace, &without_policy);
     changed.expect("the label is removed");
     pod.wait_until_true("the container look is added", || {
-        add_look(pod, scenario, volume).is_ok()
+        scenario.debug(pod.name(), &look).is_ok()
     });
     pod.wait_until_true("the container look runs", || {
         let run = pod.execute("look", &["true"]);
         run.is_ok_and(|run| run.succeeded())
     });
-}
-
-fn add_look(pod: &Running, scenario: &Scenario, volume: &str) -> kube::Result<core::Pod> {
-    let api: Api<core::Pod> = Api::namespaced(cluster().client.clone(), &scenario.name);
-    let change = Patch::Strategic(json!({"spec": {"ephemeralContainers": [{
-        "name": "look",
-        "image": SHELL,
-        "command": ["/bin/sh", "-c", WAIT],
-        "volumeMounts": [{"name": volume, "mountPath": "/look"}],
-    }]}}));
-    let params = PatchParams::default();
-    cluster().wait(api.patch_ephemeral_containers(pod.name(), &params, &change))
 }
 
 fn pod(scenario: &Scenario) -> PodBuilder<'_> {
@@ -215,16 +200,10 @@ fn pod(scenario: &Scenario) -> PodBuilder<'_> {
         .container("app", WAIT)
 }
 
-fn assert_fails(pod: &Running, container: &str, script: &str) {
-    let run = pod.execute(container, &["sh", "-c", script]);
-    assert!(!run.expect("it runs").succeeded(), "{container}: {script}");
-}
-
 fn renderer(scenario: &Scenario) {
     let pod = pod(scenario).run();
-    let file = format!("{SECRETS}/secrets.properties");
-    pod.wait_for_content("app", &file, b"word=first\n");
-    pod.shell(CONSUL_TEMPLATE, "touch /opt/talend/secrets/own");
+    pod.wait_for_content("app", FILE, b"word=first\n");
+    pod.shell(CONSUL_TEMPLATE, &format!("touch {SECRETS}/own"));
     pod.shell(
         CONSUL_TEMPLATE,
         "[ -s /opt/talend/tvsi/.vault-token ] && [ -z \"$(ls -A /opt/talend/tvsi-config)\" ]",
@@ -238,7 +217,7 @@ fn renderer(scenario: &Scenario) {
         "touch /tmp/own",
         "touch /etc/own",
     ] {
-        assert_fails(&pod, CONSUL_TEMPLATE, script);
+        pod.assert_fails(CONSUL_TEMPLATE, script, "");
     }
 }
 
@@ -246,8 +225,7 @@ fn agent(scenario: &Scenario) {
     let pod = pod(scenario)
         .annotate("template-engine", "vault-agent")
         .run();
-    let file = format!("{SECRETS}/secrets.properties");
-    pod.wait_for_content("app", &file, b"word=first\n");
+    pod.wait_for_content("app", FILE, b"word=first\n");
     assert_eq!(files(&pod, AGENT, SHARED), NAMES[..1]);
     pod.shell(AGENT, "[ -n \"$HOME\" ] && [ ! -e \"$HOME\" ]");
     for script in [
@@ -256,7 +234,7 @@ fn agent(scenario: &Scenario) {
         "touch /bin/own",
         "touch /etc/own",
     ] {
-        assert_fails(&pod, AGENT, script);
+        pod.assert_fails(AGENT, script, "");
     }
     let is_native = scenario.sidecars == Sidecars::Native;
     assert_eq!(pod.containers()[0] == AGENT, is_native);

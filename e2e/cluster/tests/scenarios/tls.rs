@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, Entry, Sidecars, entry};
 use crate::support::run::run;
-use crate::support::running::{AGENT, Running, TOKEN};
+use crate::support::running::{AGENT, FILE, Running, TOKEN};
 use crate::support::scenario::{PodBuilder, Scenario, WAIT};
 
 pub const SCENARIOS: &[Entry] = &[
@@ -45,11 +45,7 @@ fn pod(scenario: &Scenario) -> PodBuilder<'_> {
 }
 
 fn expect_secrets(scenario: &Scenario, pod: &Running) {
-    pod.wait_for_content(
-        "app",
-        "/opt/talend/secrets/secrets.properties",
-        b"word=first\n",
-    );
+    pod.wait_for_content("app", FILE, b"word=first\n");
     let token = pod.token();
     scenario.took("deletion", pod.delete());
     assert!(!scenario.is_valid(&token), "the revocation has TLS too");

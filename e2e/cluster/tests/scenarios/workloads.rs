@@ -10,11 +10,12 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, Sidecars, entry};
+use crate::support::policy_server::{NO_ANSWER, PolicyServerAway};
 use crate::support::run::run;
 use crate::support::running::{
-    AGENT, BABYSITTER, CONSUL_TEMPLATE, LIMIT, Running, since, wait_until_true,
+    AGENT, BABYSITTER, CONSUL_TEMPLATE, FILE, LIMIT, Running, SECRETS, since, wait_until_true,
 };
-use crate::support::scenario::{PodBuilder, SHELL, Scenario, WAIT, cluster};
+use crate::support::scenario::{PodBuilder, Scenario, WAIT, cluster, shell_container_with};
 
 pub const SCENARIOS: &[Entry] = &[
     entry("cron_job_that_forbids_two_at_once", BOTH, cron_job),
@@ -35,7 +36,6 @@ pub const SCENARIOS: &[Entry] = &[
         .alone(),
 ];
 
-const FILE: &str = "/opt/talend/secrets/secrets.properties";
 const CONTENT: &[u8] = b"a=b\n";
 
 /// The label `app` of the pods of a workload, and its name.
@@ -105,8 +105,8 @@ fn assert_run(pods: &[&Running]) {
         pod.wait_until_ready();
         for sidecar in [AGENT, CONSUL_TEMPLATE] {
             pod.wait_until_started(sidecar);
-            assert_eq!(pod.restarts(sidecar), 0, "{sidecar} of {}", pod.name());
         }
+        pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
     }
 }
 
@@ -118,8 +118,8 @@ fn assert_vanish(pods: &[&Running]) {
         for sidecar in [AGENT, CONSUL_TEMPLATE] {
             let end = pod.end_of(sidecar);
             assert_eq!(end.status, 0, "{sidecar} of {}", pod.name());
-            assert_eq!(pod.restarts(sidecar), 0, "{sidecar} of {}", pod.name());
         }
+        pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
     }
 }
 
@@ -137,11 +137,7 @@ fn delete(scenario: &Scenario, kind: &str, pods: &[&Running]) {
 }
 
 fn change(scenario: &Scenario, kind: &str, change: &Value) {
-    let object = json!({
-        "apiVersion": "apps/v1", "kind": kind,
-        "metadata": {"name": APP, "namespace": scenario.name},
-    });
-    let changed = cluster().merge(&object, change);
+    let changed = scenario.change("apps/v1", kind, APP, change);
     changed.unwrap_or_else(|error| panic!("{kind} cannot change: {error:#}"));
 }
 
@@ -185,12 +181,11 @@ fn rollout(scenario: &Scenario) {
 /// A pod that comes again finds its volume as it was, and gets its secrets anew.
 fn stateful_set(scenario: &Scenario) {
     let template = pod(scenario)
-        .container_with(json!({
-            "name": "app",
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", WAIT],
-            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-        }))
+        .container_with(shell_container_with(
+            "app",
+            WAIT,
+            json!({"volumeMounts": [{"name": "data", "mountPath": "/data"}]}),
+        ))
         .template(APP);
     let mut set = workload("StatefulSet", &template);
     set["spec"]["volumeClaimTemplates"] = json!([{
@@ -221,7 +216,7 @@ fn stateful_set(scenario: &Scenario) {
     delete(scenario, "StatefulSet", &[&second]);
 }
 
-/// The volume of a claim, for others after this. A cluster that provisions volumes does that by itself.
+/// The volume of a claim, for others after this.
 struct Volume<'s> {
     scenario: &'s Scenario,
     claim: &'static str,
@@ -235,24 +230,36 @@ impl<'s> Volume<'s> {
 
 impl Drop for Volume<'_> {
     fn drop(&mut self) {
-        let claim = self.scenario.get("v1", "PersistentVolumeClaim", self.claim);
-        let name = claim.unwrap_or_default()["spec"]["volumeName"].clone();
-        self.scenario
-            .delete("v1", "PersistentVolumeClaim", self.claim);
+        // Elsewhere volumes are made for claims, and deleted with them.
+        if run().local.is_some()
+            && let Err(error) = self.free()
+        {
+            eprintln!("the volume of {} is not free again: {error:#}", self.claim);
+        }
+    }
+}
+
+impl Volume<'_> {
+    fn free(&self) -> anyhow::Result<()> {
+        let claim = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": self.claim, "namespace": self.scenario.name},
+        });
+        let found = cluster().get(&claim)?.unwrap_or_default();
+        cluster().delete(&claim)?;
         let volume = json!({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+            "apiVersion": "v1", "kind": "PersistentVolume",
+            "metadata": {"name": found["spec"]["volumeName"]},
         });
         for _ in 0..100 {
-            match cluster().get(&volume) {
-                Ok(Some(found)) if found["status"]["phase"] == json!("Released") => {
-                    let free = json!({"spec": {"claimRef": null}});
-                    let _ = cluster().merge(&volume, &free);
-                    return;
-                }
-                Ok(Some(_)) => thread::sleep(Duration::from_millis(300)),
-                _ => return,
+            let found = cluster().get(&volume)?.unwrap_or_default();
+            if found["status"]["phase"] == "Released" {
+                let free = json!({"spec": {"claimRef": null}});
+                return cluster().merge(&volume, &free).map(drop);
             }
+            thread::sleep(Duration::from_millis(300));
         }
+        anyhow::bail!("it is not released")
     }
 }
 
@@ -260,12 +267,11 @@ impl Drop for Volume<'_> {
 /// when its pod is made, and where Kubernetes reports that.
 fn claim_called_secrets(scenario: &Scenario) {
     let template = pod(scenario)
-        .container_with(json!({
-            "name": "app",
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", WAIT],
-            "volumeMounts": [{"name": "secrets", "mountPath": "/data/secrets"}],
-        }))
+        .container_with(shell_container_with(
+            "app",
+            WAIT,
+            json!({"volumeMounts": [{"name": "secrets", "mountPath": "/data/secrets"}]}),
+        ))
         .template(APP);
     let mut set = workload("StatefulSet", &template);
     set["spec"]["volumeClaimTemplates"] = json!([{
@@ -340,9 +346,9 @@ fn assert_succeeds(scenario: &Scenario, pod: &Running) -> SystemTime {
         let end = pod.end_of(sidecar);
         assert_eq!(end.status, 0, "{sidecar}: {end:?}");
         assert!(end.at >= work.at, "{sidecar} has ended before the work");
-        assert_eq!(pod.restarts(sidecar), 0, "{sidecar}");
         last = last.max(end.at);
     }
+    pod.assert_no_restarts(sidecars);
     scenario.took(
         "from the end of the work to that of the pod",
         since(last, work.at),
@@ -433,22 +439,20 @@ fn generated_names(scenario: &Scenario) {
 
 /// The application is ready once its secrets are there, and stays alive.
 fn probes(scenario: &Scenario) {
-    let script = "httpd -f -p 8080 -h /opt/talend/secrets & trap 'kill $!; exit 0' TERM; wait";
+    let script = format!("httpd -f -p 8080 -h {SECRETS} & trap 'kill $!; exit 0' TERM; wait");
+    let probes = json!({
+        "startupProbe": {
+            "exec": {"command": ["test", "-s", FILE]},
+            "periodSeconds": 1, "failureThreshold": 120,
+        },
+        "readinessProbe": {
+            "httpGet": {"path": "/secrets.properties", "port": 8080},
+            "periodSeconds": 1,
+        },
+        "livenessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+    });
     let pod = pod(scenario)
-        .container_with(json!({
-            "name": "app",
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", script],
-            "startupProbe": {
-                "exec": {"command": ["test", "-s", FILE]},
-                "periodSeconds": 1, "failureThreshold": 120,
-            },
-            "readinessProbe": {
-                "httpGet": {"path": "/secrets.properties", "port": 8080},
-                "periodSeconds": 1,
-            },
-            "livenessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
-        }))
+        .container_with(shell_container_with("app", &script, probes))
         .run();
     assert_run(&[&pod]);
     scenario.took("from the pod's start until it was ready", pod.age());
@@ -513,31 +517,20 @@ fn assert_rejected(scenario: &Scenario, workload: Value) {
     assert!(message.contains(expected), "{kind}: {message}");
 }
 
-/// The policy server, which comes again when this is dropped.
-struct Away;
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        run().admission.restore().expect("it comes again");
-    }
-}
-
 /// The match conditions of deploy/base keep away from the policy what it does not change: while nothing answers for it,
-/// only pods and workloads that ask are rejected.
+/// only pods and workloads that request injection are rejected.
 fn without_policy(scenario: &Scenario) {
     let deployment = workload("Deployment", &template(scenario));
     scenario.apply(with_replicas(deployment, 2));
     let pods = observe(scenario, 2, &[]);
     assert_run(&all(&pods));
 
-    run().admission.stop().expect("it stops");
-    let away = Away;
+    let away = PolicyServerAway::begin();
     for rejected in [
         pod(scenario).container("app", WAIT).rejected(),
         format!("{:#}", rejected_workload(scenario)),
     ] {
-        let expected = "failed calling webhook";
-        assert!(rejected.contains(expected), "{rejected}");
+        assert!(rejected.contains(NO_ANSWER), "{rejected}");
     }
     change(scenario, "Deployment", &json!({"spec": {"replicas": 1}}));
     wait_until_true(LIMIT, "one pod is left", || list(scenario).len() == 1);
@@ -546,13 +539,8 @@ fn without_policy(scenario: &Scenario) {
         pods.iter().partition(|pod| pod.life().pod.uid() == left);
     assert_vanish(&other);
     let label = json!({"metadata": {"labels": {"a": "b"}}});
-    let labelled = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": left[0].name(), "namespace": scenario.name},
-    });
-    cluster()
-        .merge(&labelled, &label)
-        .expect("labels of pods can change");
+    let labelled = scenario.change("v1", "Pod", left[0].name(), &label);
+    labelled.expect("labels of pods can change");
     assert_stays_as_it_is(scenario);
 
     drop(away);
@@ -569,7 +557,7 @@ fn rejected_workload(scenario: &Scenario) -> anyhow::Error {
     rejected.expect_err("it is rejected")
 }
 
-/// A pod that does not ask, but has annotations of the policy's, gets nothing.
+/// A pod that does not request injection, but has annotations of the policy's, gets nothing.
 fn assert_stays_as_it_is(scenario: &Scenario) {
     let plain = pod(scenario)
         .without("inject")

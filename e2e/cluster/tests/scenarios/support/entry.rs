@@ -54,7 +54,7 @@ pub struct Entry {
     /// Whether it has a Vault server of its own, which it may stop.
     pub has_own_vault: bool,
     /// Whether its namespace has no policy of the run's.
-    pub has_own_policy: bool,
+    pub is_without_policy: bool,
     pub needs: Needs,
     /// Whether no other scenario may run meanwhile.
     pub is_alone: bool,
@@ -74,7 +74,7 @@ pub const fn entry(name: &'static str, sidecars: &'static [Sidecars], run: fn(&S
         settings: || json!({}),
         labels: &[],
         has_own_vault: false,
-        has_own_policy: false,
+        is_without_policy: false,
         needs: Needs::AnyCluster,
         is_alone: false,
         is_load: false,
@@ -128,7 +128,7 @@ impl Entry {
     /// Without a policy of the run's in its namespace.
     pub const fn without_policy(self) -> Self {
         Self {
-            has_own_policy: true,
+            is_without_policy: true,
             ..self
         }
     }

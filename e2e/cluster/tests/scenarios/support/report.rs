@@ -9,6 +9,7 @@ use super::entry::Sidecars;
 use super::run::root;
 
 static REPORT: Mutex<Report> = Mutex::new(Report {
+    selection: String::new(),
     programs: Vec::new(),
     subjects: Vec::new(),
     results: Vec::new(),
@@ -34,11 +35,13 @@ pub fn figure(namespace: &str, sidecars: Sidecars, what: &str, value: f64, unit:
 
 /// Writes all of it to `target/cluster/report.json`.
 pub fn write(
+    selection: String,
     programs: Vec<(String, String)>,
     subjects: Vec<(String, String)>,
     time: Duration,
 ) -> anyhow::Result<()> {
     let mut report = lock();
+    report.selection = selection;
     report.programs = programs;
     report.subjects = subjects;
     report.seconds = time.as_secs();

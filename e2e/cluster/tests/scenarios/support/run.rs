@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cluster_scenarios::admission::Admission;
@@ -41,23 +42,32 @@ pub fn root() -> PathBuf {
 
 /// Connects to the cluster, and starts what the scenarios share in it.
 pub fn begin(entries: &[Entry], products: &[Product]) -> Result<&'static Run> {
+    LocalCluster::resume_all(&root());
     let cluster = Arc::new(Cluster::connect()?);
     // What a run that was interrupted has left.
-    cluster.delete_all(
-        "admissionregistration.k8s.io/v1",
-        "MutatingWebhookConfiguration",
-    )?;
     clean_up(&cluster)?;
+    let begun = begin_in(&cluster, entries, products);
+    if begun.is_err() {
+        clean_up(&cluster)?;
+    }
+    begun
+}
+
+fn begin_in(
+    cluster: &Arc<Cluster>,
+    entries: &[Entry],
+    products: &[Product],
+) -> Result<&'static Run> {
     let mut policies: Vec<Value> = Vec::new();
     for &product in products {
-        for entry in entries {
+        for entry in entries.iter().filter(|it| it.products.contains(&product)) {
             let settings = settings(product, entry)?;
             if !policies.contains(&settings) {
                 policies.push(settings);
             }
         }
     }
-    let admission = Admission::start(&cluster, &root(), policies.clone())?;
+    let admission = Admission::start(cluster, &root(), policies.clone())?;
     let authority = Authority::new("vault")?;
     let start = |&product: &Product| {
         let namespace = format!("{}-{}", run_name(), product.name().to_lowercase());
@@ -67,13 +77,13 @@ pub fn begin(entries: &[Entry], products: &[Product]) -> Result<&'static Run> {
         }))?;
         let image = image(product)?;
         let identity = authority.identity(&["vault"])?;
-        let server = VaultServer::start(&cluster, &namespace, &image, &identity)?;
+        let server = VaultServer::start(cluster, &namespace, &image, &identity)?;
         anyhow::Ok((product, Arc::new(server)))
     };
     let servers = products.iter().map(start).collect::<Result<_>>()?;
     let run = Run {
-        local: LocalCluster::find(&root(), &cluster),
-        cluster,
+        local: LocalCluster::find(&root(), cluster),
+        cluster: Arc::clone(cluster),
         admission,
         authority,
         policies,
@@ -85,14 +95,18 @@ pub fn begin(entries: &[Entry], products: &[Product]) -> Result<&'static Run> {
 
 /// Removes what the run has made.
 pub fn end() -> Result<()> {
-    run().admission.remove()?;
     clean_up(&run().cluster)
 }
 
+/// Removes everything that has the run's label. All of it is tried; the first error is returned.
 fn clean_up(cluster: &Cluster) -> Result<()> {
-    cluster.uncordon()?;
-    cluster.delete_all("rbac.authorization.k8s.io/v1", "ClusterRoleBinding")?;
-    cluster.wait_for_end_of_namespaces(std::time::Duration::from_secs(180))
+    let removed = [
+        Admission::remove(cluster),
+        cluster.uncordon(),
+        cluster.delete_all("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+        cluster.wait_for_end_of_namespaces(Duration::from_secs(180)),
+    ];
+    removed.into_iter().collect()
 }
 
 impl Run {
@@ -170,23 +184,16 @@ pub fn overlay(name: &str) -> Result<Value> {
     Ok(policy["spec"]["settings"].clone())
 }
 
-/// The image of the server and its agent.
+/// The image of the server and its agent: the policy's default, or that of the overlay.
 fn image(product: Product) -> Result<String> {
     let settings = match product {
         Product::Vault => {
-            yaml_serde::from_str(&std::fs::read_to_string(root().join("questions-ui.yml"))?)?
+            let defaults = std::fs::read_to_string(root().join("docs/settings-example.yaml"))?;
+            yaml_serde::from_str(&defaults)?
         }
         Product::OpenBao => overlay("openbao")?,
     };
-    let image = match product {
-        Product::OpenBao => settings["agent"]["image"].as_str(),
-        Product::Vault => {
-            let questions: &Value = &settings["questions"];
-            let mut questions = questions.as_array().into_iter().flatten();
-            let image = questions.find(|question| question["variable"] == "agent.image");
-            image.and_then(|question| question["default"].as_str())
-        }
-    };
+    let image = settings["agent"]["image"].as_str();
     Ok(image.context("the agent has an image")?.to_owned())
 }
 

@@ -14,6 +14,15 @@ pub const BABYSITTER_INIT: &str = "tvsi-job-babysitter-init";
 /// Where the agent has its token.
 pub const TOKEN: &str = "/opt/talend/tvsi/.vault-token";
 
+/// Where the secrets are.
+pub const SECRETS: &str = "/opt/talend/secrets";
+
+/// The file of a pod that names none.
+pub const FILE: &str = "/opt/talend/secrets/secrets.properties";
+
+/// The port of proxies in these scenarios, which is not the one by default.
+pub const PROXY_PORT: u16 = 8300;
+
 /// The container that writes the files of pods with this template engine.
 pub fn renderer(engine: &str) -> &'static str {
     match engine {
@@ -24,6 +33,9 @@ pub fn renderer(engine: &str) -> &'static str {
 
 /// What has not happened by then never will. Only a scenario that fails waits as long.
 pub const LIMIT: Duration = Duration::from_secs(180);
+
+/// How long sidecars may take to end: less than the grace period of 30 s, at whose end containers are killed.
+pub const SOON: Duration = Duration::from_secs(25);
 
 /// Between two looks at what does not report its changes.
 const POLL: Duration = Duration::from_millis(300);
@@ -149,6 +161,15 @@ impl Running {
         run.text()
     }
 
+    /// Asserts that a shell script fails in a container with `message` in its output, which may be empty.
+    pub fn assert_fails(&self, container: &str, script: &str, message: &str) {
+        let run = self.execute(container, &["sh", "-c", script]);
+        let run = run.expect("it runs");
+        assert!(!run.succeeded(), "{container}: {script}");
+        let text = run.text();
+        assert!(text.contains(message), "{container}: {script}: {text}");
+    }
+
     /// A file in a container.
     pub fn read(&self, container: &str, path: &str) -> Vec<u8> {
         let read = self.execute(container, &["cat", path]).expect("it runs");
@@ -171,6 +192,13 @@ impl Running {
     /// How often a container was started again.
     pub fn restarts(&self, name: &str) -> usize {
         self.pod.life().container(name).restarts()
+    }
+
+    /// Asserts that these containers were never started again.
+    pub fn assert_no_restarts(&self, names: &[impl AsRef<str>]) {
+        for name in names.iter().map(AsRef::as_ref) {
+            assert_eq!(self.restarts(name), 0, "{name} of {}", self.name());
+        }
     }
 
     /// The time since the pod was submitted.
@@ -234,11 +262,17 @@ impl Running {
         self.pod.begin_deletion();
     }
 
-    /// Asserts that every container has ended before the kubelet killed it.
+    /// Asserts that every container that has begun has ended, and was not killed.
     pub fn assert_not_killed(&self) {
         let life = self.pod.life();
         for name in life.containers() {
-            if let Some(end) = life.container(&name).end() {
+            let container = life.container(&name);
+            let end = container.end();
+            assert!(
+                end.is_some() || container.runs.is_empty(),
+                "{name}: no end is known"
+            );
+            if let Some(end) = end {
                 assert_ne!(end.status, 137, "{name}: {end:?}");
             }
         }

@@ -10,14 +10,14 @@ use cluster_scenarios::pod::Pod;
 use cluster_scenarios::report::Ending;
 use cluster_scenarios::vault::{Product, VaultServer};
 use k8s_openapi::api::core::v1 as core;
-use kube::api::ListParams;
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::entry::{Entry, Sidecars};
 use super::report;
 use super::run::{root, run};
-use super::running::Running;
+use super::running::{AGENT, LIMIT, Running, wait_until_true};
 
 /// The image of applications: a static busybox, which the policy's defaults have too.
 pub const SHELL: &str = "busybox:1.37-musl";
@@ -41,7 +41,7 @@ impl Scenario {
         let name = namespace(entry.name, sidecars, product);
         let cluster = cluster();
         let mut labels = json!({RUN_LABEL: run_name()});
-        if !entry.has_own_policy {
+        if !entry.is_without_policy {
             labels[POLICY_LABEL] = json!(run().policy(product, entry));
         }
         for (key, value) in entry.labels {
@@ -149,6 +149,20 @@ impl Scenario {
         format!("{engine}/issue/app")
     }
 
+    /// Mounts the engine of [`leased_secrets`](Self::leased_secrets), and returns a template for the serial number of
+    /// one of its certificates.
+    pub fn lease_template(&self) -> String {
+        let path = self.leased_secrets();
+        format!(
+            "{{{{ with secret \"{path}\" \"common_name=app.test\" }}}}{{{{ .Data.serial_number }}}}{{{{ end }}}}"
+        )
+    }
+
+    /// Writes a secret that the sidecars request again every few seconds, and returns its path.
+    pub fn change_word(&self, word: &str) -> String {
+        self.secret_v1("app", json!({"word": word, "ttl": "5s"}))
+    }
+
     /// How many leases of [`leased_secrets`](Self::leased_secrets) there are.
     pub fn leases(&self) -> usize {
         let path = format!("sys/leases/lookup/leased-{}/issue/app", self.name);
@@ -227,6 +241,28 @@ impl Scenario {
         cluster().get(&object).expect("the API server answers")
     }
 
+    /// Changes an object of the scenario's namespace by a merge patch, if that is admitted.
+    pub fn change(
+        &self,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+        change: &Value,
+    ) -> anyhow::Result<()> {
+        let object = self.reference(api_version, kind, name);
+        cluster().merge(&object, change).map(drop)
+    }
+
+    /// Adds an ephemeral container to a pod, as `kubectl debug` does, if that is admitted.
+    pub fn debug(&self, pod: &str, container: &Value) -> kube::Result<()> {
+        let api: Api<core::Pod> = Api::namespaced(cluster().client.clone(), &self.name);
+        let change = Patch::Strategic(json!({"spec": {"ephemeralContainers": [container]}}));
+        let params = PatchParams::default();
+        cluster()
+            .wait(api.patch_ephemeral_containers(pod, &params, &change))
+            .map(drop)
+    }
+
     /// Deletes an object of the scenario's namespace.
     pub fn delete(&self, api_version: &str, kind: &str, name: &str) {
         let object = self.reference(api_version, kind, name);
@@ -267,6 +303,20 @@ impl Scenario {
         let observe = |pod| Running::new(Pod::observe(cluster(), pod));
         let new = pods.items.into_iter().filter(is_new);
         new.map(observe).collect()
+    }
+
+    /// Deletes a pod, and returns how long it took until it was gone. No container is killed, the agent's token is
+    /// revoked by then, and no other token of the scenario is left.
+    pub fn delete_without_traces(&self, pod: &Running) -> Duration {
+        let has_agent = pod.containers().iter().any(|name| name == AGENT);
+        let token = has_agent.then(|| pod.token());
+        let time = pod.delete();
+        pod.assert_not_killed();
+        if let Some(token) = token {
+            assert!(!self.is_valid(&token), "the token is revoked");
+        }
+        wait_until_true(LIMIT, "no token is left", || self.tokens() == 0);
+        time
     }
 
     /// Begins a pod that requests injection.
@@ -346,6 +396,20 @@ pub fn namespace(name: &str, sidecars: Sidecars, product: Product) -> String {
     format!("{}-{sidecars}-{product}", name.replace('_', "-"))
 }
 
+/// The manifest of a container that runs a shell script.
+pub fn shell_container(name: &str, script: &str) -> Value {
+    json!({"name": name, "image": SHELL, "command": ["/bin/sh", "-c", script]})
+}
+
+/// The manifest of a container that runs a shell script, and has these other fields.
+pub fn shell_container_with(name: &str, script: &str, fields: Value) -> Value {
+    let mut container = shell_container(name, script);
+    for (field, value) in fields.as_object().expect("fields are an object") {
+        container[field] = value.clone();
+    }
+    container
+}
+
 /// A pod that is still to be submitted.
 pub struct PodBuilder<'s> {
     scenario: &'s Scenario,
@@ -377,11 +441,7 @@ impl PodBuilder<'_> {
 
     /// Adds a container that runs a shell script.
     pub fn container(self, name: &str, script: &str) -> Self {
-        self.container_with(json!({
-            "name": name,
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", script],
-        }))
+        self.container_with(shell_container(name, script))
     }
 
     /// Adds a container by its manifest.
@@ -395,11 +455,7 @@ impl PodBuilder<'_> {
     pub fn init_container(mut self, name: &str, script: &str) -> Self {
         let containers = &mut self.object["spec"]["initContainers"];
         let mut list = containers.as_array().cloned().unwrap_or_default();
-        list.push(json!({
-            "name": name,
-            "image": SHELL,
-            "command": ["/bin/sh", "-c", script],
-        }));
+        list.push(shell_container(name, script));
         *containers = json!(list);
         self
     }
