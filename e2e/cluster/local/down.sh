@@ -32,7 +32,7 @@ if registry=$(cat "$state/registry-process" 2>/dev/null) && grep --quiet docker-
     kill -KILL "$registry"
 fi
 # If there is such a link by now that is not ours, the rest belongs to the cluster of another checkout.
-link=$(ip -oneline link show vsi-host 2>/dev/null | cut -d : -f 1)
+link=$(ip -oneline link show vsi-host 2>/dev/null | cut -d : -f 1) || true
 if [ -n "$link" ] && [ "$link" != "$(cat "$state/link" 2>/dev/null)" ]; then
     rm -rf --one-file-system "$state" "$KUBECONFIG"
     exit

@@ -124,9 +124,10 @@ fn gives_up_once(scenario: &Scenario) {
         .container("second", APPLICATION);
     scenario.vault.stop().expect("it stops");
     let pod = pod.run();
+    pod.wait_until_first_run_ended("app");
+    scenario.vault.restore().expect("it starts");
     // What a hook writes may be secret, so events do not have it.
     pod.wait_for_event("FailedPostStartHook: PostStartHook failed");
-    scenario.vault.restore().expect("it starts");
     pod.wait_for_content("second", FILE, b"user=shop\n");
     pod.wait_for_content("app", FILE, b"user=shop\n");
     pod.wait_until_ready();
