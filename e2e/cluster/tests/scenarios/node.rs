@@ -32,6 +32,7 @@ pub const SCENARIOS: &[Entry] = &[
         BOTH,
         api_server_away_for_a_minute,
     )
+    .vault_only()
     .local()
     .alone(),
     entry(
@@ -39,11 +40,18 @@ pub const SCENARIOS: &[Entry] = &[
         CLASSIC,
         api_server_away_when_the_token_ends,
     )
+    .vault_only()
     .local()
     .alone(),
-    entry("policy_server_away", BOTH, policy_server_away).alone(),
-    entry("node_drained", BOTH, node_drained).alone(),
-    entry("rolling_update_of_20_pods", BOTH, rolling_update_of_20_pods).alone(),
+    entry("policy_server_away", BOTH, policy_server_away)
+        .vault_only()
+        .alone(),
+    entry("node_drained", BOTH, node_drained)
+        .vault_only()
+        .alone(),
+    entry("rolling_update_of_20_pods", BOTH, rolling_update_of_20_pods)
+        .vault_only()
+        .alone(),
 ];
 
 /// The Deployments of these scenarios, and the label of their pods.
