@@ -124,7 +124,11 @@ fn gives_up_once(scenario: &Scenario) {
         .container("second", APPLICATION);
     scenario.vault.stop().expect("it stops");
     let pod = pod.run();
-    pod.wait_until_first_run_ended("app");
+    // No status says so before the second hook has ended: the next container is started when the first hook has failed.
+    pod.wait_until_true("the second container has started", || {
+        let run = pod.execute("second", &["true"]);
+        run.is_ok_and(|run| run.succeeded())
+    });
     scenario.vault.restore().expect("it starts");
     // What a hook writes may be secret, so events do not have it.
     pod.wait_for_event("FailedPostStartHook: PostStartHook failed");
