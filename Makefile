@@ -82,10 +82,6 @@ e2e-cluster: $(CLUSTER_MODULES) ## Run injected pods in the cluster of KUBECONFI
 lint-cluster: ## Check e2e/cluster with clippy; its dependencies take long to compile
 	cargo clippy $(CLUSTER_TESTS) --all-targets -- --deny warnings
 
-.PHONY: cluster-load
-cluster-load: ## Create 300 pods at once in that cluster, and report how long they take
-	E2E=load $(MAKE) --no-print-directory e2e-cluster
-
 .PHONY: tested
 tested: ## Write the results of the last full run of make e2e-cluster to docs/tested.md
 	cargo run --quiet $(CLUSTER_TESTS) --bin tested -- $(CLUSTER)/report.json docs/tested.md
@@ -127,6 +123,20 @@ BENCH = cargo run --release --quiet --locked --manifest-path benches/Cargo.toml 
 $(BASELINE): $(shell find benches/baseline -type f) $(BUILD) | wasm-target
 	cargo build --release --locked --target wasm32-wasip1 --target-dir target/policy --package policy-baseline
 	touch $@
+
+ANNOTATED_BASELINE := target/policy/annotated-baseline.wasm
+
+$(ANNOTATED_BASELINE): $(BASELINE) policy-metadata.yml
+	rm -f $@
+	$(KWCTL) annotate --metadata-path policy-metadata.yml --output-path $@ $(BASELINE)
+
+.PHONY: cluster-load
+cluster-load: webhook-load ## Create 300 pods at once in the cluster of make e2e-cluster, and report how long they take
+	E2E=load $(MAKE) --no-print-directory e2e-cluster
+
+.PHONY: webhook-load
+webhook-load: annotated-policy.wasm $(ANNOTATED_BASELINE) ## Measure how many requests policy-server answers; needs policy-server, kwctl and wrk
+	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/$(CLUSTER)/kubeconfig} e2e/cluster/load/webhooks.sh annotated-policy.wasm $(ANNOTATED_BASELINE)
 
 .PHONY: bench
 bench: policy.wasm $(BASELINE) ## Measure the policy against the least that a policy does; wasmtime is built first, which takes long
