@@ -31,7 +31,7 @@ fn approle_files(scenario: &Scenario) {
 
     // The files are still there for an agent that is started again.
     let first = pod.token();
-    pod.shell(AGENT, "killall -KILL vault || killall -KILL bao");
+    pod.kill(AGENT, "vault");
     pod.wait_until("the agent was started again", |life| {
         life.container(AGENT).restarts() > 0
     });

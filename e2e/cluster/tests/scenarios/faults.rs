@@ -125,13 +125,6 @@ fn delete_without_leases(scenario: &Scenario, pod: &Running) {
     pod.wait_until_true("no lease is left", || scenario.leases() == 0);
 }
 
-/// Kills a program. The container's script ends with it, and may take this command along before that has ended: whether
-/// it worked shows in the log.
-fn kill(pod: &Running, container: &str, program: &str) {
-    let killed = pod.execute(container, &["killall", "-KILL", program]);
-    killed.expect("it runs");
-}
-
 /// At the end of its maximum TTL a token takes its leases with it: the sidecars go on with the next, and the
 /// application does not keep what has been revoked.
 fn see_token_end(scenario: &Scenario, engine: &str) {
@@ -167,7 +160,7 @@ fn agent_killed(scenario: &Scenario) {
     let pod = pod_with_lease(scenario).run();
     let old_serial = wait_for_both(&pod);
     let old_token = pod.token();
-    kill(&pod, AGENT, "vault");
+    pod.kill(AGENT, "vault");
     pod.wait_until("the agent runs again", |life| {
         life.container(AGENT).runs.len() == 2
     });
@@ -187,7 +180,7 @@ fn agent_killed(scenario: &Scenario) {
 fn consul_template_killed(scenario: &Scenario) {
     let pod = pod_with_lease(scenario).run();
     let old_serial = wait_for_both(&pod);
-    kill(&pod, CONSUL_TEMPLATE, "consul-template");
+    pod.kill(CONSUL_TEMPLATE, "consul-template");
     pod.wait_for_log(
         CONSUL_TEMPLATE,
         "tvsi: consul-template: ended with status 137",

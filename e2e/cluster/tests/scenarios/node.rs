@@ -368,8 +368,7 @@ fn see_what_goes_on(scenario: &Scenario, replica: &Running, lone: &Running) {
     assert!(time < SOON, "{time:?}");
     assert!(!scenario.is_valid(&token));
 
-    let killed = replica.execute(CONSUL_TEMPLATE, &["killall", "-KILL", "consul-template"]);
-    killed.expect("it runs");
+    replica.kill(CONSUL_TEMPLATE, "consul-template");
     scenario.change_word("second");
     wait_for_word(replica, "second");
     replica.wait_until("Consul Template was started again", |life| {

@@ -170,6 +170,12 @@ impl Running {
         assert!(text.contains(message), "{container}: {script}: {text}");
     }
 
+    /// Kills a program. The container's script ends with it, and takes the command along that has killed it: whether it
+    /// worked shows in what follows.
+    pub fn kill(&self, container: &str, program: &str) {
+        let _ = self.execute(container, &["killall", "-KILL", program]);
+    }
+
     /// A file in a container.
     pub fn read(&self, container: &str, path: &str) -> Vec<u8> {
         let read = self.execute(container, &["cat", path]).expect("it runs");
