@@ -38,8 +38,8 @@ rm -r "$work"
 if registry=$(cat "$state/registry-process" 2>/dev/null); then
     kill "$registry" 2>/dev/null || true
 fi
-REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$state/registry REGISTRY_HTTP_ADDR=$address OTEL_TRACES_EXPORTER=none \
-    setsid docker-registry serve /etc/docker/registry/config.yml </dev/null >"$logs/registry.log" 2>&1 &
+REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$state/registry OTEL_TRACES_EXPORTER=none \
+    setsid docker-registry serve "$here/config/registry.yml" </dev/null >"$logs/registry.log" 2>&1 &
 printf '%s\n' $! >"$state/registry-process"
 until curl --silent --fail --output /dev/null "http://$address/v2/"; do
     kill -0 "$(cat "$state/registry-process")"
