@@ -29,7 +29,8 @@ libraries() {
 base
 image "$(chart_image "${controller[@]}")" '{"Entrypoint": ["/controller"], "User": "65532:65532"}' \
     controller="$(command -v kubewarden-controller)"
-mapfile -t entries < <(libraries policy-server)
+# Without certificates, policy-server does not even speak to a registry that needs none.
+mapfile -t entries < <(libraries policy-server; echo etc/ssl/certs/ca-certificates.crt=/etc/ssl/certs/ca-certificates.crt)
 image "$(chart_image "${defaults[@]}")" '{"Entrypoint": ["/policy-server"], "User": "65533:65533"}' \
     policy-server="$(command -v policy-server)" "${entries[@]}"
 rm -r "$work"
@@ -51,4 +52,4 @@ kwctl push --sources-path "$state/sources.yml" "$repository/annotated-policy.was
 helm upgrade --install --wait --namespace kubewarden --create-namespace kubewarden-crds "$charts/kubewarden-crds"
 helm upgrade --install --wait --namespace kubewarden "${controller[@]}"
 helm upgrade --install --wait --namespace kubewarden "${defaults[@]}"
-printf 'export MODULE=registry://%s\n' "$module"
+printf 'export KUBEWARDEN_MODULE=registry://%s\n' "$module"

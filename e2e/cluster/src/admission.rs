@@ -72,7 +72,7 @@ pub fn name(number: usize) -> String {
 impl Admission {
     /// Sets up a policy for each of these settings. `root` is the folder of the repository.
     ///
-    /// Kubewarden takes them where it is in the cluster, with the module at `MODULE`; otherwise policy-server where it is
+    /// Kubewarden takes them where it is in the cluster, with the module at `KUBEWARDEN_MODULE`; otherwise policy-server where it is
     /// on PATH and `annotated-policy.wasm` was built; otherwise this process.
     ///
     /// # Errors

@@ -25,8 +25,9 @@ pub(super) struct Kubewarden {
 
 impl Kubewarden {
     pub(super) fn start(cluster: &Cluster, base: &Value, policies: &[Named]) -> Result<Self> {
-        let module = env::var("MODULE");
-        let module = module.context("MODULE is not set: where Kubewarden gets the module")?;
+        let module = env::var("KUBEWARDEN_MODULE");
+        let module =
+            module.context("KUBEWARDEN_MODULE is not set: where Kubewarden gets the module")?;
         remove(cluster)?;
         let started = Instant::now();
         let objects: Vec<Value> = policies

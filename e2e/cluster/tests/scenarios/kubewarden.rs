@@ -48,7 +48,8 @@ const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
 /// The policy is active within a minute, and a pod of the namespace gets the sidecars that its settings describe.
 fn injects(scenario: &Scenario, folder: &str) {
     let mut policy = policy(folder);
-    policy["spec"]["module"] = json!(std::env::var("MODULE").expect("it was needed before"));
+    policy["spec"]["module"] =
+        json!(std::env::var("KUBEWARDEN_MODULE").expect("it was needed before"));
     if policy["kind"] == "ClusterAdmissionPolicy" {
         policy["metadata"]["name"] = json!(scenario.name);
         policy["metadata"]["labels"] = json!({RUN_LABEL: run_name()});
