@@ -34,7 +34,7 @@ pub const SCENARIOS: &[Entry] = &[
     .kubewarden()
     .alone(),
     entry("policy_of_a_namespace", CLASSIC, |scenario| {
-        injects(scenario, "deploy/namespaced");
+        injects(scenario, "deploy/namespaced/admission-policy.yaml");
     })
     .without_policy()
     .vault_only()
@@ -46,8 +46,8 @@ pub const SCENARIOS: &[Entry] = &[
 const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The policy is active within a minute, and a pod of the namespace gets the sidecars that its settings describe.
-fn injects(scenario: &Scenario, folder: &str) {
-    let mut policy = policy(folder);
+fn injects(scenario: &Scenario, path: &str) {
+    let mut policy = policy(path);
     policy["spec"]["module"] =
         json!(std::env::var("KUBEWARDEN_MODULE").expect("it was needed before"));
     if policy["kind"] == "ClusterAdmissionPolicy" {
@@ -102,13 +102,15 @@ fn injects(scenario: &Scenario, folder: &str) {
     cluster().delete(&policy).expect("the API server takes it");
 }
 
-/// The policy that a folder of deploy/ builds.
-fn policy(folder: &str) -> Value {
-    let built = Command::new("kubectl")
-        .arg("kustomize")
-        .arg(root().join(folder))
-        .output()
-        .expect("kubectl is on PATH");
+/// The policy of a file of deploy/, or the one that a folder builds.
+fn policy(path: &str) -> Value {
+    let path = root().join(path);
+    if path.is_file() {
+        let text = std::fs::read(path).expect("it can be read");
+        return yaml_serde::from_slice(&text).expect("it is one object");
+    }
+    let built = Command::new("kubectl").arg("kustomize").arg(path).output();
+    let built = built.expect("kubectl is on PATH");
     assert!(
         built.status.success(),
         "{}",
