@@ -8,11 +8,12 @@ mod this_process;
 
 use std::net::{IpAddr, UdpSocket};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::certificates::{Authority, Identity};
@@ -72,8 +73,8 @@ pub fn name(number: usize) -> String {
 impl Admission {
     /// Sets up a policy for each of these settings. `root` is the folder of the repository.
     ///
-    /// Kubewarden takes them where it is in the cluster, with the module at `KUBEWARDEN_MODULE`; otherwise policy-server where it is
-    /// on PATH and `annotated-policy.wasm` was built; otherwise this process.
+    /// Kubewarden takes them where it is in the cluster, with the module at `KUBEWARDEN_MODULE`; otherwise policy-server
+    /// where it is on PATH and `annotated-policy.wasm` was built; otherwise this process.
     ///
     /// # Errors
     ///
@@ -103,7 +104,7 @@ impl Admission {
     pub fn description(&self) -> String {
         match &self.server {
             Server::Kubewarden(kubewarden) => kubewarden.description.clone(),
-            Server::Webhook(webhook) => lock(webhook).description.clone(),
+            Server::Webhook(webhook) => webhook.lock().description.clone(),
         }
     }
 
@@ -116,7 +117,7 @@ impl Admission {
     pub fn memory(&self) -> Option<f64> {
         match &self.server {
             Server::Kubewarden(_) => None,
-            Server::Webhook(webhook) => lock(webhook).running.as_ref()?.memory(),
+            Server::Webhook(webhook) => webhook.lock().running.as_ref()?.memory(),
         }
     }
 
@@ -129,7 +130,7 @@ impl Admission {
         match &self.server {
             Server::Kubewarden(_) => kubewarden::stop(&self.cluster),
             Server::Webhook(webhook) => {
-                lock(webhook).running = None;
+                webhook.lock().running = None;
                 Ok(())
             }
         }
@@ -144,7 +145,7 @@ impl Admission {
         match &self.server {
             Server::Kubewarden(_) => kubewarden::restore(&self.cluster),
             Server::Webhook(webhook) => {
-                let mut webhook = lock(webhook);
+                let mut webhook = webhook.lock();
                 let running = (webhook.start)()?;
                 webhook.running = Some(running);
                 Ok(())
@@ -176,19 +177,19 @@ fn start_webhook(
 ) -> Result<Webhook> {
     let address = own_address(cluster)?;
     let authority = Authority::new("cluster-scenarios")?;
-    let start = WebhookOptions {
+    let options = WebhookOptions {
         address,
         port: free_port(address)?,
         identity: Arc::new(authority.identity(&[&address.to_string()])?),
         policies: Arc::new(policies),
     };
-    let configuration = configuration(base, &start, &authority);
+    let configuration = configuration(base, &options, &authority);
     let annotated = root.join("annotated-policy.wasm");
     let module = root.join("policy.wasm");
     let (description, run): (String, StartWebhook) = match policy_server::version() {
         Some(version) if annotated.exists() => {
             let run = move || {
-                let server = PolicyServer::start(&annotated, &start)?;
+                let server = PolicyServer::start(&annotated, &options)?;
                 Ok(Box::new(server) as Box<dyn WebhookProcess>)
             };
             (version, Box::new(run))
@@ -200,7 +201,7 @@ fn start_webhook(
             };
             let cluster = Arc::clone(cluster);
             let run = move || {
-                let server = ThisProcess::start(&cluster, &module, &start)?;
+                let server = ThisProcess::start(&cluster, &module, &options)?;
                 Ok(Box::new(server) as Box<dyn WebhookProcess>)
             };
             (format!("the test's own process ({why})"), Box::new(run))
@@ -216,7 +217,7 @@ fn start_webhook(
 }
 
 /// The webhooks as Kubewarden makes them of a policy.
-fn configuration(base: &Value, start: &WebhookOptions, authority: &Authority) -> Value {
+fn configuration(base: &Value, options: &WebhookOptions, authority: &Authority) -> Value {
     let spec = &base["spec"];
     let webhook = |policy: &Named| {
         let name = &policy.name;
@@ -225,7 +226,7 @@ fn configuration(base: &Value, start: &WebhookOptions, authority: &Authority) ->
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
             "clientConfig": {
-                "url": format!("https://{}:{}/validate/{name}", start.address, start.port),
+                "url": format!("https://{}:{}/validate/{name}", options.address, options.port),
                 "caBundle": STANDARD.encode(&authority.certificate),
             },
             "rules": spec["rules"],
@@ -235,7 +236,7 @@ fn configuration(base: &Value, start: &WebhookOptions, authority: &Authority) ->
             "namespaceSelector": {"matchLabels": {POLICY_LABEL: name}},
         })
     };
-    let webhooks: Vec<Value> = start.policies.iter().map(webhook).collect();
+    let webhooks: Vec<Value> = options.policies.iter().map(webhook).collect();
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
@@ -257,8 +258,4 @@ fn free_port(address: IpAddr) -> Result<u16> {
     Ok(std::net::TcpListener::bind((address, 0))?
         .local_addr()?
         .port())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

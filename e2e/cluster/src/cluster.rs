@@ -1,18 +1,24 @@
 //! The cluster in `KUBECONFIG`: its API, for callers that wait.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
 };
+use kube::client::ClientBuilder;
 use kube::config::KubeConfigOptions;
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, Config, ResourceExt};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tower::buffer::BufferLayer;
+use tower::retry::RetryLayer;
+
+use crate::retry::WithoutAnswer;
+use crate::wait;
 
 /// Who has made what is in the cluster.
 const MANAGER: &str = "cluster-scenarios";
@@ -62,7 +68,10 @@ impl Cluster {
             // Scenarios see the first answer, such as that of a budget that rejects an eviction.
             config.default_retry = false;
             let address = config.cluster_url.to_string();
-            let client = Client::try_from(config)?;
+            let client = ClientBuilder::try_from(config)?
+                .with_layer(&BufferLayer::new(1024))
+                .with_layer(&RetryLayer::new(WithoutAnswer::default()))
+                .build();
             let version = tokio::time::timeout(CONNECT_LIMIT, client.apiserver_version()).await;
             let version = version
                 .map_err(anyhow::Error::from)
@@ -128,7 +137,7 @@ impl Cluster {
         let params = PatchParams::apply(MANAGER).force();
         let name = object.name_any();
         let patch = Patch::Apply(&object);
-        Ok(self.wait(retry(|| api.patch(&name, &params, &patch)))?)
+        Ok(self.wait(api.patch(&name, &params, &patch))?)
     }
 
     /// Changes an object by a merge patch.
@@ -141,7 +150,7 @@ impl Cluster {
         let params = PatchParams::default();
         let name = object.name_any();
         let patch = Patch::Merge(change);
-        Ok(self.wait(retry(|| api.patch(&name, &params, &patch)))?)
+        Ok(self.wait(api.patch(&name, &params, &patch))?)
     }
 
     /// An object as it is now; only its kind, name and namespace are asked for.
@@ -152,7 +161,7 @@ impl Cluster {
     pub fn get(&self, object: &Value) -> Result<Option<Value>> {
         let (api, object) = self.place(object)?;
         let name = object.name_any();
-        let found = self.wait(retry(|| api.get_opt(&name)))?;
+        let found = self.wait(api.get_opt(&name))?;
         Ok(found.map(serde_json::to_value).transpose()?)
     }
 
@@ -188,7 +197,7 @@ impl Cluster {
         let resource = resource(api_version, kind)?;
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         let ours = ours();
-        Ok(self.wait(retry(|| api.list(&ours)))?.items.len())
+        Ok(self.wait(api.list(&ours))?.items.len())
     }
 
     /// Waits until the namespaces of a run are gone.
@@ -199,24 +208,16 @@ impl Cluster {
     pub fn wait_for_end_of_namespaces(&self, limit: Duration) -> Result<()> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let ours = ours();
-        let deadline = Instant::now() + limit;
-        loop {
-            let left = self.wait(retry(|| api.list(&ours)))?.items;
+        wait::until("the namespaces of the run are gone", limit, || {
+            let left = self.wait(api.list(&ours))?.items;
             for namespace in &left {
                 if namespace.metadata.deletion_timestamp.is_none() {
                     let name = namespace.name_any();
                     self.wait(api.delete(&name, &DeleteParams::background()))?;
                 }
             }
-            if left.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let names: Vec<String> = left.iter().map(ResourceExt::name_any).collect();
-                bail!("these namespaces do not end: {}", names.join(", "));
-            }
-            std::thread::sleep(Duration::from_secs(1));
-        }
+            Ok(left.is_empty())
+        })
     }
 
     /// Cordons all nodes, and marks those that were not cordoned before.
@@ -299,26 +300,6 @@ impl Cluster {
 /// What belongs to this run, or to one that was interrupted.
 fn ours() -> ListParams {
     ListParams::default().labels(&format!("{RUN_LABEL}={}", run_name()))
-}
-
-/// How often a request is made whose connection was closed.
-const TRIES: u32 = 4;
-
-/// Makes a request again where its connection was closed: an API server may close one that was kept open at any time.
-pub(crate) async fn retry<T, F>(mut request: impl FnMut() -> F) -> kube::Result<T>
-where
-    F: Future<Output = kube::Result<T>>,
-{
-    let mut tries = 1;
-    loop {
-        match request().await {
-            Err(kube::Error::Service(_) | kube::Error::HyperError(_)) if tries < TRIES => {
-                tries += 1;
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
-            answer => return answer,
-        }
-    }
 }
 
 fn resource(api_version: &str, kind: &str) -> Result<ApiResource> {

@@ -8,8 +8,6 @@ use kube::Api;
 use kube::api::AttachParams;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::cluster::retry;
-
 /// A command that has run in a container.
 pub struct Executed {
     /// What it has written, its errors after its output.
@@ -45,7 +43,7 @@ pub(crate) async fn execute(
         container: container.map(str::to_owned),
         ..AttachParams::default()
     };
-    let mut process = retry(|| api.exec(pod, command.iter().copied(), &params)).await?;
+    let mut process = api.exec(pod, command.iter().copied(), &params).await?;
     let status = process.take_status();
     let (stdout, stderr) = (process.stdout(), process.stderr());
     let (mut output, errors) = tokio::try_join!(read(stdout), read(stderr))?;

@@ -7,4 +7,6 @@ pub mod exec;
 pub mod local;
 pub mod pod;
 pub mod report;
+mod retry;
 pub mod vault;
+pub mod wait;

@@ -1,7 +1,7 @@
 //! A pod under observation: every container's runs, ends and logs, also after the pod is gone.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
@@ -11,9 +11,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DeleteParams, ListParams, LogParams, Preconditions};
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
-use crate::cluster::{Cluster, retry};
+use crate::cluster::Cluster;
 use crate::exec;
 pub use crate::exec::Executed;
 
@@ -116,11 +117,6 @@ impl Container<'_> {
         started.unwrap_or(false) && self.is_running()
     }
 
-    /// Whether it is ready.
-    pub fn is_ready(&self) -> bool {
-        self.status.is_some_and(|status| status.ready)
-    }
-
     /// How often it was started again.
     pub fn restarts(&self) -> usize {
         let restarts = self.status.map_or(0, |status| status.restart_count);
@@ -208,10 +204,7 @@ impl Life {
 
     /// Whether the pod is ready.
     pub fn is_ready(&self) -> bool {
-        let status = self.pod.status.as_ref();
-        let conditions = status.and_then(|status| status.conditions.as_ref());
-        let mut conditions = conditions.into_iter().flatten();
-        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+        is_ready(&self.pod)
     }
 
     /// Whether no container runs any more, and none will.
@@ -271,6 +264,14 @@ fn end(terminated: &ContainerStateTerminated) -> End {
     }
 }
 
+/// Whether a pod is ready.
+pub fn is_ready(pod: &core::Pod) -> bool {
+    let status = pod.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_ref());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
 impl Pod {
     /// Observes a pod from now on.
     pub fn observe(cluster: &Arc<Cluster>, pod: core::Pod) -> Self {
@@ -300,17 +301,14 @@ impl Pod {
 
     /// What is known of it now.
     pub fn life(&self) -> MutexGuard<'_, Life> {
-        lock(&self.shared.life)
+        self.shared.life.lock()
     }
 
     /// Waits until something is true of the pod; false if that is not so within the time.
     pub fn wait(&self, limit: Duration, mut is_true: impl FnMut(&Life) -> bool) -> bool {
-        let life = self.life();
-        let wait = self
-            .shared
-            .changed
-            .wait_timeout_while(life, limit, |life| !is_true(life));
-        let (_life, waited) = wait.unwrap_or_else(PoisonError::into_inner);
+        let mut life = self.life();
+        let changed = &self.shared.changed;
+        let waited = changed.wait_while_for(&mut life, |life| !is_true(life), limit);
         !waited.timed_out()
     }
 
@@ -339,10 +337,6 @@ impl Pod {
         let runs = life.container(name).runs;
         let are_there = runs.iter().all(|run| run.log.state != LogState::Lost);
         assert!(are_there, "the log of {name} could not be read");
-        Self::text_of(runs)
-    }
-
-    fn text_of(runs: &[Run]) -> String {
         let log: Vec<u8> = runs.iter().flat_map(|run| run.log.text.clone()).collect();
         String::from_utf8_lossy(&log).into_owned()
     }
@@ -360,7 +354,7 @@ impl Pod {
         let api: Api<Event> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
         let of_pod = format!("involvedObject.name={}", self.name);
         let of_pod = ListParams::default().fields(&of_pod);
-        let mut events = self.cluster.wait(retry(|| api.list(&of_pod)))?.items;
+        let mut events = self.cluster.wait(api.list(&of_pod))?.items;
         events.sort_by_key(|event| event.last_timestamp.clone().map(|time| time.0));
         let text = |event: Event| {
             let reason = event.reason.unwrap_or_default();
@@ -457,7 +451,7 @@ async fn watch(api: Api<core::Pod>, pod: core::Pod, shared: Arc<Shared>) {
         };
         let mut begun = Vec::new();
         {
-            let mut life = lock(&shared.life);
+            let mut life = shared.life.lock();
             // Another pod may have its name.
             if let Some(seen) = seen
                 && seen.uid() == uid
@@ -490,7 +484,7 @@ async fn follow(
     shared: Arc<Shared>,
 ) {
     let change = |change: &dyn Fn(&mut Log)| {
-        let mut life = lock(&shared.life);
+        let mut life = shared.life.lock();
         let runs = life.runs.get_mut(&container).into_iter().flatten();
         runs.filter(|run| run.id == id)
             .for_each(|run| change(&mut run.log));
@@ -500,7 +494,7 @@ async fn follow(
     for _ in 0..LOG_TRIES {
         // Without `previous`, the log is that of the last run.
         let is_last = || {
-            let life = lock(&shared.life);
+            let life = shared.life.lock();
             let runs = life.runs.get(&container);
             runs.and_then(|runs| runs.last())
                 .is_some_and(|run| run.id == id)
@@ -528,8 +522,4 @@ async fn follow(
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     change(&|log| log.state = LogState::Lost);
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

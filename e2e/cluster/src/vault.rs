@@ -2,7 +2,8 @@
 //!
 //! It keeps what it knows in a volume of the pod, so that the program can be stopped and started again.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
@@ -10,11 +11,10 @@ use kube::Api;
 use kube::api::LogParams;
 use kube::client::Body;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use crate::certificates::Identity;
-use crate::cluster::{Cluster, RUN_LABEL, retry, run_name};
-use crate::exec;
+use crate::cluster::{Cluster, RUN_LABEL, run_name};
+use crate::{exec, wait};
 
 /// The name of the server's pod, and of all that belongs to it.
 const NAME: &str = "vault-server";
@@ -226,34 +226,15 @@ impl VaultServer {
     }
 
     fn wait_for_answer(&self, path: &str) -> Result<()> {
-        let deadline = Instant::now() + START_LIMIT;
-        loop {
-            match self.request("GET", path, None, "") {
-                Ok(_) => return Ok(()),
-                Err(error) if Instant::now() > deadline => {
-                    let log = self.log().unwrap_or_default();
-                    return Err(error)
-                        .with_context(|| format!("the server does not answer:\n{log}"));
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(300)),
-            }
-        }
+        let answers = || Ok(self.request("GET", path, None, "").is_ok());
+        wait::until("the server answers", START_LIMIT, answers)
+            .with_context(|| self.log().unwrap_or_default())
     }
 
     fn unseal(&self) -> Result<()> {
-        let deadline = Instant::now() + START_LIMIT;
         self.write("sys/unseal", &json!({"key": self.unseal_key}))?;
         // It takes a moment until it is active.
-        while self.request("GET", "sys/health", None, "").is_err() {
-            if Instant::now() > deadline {
-                bail!(
-                    "the server stays sealed:\n{}",
-                    self.log().unwrap_or_default()
-                );
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
+        self.wait_for_answer("sys/health")
     }
 
     /// Mounts engines and logins that all scenarios share.
@@ -285,25 +266,15 @@ impl VaultServer {
     ) -> Result<Option<Value>> {
         let namespace = &self.namespace;
         let proxy = format!("/api/v1/namespaces/{namespace}/pods/{NAME}:8200/proxy/v1/{path}");
-        let request = || {
-            http::Request::builder()
-                .method(method)
-                .uri(&proxy)
-                .header("X-Vault-Token", token)
-                .header("Content-Type", "application/json")
-                .body(Body::from(
-                    body.map(|body| body.to_string().into_bytes())
-                        .unwrap_or_default(),
-                ))
-        };
-        request()?;
+        let body = body.map(|body| body.to_string().into_bytes());
+        let request = http::Request::builder()
+            .method(method)
+            .uri(proxy)
+            .header("X-Vault-Token", token)
+            .header("Content-Type", "application/json")
+            .body(Body::from(body.unwrap_or_default()))?;
         let (status, text) = self.cluster.wait(async {
-            let send = || {
-                self.cluster
-                    .client
-                    .send(request().expect("it was built before"))
-            };
-            let answer = retry(send).await?;
+            let answer = self.cluster.client.send(request).await?;
             let status = answer.status();
             let body = answer.into_body().collect_bytes().await?;
             anyhow::Ok((status, String::from_utf8_lossy(&body).into_owned()))
@@ -320,21 +291,15 @@ impl VaultServer {
 
 fn objects(namespace: &str, image: &str, identity: &Identity) -> Vec<Value> {
     let metadata = json!({"name": NAME, "namespace": namespace, "labels": {"app": NAME}});
-    let listener = |port: u16, more: Value| {
-        let mut tcp = json!({"address": format!("[::]:{port}")});
-        for (key, value) in more.as_object().into_iter().flatten() {
-            tcp[key] = value.clone();
-        }
-        json!({"tcp": tcp})
-    };
     let config = json!({
         "storage": {"file": {"path": "/vault/data/storage"}},
         "listener": [
-            listener(8200, json!({"tls_disable": true})),
-            listener(8202, json!({
+            {"tcp": {"address": "[::]:8200", "tls_disable": true}},
+            {"tcp": {
+                "address": "[::]:8202",
                 "tls_cert_file": "/vault/tls/tls.crt",
                 "tls_key_file": "/vault/tls/tls.key",
-            })),
+            }},
         ],
         "api_addr": "http://vault:8200",
         "disable_mlock": true,

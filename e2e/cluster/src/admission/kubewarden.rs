@@ -1,14 +1,14 @@
 //! Kubewarden's controller in the cluster, which gets a ClusterAdmissionPolicy for each policy.
 
 use std::env;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Named, POLICY_LABEL};
 use crate::cluster::{Cluster, RUN_LABEL, run_name};
+use crate::wait;
 
 /// The API group of Kubewarden's objects.
 pub(super) const GROUP: &str = "policies.kubewarden.io";
@@ -59,7 +59,7 @@ pub(super) fn remove(cluster: &Cluster) -> Result<()> {
     restore(cluster)?;
     cluster.delete_all(API_VERSION, "ClusterAdmissionPolicy")?;
     let none_is_left = || Ok(cluster.count(API_VERSION, "ClusterAdmissionPolicy")? == 0);
-    wait_until("the policies of the last run are gone", none_is_left)
+    wait::until("the policies of the last run are gone", LIMIT, none_is_left)
 }
 
 fn object(base: &Value, module: &str, policy: &Named) -> Value {
@@ -77,7 +77,7 @@ fn object(base: &Value, module: &str, policy: &Named) -> Value {
 
 /// A policy is active before the API server knows its webhook.
 fn wait_until_active(cluster: &Cluster, object: &Value) -> Result<()> {
-    wait_until("a policy is active", || {
+    wait::until("a policy is active", LIMIT, || {
         let found = cluster.get(object)?.unwrap_or_default();
         let conditions = found["status"]["conditions"]
             .as_array()
@@ -133,22 +133,11 @@ fn wait_for_replicas(cluster: &Cluster, replicas: u64) -> Result<()> {
         "kind": "Deployment",
         "metadata": {"name": "policy-server-default", "namespace": "kubewarden"},
     });
-    wait_until("the policy server has its replicas", || {
+    wait::until("the policy server has its replicas", LIMIT, || {
         let status = cluster.get(&deployment)?.unwrap_or_default()["status"].take();
         // A pod that ends is not ready, and still answers.
         let counts = ["readyReplicas", "replicas", "terminatingReplicas"];
         let [ready, all, ending] = counts.map(|field| status[field].as_u64().unwrap_or(0));
         Ok((ready, all, ending) == (replicas, replicas, 0))
     })
-}
-
-fn wait_until(what: &str, mut is_true: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    while !is_true()? {
-        if Instant::now() > deadline {
-            bail!("did not happen: {what}");
-        }
-        thread::sleep(Duration::from_millis(500));
-    }
-    Ok(())
 }

@@ -5,14 +5,14 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{WebhookOptions, WebhookProcess};
+use crate::wait;
 
 /// How long it may take to compile the module.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -20,7 +20,7 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// The process, which ends when this is dropped.
 pub(super) struct PolicyServer {
     process: Child,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// The program's version; none if it is not on PATH.
@@ -36,11 +36,11 @@ pub(super) fn version() -> Option<String> {
 
 impl PolicyServer {
     /// Starts it, and waits until it answers.
-    pub(super) fn start(module: &Path, start: &WebhookOptions) -> Result<Self> {
+    pub(super) fn start(module: &Path, options: &WebhookOptions) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let file = |name: &str| directory.path().join(name);
-        fs::write(file("tls.crt"), &start.identity.certificate)?;
-        fs::write(file("tls.key"), &start.identity.private_key)?;
+        fs::write(file("tls.crt"), &options.identity.certificate)?;
+        fs::write(file("tls.key"), &options.identity.private_key)?;
         let policy = |settings: &Value| {
             json!({
                 "module": format!("file://{}", module.display()),
@@ -48,21 +48,21 @@ impl PolicyServer {
                 "settings": settings,
             })
         };
-        let policies = start.policies.iter();
+        let policies = options.policies.iter();
         let policies: BTreeMap<&str, Value> = policies
             .map(|it| (it.name.as_str(), policy(&it.settings)))
             .collect();
         // JSON is YAML.
         fs::write(file("policies.yml"), json!(policies).to_string())?;
         let log = File::create(file("log"))?;
-        let readiness = super::free_port(start.address)?;
+        let readiness = super::free_port(options.address)?;
         // It ends with this process, however that ends.
         let process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "policy-server"])
             .current_dir(directory.path())
             .args(["--cert-file", "tls.crt", "--key-file", "tls.key"])
-            .args(["--addr", &start.address.to_string()])
-            .args(["--port", &start.port.to_string()])
+            .args(["--addr", &options.address.to_string()])
+            .args(["--port", &options.port.to_string()])
             .args(["--readiness-probe-port", &readiness.to_string()])
             .args(["--log-no-color", "--ignore-kubernetes-connection-failure"])
             .stdin(Stdio::null())
@@ -70,19 +70,18 @@ impl PolicyServer {
             .stderr(log)
             .spawn()
             .context("starting policy-server")?;
-        let mut server = Self {
-            process,
-            _directory: directory,
-        };
-        let address = SocketAddr::new(start.address, start.port);
-        let deadline = Instant::now() + START_LIMIT;
-        while TcpStream::connect(address).is_err() {
-            if server.process.try_wait()?.is_some() || Instant::now() > deadline {
-                let log = fs::read_to_string(server._directory.path().join("log"))?;
-                bail!("policy-server does not answer:\n{log}");
+        let mut server = Self { process, directory };
+        let address = SocketAddr::new(options.address, options.port);
+        wait::until("policy-server answers", START_LIMIT, || {
+            if let Some(status) = server.process.try_wait()? {
+                bail!("policy-server has ended with {status}");
             }
-            thread::sleep(Duration::from_millis(100));
-        }
+            Ok(TcpStream::connect(address).is_ok())
+        })
+        .with_context(|| {
+            let log = server.directory.path().join("log");
+            fs::read_to_string(log).unwrap_or_default()
+        })?;
         Ok(server)
     }
 }

@@ -31,17 +31,17 @@ impl ThisProcess {
     pub(super) fn start(
         cluster: &Cluster,
         module: &FilePath,
-        start: &WebhookOptions,
+        options: &WebhookOptions,
     ) -> Result<Self> {
         let module = Module {
             policy: Policy::from_file(module)?,
-            policies: Arc::clone(&start.policies),
+            policies: Arc::clone(&options.policies),
         };
         let app = Router::new()
             .route("/validate/{policy}", post(validate))
             .with_state(Arc::new(module));
-        let address = SocketAddr::new(start.address, start.port);
-        let identity = Arc::clone(&start.identity);
+        let address = SocketAddr::new(options.address, options.port);
+        let identity = Arc::clone(&options.identity);
         let handle = Handle::new();
         let server = Self {
             handle: handle.clone(),
@@ -51,9 +51,8 @@ impl ThisProcess {
             let private_key = identity.private_key.clone().into_bytes();
             let tls = RustlsConfig::from_pem(certificate, private_key).await?;
             let serve = axum_server::bind_rustls(address, tls).handle(handle.clone());
-            let task = tokio::spawn(serve.serve(app.into_make_service()));
+            tokio::spawn(serve.serve(app.into_make_service()));
             handle.listening().await.context("the port is taken")?;
-            drop(task);
             anyhow::Ok(())
         })?;
         Ok(server)

@@ -83,10 +83,8 @@ fn took_to_start(scenario: &Scenario, pod: &Running) {
 
 /// The administrator can deny all functions to the pods' own templates.
 fn whatever_is_denied(scenario: &Scenario) {
-    let path = scenario.secret("app", json!({"user": "shop"}));
     let pod = scenario
-        .pod()
-        .annotate("secrets-path", &path)
+        .pod_with_secret(json!({"user": "shop"}))
         .container("app", WAIT)
         .run();
     pod.wait_for_content("app", FILE, b"user=shop\n");

@@ -63,11 +63,6 @@ fn wait_for_hook(pod: &Running, name: &str) {
     });
 }
 
-fn runs(pod: &Running, name: &str) -> bool {
-    let run = pod.execute(name, &["true"]);
-    run.is_ok_and(|run| run.succeeded())
-}
-
 fn assert_no_hook_failed(pod: &Running) {
     let events = pod.events();
     let failed = events.iter().find(|event| event.contains("PostStartHook"));
@@ -103,7 +98,7 @@ fn waits_for_vault(scenario: &Scenario) {
     pod.assert_not_within(Duration::from_secs(5), "app has started", |life| {
         life.container("app").has_started()
     });
-    assert!(!runs(&pod, "second"));
+    assert!(!pod.can_execute("second"));
 
     scenario.vault.restore().expect("it starts");
     // It starts when the hook of the one before it has ended.
@@ -126,8 +121,7 @@ fn gives_up_once(scenario: &Scenario) {
     let pod = pod.run();
     // No status says so before the second hook has ended: the next container is started when the first hook has failed.
     pod.wait_until_true("the second container has started", || {
-        let run = pod.execute("second", &["true"]);
-        run.is_ok_and(|run| run.succeeded())
+        pod.can_execute("second")
     });
     scenario.vault.restore().expect("it starts");
     // What a hook writes may be secret, so events do not have it.

@@ -48,10 +48,8 @@ const JOB: &str = "job";
 const SOME_READINGS: Duration = Duration::from_secs(8);
 
 fn pod<'s>(scenario: &'s Scenario, restart_policy: &str) -> PodBuilder<'s> {
-    let path = scenario.secret("app", json!({"user": "shop"}));
     scenario
-        .pod()
-        .annotate("secrets-path", &path)
+        .pod_with_secret(json!({"user": "shop"}))
         .spec("restartPolicy", json!(restart_policy))
 }
 

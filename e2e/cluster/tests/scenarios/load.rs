@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cluster_scenarios::pod::is_ready;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1 as core;
 use kube::Api;
@@ -57,7 +58,9 @@ fn pods_at_once(scenario: &Scenario) {
         begin.elapsed(),
     );
 
-    wait_until_true(ALL_PODS_LIMIT, "all pods are ready", || ready(&api) == PODS);
+    wait_until_true(ALL_PODS_LIMIT, "all pods are ready", || {
+        list(&api).iter().filter(|pod| is_ready(pod)).count() == PODS
+    });
     scenario.took(&format!("{PODS} pods created, all ready"), begin.elapsed());
     assert_eq!(scenario.leases(), injected);
     for (what, memory) in [("before", before), ("after", run().admission.memory())] {
@@ -74,7 +77,9 @@ fn pods_at_once(scenario: &Scenario) {
     let all = ListParams::default();
     let deleted = cluster().wait(api.delete_collection(&DeleteParams::default(), &all));
     deleted.expect("pods can be deleted");
-    wait_until_true(ALL_PODS_LIMIT, "all pods are gone", || count(&api) == 0);
+    wait_until_true(ALL_PODS_LIMIT, "all pods are gone", || {
+        list(&api).is_empty()
+    });
     scenario.took(&format!("{PODS} pods deleted, all gone"), begin.elapsed());
     assert_eq!(scenario.leases(), 0, "leases are left");
     assert_eq!(scenario.tokens(), 0, "tokens are left");
@@ -113,22 +118,6 @@ fn has_sidecars(pod: &core::Pod) -> bool {
     let init = spec.init_containers.iter().flatten();
     let mut containers = init.chain(&spec.containers);
     containers.any(|container| container.name.starts_with("tvsi-"))
-}
-
-fn ready(api: &Api<core::Pod>) -> usize {
-    let is_ready = |pod: &core::Pod| {
-        let status = pod.status.as_ref();
-        let mut conditions = status
-            .and_then(|it| it.conditions.as_ref())
-            .into_iter()
-            .flatten();
-        conditions.any(|it| it.type_ == "Ready" && it.status == "True")
-    };
-    list(api).iter().filter(|pod| is_ready(pod)).count()
-}
-
-fn count(api: &Api<core::Pod>) -> usize {
-    list(api).len()
 }
 
 fn list(api: &Api<core::Pod>) -> Vec<core::Pod> {

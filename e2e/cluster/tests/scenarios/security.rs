@@ -69,8 +69,7 @@ const VALIDITY: Duration = Duration::from_secs(600);
 
 /// Begins a pod whose file has [`CONTENT`].
 fn pod(scenario: &Scenario) -> PodBuilder<'_> {
-    let path = scenario.secret("app", json!({"a": "b"}));
-    scenario.pod().annotate("secrets-path", &path)
+    scenario.pod_with_secret(json!({"a": "b"}))
 }
 
 /// A container that runs as a user and a group.

@@ -186,17 +186,12 @@ fn look_into(pod: &Running, scenario: &Scenario, volume: &str) {
     pod.wait_until_true("the container look is added", || {
         scenario.debug(pod.name(), &look).is_ok()
     });
-    pod.wait_until_true("the container look runs", || {
-        let run = pod.execute("look", &["true"]);
-        run.is_ok_and(|run| run.succeeded())
-    });
+    pod.wait_until_true("the container look runs", || pod.can_execute("look"));
 }
 
 fn pod(scenario: &Scenario) -> PodBuilder<'_> {
-    let path = scenario.secret("app", json!({"word": "first"}));
     scenario
-        .pod()
-        .annotate("secrets-path", &path)
+        .pod_with_secret(json!({"word": "first"}))
         .container("app", WAIT)
 }
 

@@ -37,10 +37,8 @@ fn tls(tls: Value) -> Value {
 }
 
 fn pod(scenario: &Scenario) -> PodBuilder<'_> {
-    let path = scenario.secret("app", json!({"word": "first"}));
     scenario
-        .pod()
-        .annotate("secrets-path", &path)
+        .pod_with_secret(json!({"word": "first"}))
         .container("app", WAIT)
 }
 

@@ -46,8 +46,7 @@ const MORE_THAN_A_MINUTE: Duration = Duration::from_secs(75);
 
 /// Begins a pod whose file has [`CONTENT`].
 fn pod(scenario: &Scenario) -> PodBuilder<'_> {
-    let path = scenario.secret("app", json!({"a": "b"}));
-    scenario.pod().annotate("secrets-path", &path)
+    scenario.pod_with_secret(json!({"a": "b"}))
 }
 
 /// The pod template of an application that waits.
@@ -178,6 +177,20 @@ fn rollout(scenario: &Scenario) {
     delete(scenario, "Deployment", &all(&new));
 }
 
+/// A StatefulSet whose pods claim a volume of this name.
+fn stateful_set_with_claim(template: &Value, claim: &str) -> Value {
+    let mut set = workload("StatefulSet", template);
+    set["spec"]["serviceName"] = json!(APP);
+    set["spec"]["volumeClaimTemplates"] = json!([{
+        "metadata": {"name": claim},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Mi"}},
+        },
+    }]);
+    set
+}
+
 /// A pod that comes again finds its volume as it was, and gets its secrets anew.
 fn stateful_set(scenario: &Scenario) {
     let template = pod(scenario)
@@ -187,15 +200,7 @@ fn stateful_set(scenario: &Scenario) {
             json!({"volumeMounts": [{"name": "data", "mountPath": "/data"}]}),
         ))
         .template(APP);
-    let mut set = workload("StatefulSet", &template);
-    set["spec"]["volumeClaimTemplates"] = json!([{
-        "metadata": {"name": "data"},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": "1Mi"}},
-        },
-    }]);
-    set["spec"]["serviceName"] = json!(APP);
+    let set = stateful_set_with_claim(&template, "data");
     scenario.apply(set);
     let _volume = Volume::new(scenario, "data-web-0");
     let first = observe_one(scenario, &[]);
@@ -273,15 +278,7 @@ fn claim_called_secrets(scenario: &Scenario) {
             json!({"volumeMounts": [{"name": "secrets", "mountPath": "/data/secrets"}]}),
         ))
         .template(APP);
-    let mut set = workload("StatefulSet", &template);
-    set["spec"]["volumeClaimTemplates"] = json!([{
-        "metadata": {"name": "secrets"},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": "1Mi"}},
-        },
-    }]);
-    set["spec"]["serviceName"] = json!(APP);
+    let set = stateful_set_with_claim(&template, "secrets");
     scenario.apply(set);
     wait_for_event(scenario, "volume secrets");
     assert!(list(scenario).is_empty());

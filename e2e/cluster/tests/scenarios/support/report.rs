@@ -1,14 +1,14 @@
 //! What the scenarios of this run have found, as they find it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cluster_scenarios::report::{Figure, Outcome, Report};
+use parking_lot::{Mutex, const_mutex};
 
 use super::entry::Sidecars;
 use super::run::root;
 
-static REPORT: Mutex<Report> = Mutex::new(Report {
+static REPORT: Mutex<Report> = const_mutex(Report {
     selection: String::new(),
     programs: Vec::new(),
     subjects: Vec::new(),
@@ -19,13 +19,13 @@ static REPORT: Mutex<Report> = Mutex::new(Report {
 
 /// Notes how a scenario has ended.
 pub fn result(outcome: Outcome) {
-    lock().results.push(outcome);
+    REPORT.lock().results.push(outcome);
 }
 
 /// Notes a number that a scenario has measured.
 pub fn figure(namespace: &str, sidecars: Sidecars, what: &str, value: f64, unit: &str) {
     println!("# {namespace}: {what}: {value:.1} {unit}");
-    lock().figures.push(Figure {
+    REPORT.lock().figures.push(Figure {
         sidecars: sidecars.name().to_owned(),
         what: what.to_owned(),
         value,
@@ -40,7 +40,7 @@ pub fn write(
     subjects: Vec<(String, String)>,
     time: Duration,
 ) -> anyhow::Result<()> {
-    let mut report = lock();
+    let mut report = REPORT.lock();
     report.selection = selection;
     report.programs = programs;
     report.subjects = subjects;
@@ -50,8 +50,4 @@ pub fn write(
     let text = serde_json::to_string_pretty(&*report)?;
     std::fs::write(directory.join("report.json"), text + "\n")?;
     Ok(())
-}
-
-fn lock() -> MutexGuard<'static, Report> {
-    REPORT.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use cluster_scenarios::pod::{End, Executed, Life, Pod};
+use cluster_scenarios::wait;
 
 pub const AGENT: &str = "tvsi-vault-agent";
 pub const AGENT_INIT: &str = "tvsi-vault-agent-init";
@@ -37,9 +38,6 @@ pub const LIMIT: Duration = Duration::from_secs(180);
 /// How long sidecars may take to end: less than the grace period of 30 s, at whose end containers are killed.
 pub const SOON: Duration = Duration::from_secs(25);
 
-/// Between two looks at what does not report its changes.
-const POLL: Duration = Duration::from_millis(300);
-
 /// A pod, which is deleted when this is dropped.
 pub struct Running {
     pod: Pod,
@@ -56,7 +54,7 @@ impl Running {
     }
 
     /// What is known of it now.
-    pub fn life(&self) -> std::sync::MutexGuard<'_, Life> {
+    pub fn life(&self) -> parking_lot::MutexGuard<'_, Life> {
         self.pod.life()
     }
 
@@ -150,6 +148,12 @@ impl Running {
     /// Runs a command in a container, as `kubectl exec` does.
     pub fn execute(&self, container: &str, command: &[&str]) -> anyhow::Result<Executed> {
         self.pod.execute(container, command)
+    }
+
+    /// Whether a command can be run in a container, which no status reports while a hook runs.
+    pub fn can_execute(&self, container: &str) -> bool {
+        let run = self.execute(container, &["true"]);
+        run.is_ok_and(|run| run.succeeded())
     }
 
     /// Runs a shell script in a container, which succeeds, and returns what it has written.
@@ -295,11 +299,7 @@ impl Drop for Running {
 
 /// Waits until a question is answered with yes.
 pub fn wait_until_true(limit: Duration, what: &str, mut is_true: impl FnMut() -> bool) {
-    let deadline = Instant::now() + limit;
-    while !is_true() {
-        assert!(Instant::now() < deadline, "did not happen: {what}");
-        thread::sleep(POLL);
-    }
+    wait::until(what, limit, || Ok(is_true())).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// The time from one moment to another; none if it is the other way round.

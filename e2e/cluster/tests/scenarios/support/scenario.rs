@@ -345,6 +345,12 @@ impl Scenario {
         }
     }
 
+    /// Begins a pod that requests a secret with these data.
+    pub fn pod_with_secret(&self, data: Value) -> PodBuilder<'_> {
+        let path = self.secret("app", data);
+        self.pod().annotate("secrets-path", &path)
+    }
+
     /// Notes that the scenario was not run, because the cluster does not have what it needs.
     pub fn was_not_run(&self, why: &str) {
         println!("# {} was not run: {why}", self.name);

@@ -1,11 +1,11 @@
 //! A scenario as a test: alone or beside others, with its outcome in the report.
 
-use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
 use cluster_scenarios::report::{Ending, Outcome};
 use cluster_scenarios::vault::Product;
 use libtest_mimic::Trial;
+use parking_lot::{RwLock, const_rwlock};
 
 use super::entry::{Entry, Needs, Sidecars};
 use super::report;
@@ -13,7 +13,7 @@ use super::run::run;
 use super::scenario::{Scenario, namespace};
 
 /// Scenarios that must be alone have it for themselves.
-static CLUSTER: RwLock<()> = RwLock::new(());
+static CLUSTER: RwLock<()> = const_rwlock(());
 
 /// The tests of a scenario: for each kind of sidecars and each server that it makes sense with.
 pub fn of(subject: &'static str, entry: Entry, products: &[Product]) -> Vec<Trial> {
@@ -37,9 +37,9 @@ fn run_one(subject: &'static str, entry: &Entry, sidecars: Sidecars, product: Pr
     let _alone;
     let _beside;
     if entry.is_alone {
-        _alone = CLUSTER.write().unwrap_or_else(PoisonError::into_inner);
+        _alone = CLUSTER.write();
     } else {
-        _beside = CLUSTER.read().unwrap_or_else(PoisonError::into_inner);
+        _beside = CLUSTER.read();
     }
     let mut end = End {
         subject,
