@@ -38,7 +38,7 @@ pub fn read(
     let count = destinations.len();
     let annotations = &subject.annotations;
     let own_templates = annotations.secrets_template()?;
-    let templates = match own_templates {
+    let mut templates = match own_templates {
         Some(templates) => {
             if let Some(rule) = subject.settings.restrictions.rejects_templates() {
                 return Err(annotations.rejected(
@@ -61,6 +61,7 @@ pub fn read(
             paths.iter().map(|path| default_template(path)).collect()
         }
     };
+    make_distinct(&mut templates);
     let commands = commands(subject, count)?;
     let mut commands = match delivery {
         Delivery::Dynamic { .. } => commands,
@@ -78,6 +79,21 @@ pub fn read(
             notify: commands.next(),
         })
         .collect())
+}
+
+/// Puts a comment in front of each template that was there before. To Consul Template before 0.42, which Vault Agent and
+/// OpenBao's have in them, templates of the same content are one: of their files, it keeps up to date the first only.
+fn make_distinct(templates: &mut [String]) {
+    let mut before = BTreeSet::new();
+    let mut repeated = Vec::new();
+    for (index, template) in templates.iter().enumerate() {
+        if !before.insert(template.as_str()) {
+            repeated.push(index);
+        }
+    }
+    for index in repeated {
+        templates[index].insert_str(0, &format!("{{{{/* {index} */}}}}"));
+    }
 }
 
 fn destinations(subject: &Subject<'_>, login: &Login) -> Result<Vec<String>, Rejection> {

@@ -319,9 +319,14 @@ fn hostile_text_stays_text() {
                 .filter(|configuration| !configuration.list_of("template").is_empty());
             for templates in templates.map(|configuration| configuration.list_of("template")) {
                 let contents = templates.iter().filter_map(|file| file.text_of("contents"));
-                let all_begin = contents
-                    .zip(&begins)
-                    .all(|(contents, begin)| contents.starts_with(begin));
+                let all_begin =
+                    (0..)
+                        .zip(contents)
+                        .zip(&begins)
+                        .all(|((index, contents), begin)| {
+                            let comment = format!("{{{{/* {index} */}}}}");
+                            contents.trim_start_matches(&comment).starts_with(begin)
+                        });
                 prop_assert!(
                     templates.len() == begins.len() && all_begin,
                     "{templates:?}"
@@ -399,6 +404,27 @@ fn scripts_are_those_of_the_policy() {
                 );
                 prop_assert_eq!(&command[2], &doubled(script("ready.sh")));
             }
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// Vault Agent takes templates of the same content for one.
+#[test]
+fn no_two_files_of_a_pod_have_the_same_template() {
+    for_all(any_pod(), |case| {
+        let Some(injected) = case.submission().injected() else {
+            return Ok(Injected(false));
+        };
+        let configurations = additions::with_configuration_read(&injected);
+        let lists = own_containers(&configurations)
+            .flat_map(|container| container.list_of("env"))
+            .filter_map(|variable| variable.get("value"))
+            .map(|configuration| configuration.list_of("template"));
+        for templates in lists {
+            let contents = templates.iter().filter_map(|file| file.text_of("contents"));
+            let contents: Vec<_> = contents.map(str::to_owned).collect();
+            prop_assert!(are_unique(&contents), "{contents:?}");
         }
         Ok(Injected(true))
     });

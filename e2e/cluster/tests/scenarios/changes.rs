@@ -23,6 +23,18 @@ pub const SCENARIOS: &[Entry] = &[
     )
     .settings(read_often)
     .quick(),
+    entry("change_in_several_files", BOTH, |scenario| {
+        change_in_several_files(scenario, "consul-template");
+    })
+    .settings(read_often),
+    entry(
+        "change_in_several_files_with_engine_vault_agent",
+        BOTH,
+        |scenario| {
+            change_in_several_files(scenario, "vault-agent");
+        },
+    )
+    .settings(read_often),
     entry("failing_notify_harms_nothing", BOTH, |scenario| {
         failing_notify(scenario, "consul-template");
     })
@@ -91,6 +103,27 @@ fn change_is_followed(scenario: &Scenario, engine: &str) {
         changed.elapsed(),
     );
     assert_eq!(pod.restarts(renderer), 0);
+}
+
+/// One secret in three files, each with a command of its own.
+fn change_in_several_files(scenario: &Scenario, engine: &str) {
+    let path = scenario.secret("app", json!({"a": "before"}));
+    let names = ["one", "two", "three"];
+    let commands = names.map(|name| format!("echo {name} $(cat {SECRETS}/{name})"));
+    let pod = scenario
+        .pod()
+        .annotate("template-engine", engine)
+        .annotate("secrets-path", &[path.as_str(); 3].join(","))
+        .annotate("secrets-destination", &names.join(","))
+        .annotate("notify", &commands.join("\n---\n"))
+        .container("app", "sleep 1000")
+        .run();
+    pod.wait_for_content("app", &format!("{SECRETS}/three"), b"a=before\n");
+    scenario.secret("app", json!({"a": "after"}));
+    for name in names {
+        pod.wait_for_content("app", &format!("{SECRETS}/{name}"), b"a=after\n");
+        pod.wait_for_log(renderer(engine), &format!("{name} a=after"));
+    }
 }
 
 /// A command that fails, one whose program is missing, and one that does not end.
