@@ -16,7 +16,15 @@ turns=${TURNS:-8}
 seconds=${SECONDS_EACH:-3}
 
 work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+finish() {
+    # shellcheck disable=SC2046
+    kill $(jobs -p) 2>/dev/null || true
+    rm -rf "$work"
+    if command -v vault-k8s >/dev/null; then
+        kubectl delete clusterrole,clusterrolebinding webhook-load --ignore-not-found >/dev/null
+    fi
+}
+trap finish EXIT
 cd "$work"
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=127.0.0.1 \
@@ -49,6 +57,10 @@ if command -v vault-k8s >/dev/null; then
     address=${address#https://}
     account=$work/serviceaccount
     mkdir "$account"
+    # Without it, vault-k8s has no certificate for a client that sends a server's name, as wrk does.
+    kubectl create clusterrole webhook-load --verb get,list,watch \
+        --resource mutatingwebhookconfigurations.admissionregistration.k8s.io >/dev/null
+    kubectl create clusterrolebinding webhook-load --clusterrole webhook-load --serviceaccount default:default >/dev/null
     kubectl create token default --duration 1h >"$account/token"
     kubectl config view --minify --raw --output 'jsonpath={.clusters[0].cluster.certificate-authority-data}' |
         base64 -d >"$account/ca.crt"

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -56,8 +59,8 @@ impl PolicyServer {
         fs::write(file("policies.yml"), json!(policies).to_string())?;
         let log = File::create(file("log"))?;
         let readiness = super::free_port(options.address)?;
-        // It ends with this process, however that ends.
-        let process = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--pdeathsig", "KILL", "policy-server"])
             .current_dir(directory.path())
             .args(["--cert-file", "tls.crt", "--key-file", "tls.key"])
@@ -67,9 +70,8 @@ impl PolicyServer {
             .args(["--log-no-color", "--ignore-kubernetes-connection-failure"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("starting policy-server")?;
+            .stderr(log);
+        let process = spawn_for_good(command).context("starting policy-server")?;
         let mut server = Self { process, directory };
         let address = SocketAddr::new(options.address, options.port);
         wait::until("policy-server answers", START_LIMIT, || {
@@ -84,6 +86,19 @@ impl PolicyServer {
         })?;
         Ok(server)
     }
+}
+
+/// Spawns a process that ends with this one, however that ends. Linux sends the signal for that when the thread ends that
+/// has spawned it: so this thread never does.
+fn spawn_for_good(mut command: Command) -> io::Result<Child> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = sender.send(command.spawn());
+        loop {
+            thread::park();
+        }
+    });
+    receiver.recv().map_err(io::Error::other)?
 }
 
 impl WebhookProcess for PolicyServer {

@@ -150,6 +150,21 @@ impl Running {
         self.pod.execute(container, command)
     }
 
+    /// The same, when the container is there.
+    fn execute_once_started(&self, container: &str, command: &[&str]) -> Executed {
+        let mut executed = None;
+        self.wait_until_true(&format!("{container} is there"), || {
+            match self.execute(container, command) {
+                Err(error) if format!("{error:#}").contains("container not found") => false,
+                run => {
+                    executed = Some(run.expect("it runs"));
+                    true
+                }
+            }
+        });
+        executed.expect("it has been waited for")
+    }
+
     /// Whether a command can be run in a container, which no status reports while a hook runs.
     pub fn can_execute(&self, container: &str) -> bool {
         let run = self.execute(container, &["true"]);
@@ -158,17 +173,14 @@ impl Running {
 
     /// Runs a shell script in a container, which succeeds, and returns what it has written.
     pub fn shell(&self, container: &str, script: &str) -> String {
-        let run = self
-            .execute(container, &["sh", "-c", script])
-            .expect("it runs");
+        let run = self.execute_once_started(container, &["sh", "-c", script]);
         assert!(run.succeeded(), "{container}: {script}: {}", run.text());
         run.text()
     }
 
     /// Asserts that a shell script fails in a container with `message` in its output, which may be empty.
     pub fn assert_fails(&self, container: &str, script: &str, message: &str) {
-        let run = self.execute(container, &["sh", "-c", script]);
-        let run = run.expect("it runs");
+        let run = self.execute_once_started(container, &["sh", "-c", script]);
         assert!(!run.succeeded(), "{container}: {script}");
         let text = run.text();
         assert!(text.contains(message), "{container}: {script}: {text}");
@@ -182,7 +194,7 @@ impl Running {
 
     /// A file in a container.
     pub fn read(&self, container: &str, path: &str) -> Vec<u8> {
-        let read = self.execute(container, &["cat", path]).expect("it runs");
+        let read = self.execute_once_started(container, &["cat", path]);
         assert!(read.succeeded(), "{path} in {container}: {}", read.text());
         read.output
     }
