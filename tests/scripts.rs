@@ -47,11 +47,14 @@ mod sidecars {
     /// How long the script lets a program take to end after TERM. Held in these tests, for on a busy
     /// machine no time is long enough.
     const PATIENCE: &str = "5";
+    /// The same for the revocation.
+    const REVOCATION_PATIENCE: &str = "20";
+    const HELD: &str = "5 20";
     const GRACE: &str = "3";
 
     fn container_with_token(shell: Shell) -> Container {
         let mut container = Container::new(shell);
-        container.hold_sleeps_of(PATIENCE);
+        container.hold_sleeps_of(HELD);
         container.write(TOKEN, "hvs.token");
         container
     }
@@ -80,7 +83,7 @@ mod sidecars {
     fn consul_template_starts_only_once_the_token_file_is_filled() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
-            container.hold_sleeps_of(PATIENCE);
+            container.hold_sleeps_of(HELD);
             container.program_does("run_until_told_to_stop 12");
             let mut sidecar = container.run(CONSUL_TEMPLATE, &[container.path(TOKEN)]);
 
@@ -366,7 +369,7 @@ mod sidecars {
     fn a_program_that_has_lost_the_first_term_is_told_again() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.hold_sleeps_of(&format!("1 {PATIENCE}"));
+            container.hold_sleeps_of(&format!("1 {HELD}"));
             container.program_does(
                 r#"trap 'note loses it; trap "exit 0" TERM' TERM; note started; stay"#,
             );
@@ -425,7 +428,7 @@ mod sidecars {
     fn agent_ends_at_once_and_revokes_its_token_when_the_job_is_done() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.hold_sleeps_of("3 5");
+            container.hold_sleeps_of(&format!("{GRACE} {HELD}"));
             container.program_does("run_until_told_to_stop 1");
             let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
@@ -462,7 +465,7 @@ mod sidecars {
     fn told_to_stop_it_waits_the_grace_then_stops_the_agent_then_revokes_the_token() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.hold_sleeps_of("3 5");
+            container.hold_sleeps_of(&format!("{GRACE} {HELD}"));
             container.program_does("run_until_told_to_stop 1");
             let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
@@ -504,7 +507,7 @@ mod sidecars {
     fn more_signals_during_the_grace_change_nothing() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.hold_sleeps_of("3 5");
+            container.hold_sleeps_of(&format!("{GRACE} {HELD}"));
             container.program_does("run_until_told_to_stop 1");
             let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
@@ -532,7 +535,7 @@ mod sidecars {
     fn a_grace_of_0_is_not_slept() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.hold_sleeps_of("0 5");
+            container.hold_sleeps_of(&format!("0 {HELD}"));
             container.program_does("run_until_told_to_stop 1");
             let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
@@ -554,7 +557,7 @@ mod sidecars {
         under_each_shell(|shell| {
             for token in [None, Some("")] {
                 let mut container = Container::new(shell);
-                container.hold_sleeps_of(PATIENCE);
+                container.hold_sleeps_of(HELD);
                 container.program_does("run_until_told_to_stop 1");
                 if let Some(token) = token {
                     container.write(TOKEN, token);
@@ -598,9 +601,7 @@ mod sidecars {
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             container.wait_for_log("vault: hangs");
-            // One of the two sleepers is left from the agent, which stopped in time.
-            container.let_one_sleeper_go(PATIENCE);
-            container.let_one_sleeper_go(PATIENCE);
+            container.let_one_sleeper_go(REVOCATION_PATIENCE);
             sidecar.ends_with(0);
             sidecar.output_when_all_has_ended();
             assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
@@ -666,7 +667,7 @@ mod sidecars {
     /// The program logs in, as the agent does first of all, and then does `commands`.
     fn container_that_logs_in(shell: Shell, commands: &str) -> Container {
         let mut container = Container::new(shell);
-        container.hold_sleeps_of(PATIENCE);
+        container.hold_sleeps_of(HELD);
         container.program_does(&format!(
             "printf hvs.token >\"$HOME/.vault-token\"; note logged in; {commands}"
         ));
@@ -707,7 +708,7 @@ mod sidecars {
             for token in [None, Some("")] {
                 for status in [0, 7] {
                     let mut container = Container::new(shell);
-                    container.hold_sleeps_of(PATIENCE);
+                    container.hold_sleeps_of(HELD);
                     container.program_does(&format!("note ends; exit {status}"));
                     if let Some(token) = token {
                         container.write(TOKEN, token);
@@ -725,7 +726,7 @@ mod sidecars {
     fn agent_init_tries_a_login_again_that_has_failed() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
-            container.hold_sleeps_of(PATIENCE);
+            container.hold_sleeps_of(HELD);
             container.program_does(
                 "note tries; [ -e failed ] || { >failed; exit 7; }; printf hvs.token >\"$HOME/.vault-token\"; exit 0",
             );
@@ -758,7 +759,7 @@ mod sidecars {
     fn agent_init_told_to_stop_between_two_logins_ends_at_once() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
-            container.hold_sleeps_of(&format!("1 {PATIENCE}"));
+            container.hold_sleeps_of(&format!("1 {HELD}"));
             container.program_does("note tries; exit 7");
             let mut init = run(&container, AGENT_INIT);
             container.wait_for_log("sleep 1");
@@ -789,7 +790,7 @@ mod sidecars {
                 container.revocation_does("trap '' TERM; note hangs; stay");
                 let mut init = run(&container, AGENT_INIT);
                 container.wait_for_log("vault: hangs");
-                container.let_one_sleeper_go(PATIENCE);
+                container.let_one_sleeper_go(REVOCATION_PATIENCE);
                 init.ends_with(status);
                 init.output_when_all_has_ended();
                 assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
@@ -832,7 +833,7 @@ mod sidecars {
             container.wait_for_log("vault: does not stop");
             container.let_one_sleeper_go(PATIENCE);
             container.wait_for_log("vault: hangs");
-            container.let_one_sleeper_go(PATIENCE);
+            container.let_one_sleeper_go(REVOCATION_PATIENCE);
             init.ends_with(143);
             init.output_when_all_has_ended();
             assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
@@ -843,7 +844,7 @@ mod sidecars {
     fn agent_init_told_to_stop_before_it_has_a_token_revokes_nothing() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
-            container.hold_sleeps_of(PATIENCE);
+            container.hold_sleeps_of(HELD);
             container.program_does("run_until_told_to_stop 0");
             let mut init = run(&container, AGENT_INIT);
             container.wait_for_log("vault: started");

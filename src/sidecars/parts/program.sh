@@ -18,9 +18,9 @@ read_token() {
     [ -n "$current" ]
 }
 
-# Waits for process $1, which gets 5 seconds before it is killed, and returns its status.
+# Waits for process $1, which gets $2 seconds before it is killed, and returns its status.
 wait_or_kill() {
-    (sleep 5 && kill -KILL "$1") >/dev/null 2>&1 &
+    (sleep "$2" && kill -KILL "$1") >/dev/null 2>&1 &
     killer=$!
     wait "$1"
     set -- $?
@@ -44,6 +44,6 @@ stop_program() {
     # What is still to become the program has the traps of this shell for a moment, and loses it.
     (sleep 1 && kill -TERM "$program") >/dev/null 2>&1 &
     teller=$!
-    wait_or_kill "$program"
+    wait_or_kill "$program" 5
     kill -KILL "$teller" 2>/dev/null
 }
