@@ -29,6 +29,9 @@ const AT_ONCE: usize = 50;
 /// Starting hundreds of containers takes a small node minutes.
 const ALL_PODS_LIMIT: Duration = Duration::from_secs(1800);
 
+/// The kubelet ends all of them at once, and kills what has not ended by then, its token not revoked.
+const GRACE_SECONDS: u64 = 300;
+
 /// How long Vault may take to revoke what is leased with tokens that are revoked.
 const LEASES_LIMIT: Duration = Duration::from_secs(60);
 
@@ -104,6 +107,7 @@ fn pod(scenario: &Scenario, number: usize, template: &str) -> core::Pod {
         .pod()
         .name(&format!("app-{number}"))
         .annotate("secrets-template", template)
+        .spec("terminationGracePeriodSeconds", json!(GRACE_SECONDS))
         .container_with(shell_container_with(
             "app",
             &script,
