@@ -93,7 +93,9 @@ fn agent_out_of_memory(scenario: &Scenario) {
     let fill = format!("dd if=/dev/zero of={SECRETS}/large bs=1M count=160");
     let _ = pod.execute(AGENT, &["sh", "-c", &fill]);
     let (end, _) = pod.wait_until_first_run_ended(AGENT);
-    assert_eq!((end.status, end.reason.as_str()), (137, "OOMKilled"));
+    // containerd reports OOMKilled, or Error where the container has ended before it has heard of that.
+    assert_eq!(end.status, 137);
+    assert!(end.message.contains("Killed"), "{end:?}");
 
     pod.wait_until("the agent runs again", |life| {
         let agent = life.container(AGENT);
@@ -116,7 +118,9 @@ fn agent_with_too_little_memory(scenario: &Scenario) {
         .annotate("agent-limits-memory", "16Mi")
         .run();
     let (end, _) = pod.wait_until_first_run_ended(AGENT);
-    assert_eq!((end.status, end.reason.as_str()), (137, "OOMKilled"));
+    // containerd reports OOMKilled, or Error where the container has ended before it has heard of that.
+    assert_eq!(end.status, 137);
+    assert!(end.message.contains("Killed"), "{end:?}");
     pod.wait_for_event("Back-off restarting failed container");
     pod.wait_until("the agent was started again", |life| {
         life.container(AGENT).restarts() > 0
