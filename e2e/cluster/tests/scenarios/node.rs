@@ -80,6 +80,14 @@ fn pod(scenario: &Scenario) -> PodBuilder<'_> {
         .container("app", WAIT)
 }
 
+/// Waits until the agent was killed for the memory that it has used.
+fn wait_until_out_of_memory(pod: &Running) {
+    let (end, _) = pod.wait_until_first_run_ended(AGENT);
+    // containerd reports OOMKilled, or Error where the container has ended before it has heard of that.
+    assert_eq!(end.status, 137);
+    assert!(end.message.contains("Killed"), "{end:?}");
+}
+
 /// Files in memory count for the container that has written them. An agent that has reached its limit is killed, and
 /// logs in again; the application does not notice.
 fn agent_out_of_memory(scenario: &Scenario) {
@@ -92,10 +100,7 @@ fn agent_out_of_memory(scenario: &Scenario) {
     // The command may not survive it either.
     let fill = format!("dd if=/dev/zero of={SECRETS}/large bs=1M count=160");
     let _ = pod.execute(AGENT, &["sh", "-c", &fill]);
-    let (end, _) = pod.wait_until_first_run_ended(AGENT);
-    // containerd reports OOMKilled, or Error where the container has ended before it has heard of that.
-    assert_eq!(end.status, 137);
-    assert!(end.message.contains("Killed"), "{end:?}");
+    wait_until_out_of_memory(&pod);
 
     pod.wait_until("the agent runs again", |life| {
         let agent = life.container(AGENT);
@@ -117,10 +122,7 @@ fn agent_with_too_little_memory(scenario: &Scenario) {
         .annotate("agent-requests-memory", "8Mi")
         .annotate("agent-limits-memory", "16Mi")
         .run();
-    let (end, _) = pod.wait_until_first_run_ended(AGENT);
-    // containerd reports OOMKilled, or Error where the container has ended before it has heard of that.
-    assert_eq!(end.status, 137);
-    assert!(end.message.contains("Killed"), "{end:?}");
+    wait_until_out_of_memory(&pod);
     pod.wait_for_event("Back-off restarting failed container");
     pod.wait_until("the agent was started again", |life| {
         life.container(AGENT).restarts() > 0
