@@ -81,18 +81,14 @@ pub fn read(
         .collect())
 }
 
-/// Puts a comment in front of each template that was there before. To Consul Template before 0.42, which Vault Agent and
-/// OpenBao's have in them, templates of the same content are one: of their files, it keeps up to date the first only.
+/// Makes templates differ, by a comment in front of each. Consul Template before 0.41.3, which is in Vault Agent, and
+/// OpenBao's fork of it know a template by its content alone: of the files with the same one, they update only the first.
 fn make_distinct(templates: &mut [String]) {
-    let mut before = BTreeSet::new();
-    let mut repeated = Vec::new();
-    for (index, template) in templates.iter().enumerate() {
-        if !before.insert(template.as_str()) {
-            repeated.push(index);
-        }
+    if set(templates.iter().map(String::as_str)).len() == templates.len() {
+        return;
     }
-    for index in repeated {
-        templates[index].insert_str(0, &format!("{{{{/* {index} */}}}}"));
+    for (position, template) in (1..).zip(templates) {
+        template.insert_str(0, &format!("{{{{/* {position} */}}}}"));
     }
 }
 

@@ -253,6 +253,8 @@ fn template() -> impl Strategy<Value = String> {
         format!("{{{{ with secret \"secret/{SPICE_IN_LITERAL}\" }}}}{SPICE}{{{{ end }}}}"),
         format!("{{{{- /* {SECRET} */ -}}}} a {SPICE}\nb $(HOME) \\$"),
         format!(" {SPICE} {{{{ printf `%s` \"{SPICE_IN_LITERAL}\" }}}}"),
+        "{{ .X }}".to_owned(),
+        "{{/* 2 */}}{{ .X }}".to_owned(),
     ])
 }
 

@@ -319,14 +319,12 @@ fn hostile_text_stays_text() {
                 .filter(|configuration| !configuration.list_of("template").is_empty());
             for templates in templates.map(|configuration| configuration.list_of("template")) {
                 let contents = templates.iter().filter_map(|file| file.text_of("contents"));
-                let all_begin =
-                    (0..)
-                        .zip(contents)
-                        .zip(&begins)
-                        .all(|((index, contents), begin)| {
-                            let comment = format!("{{{{/* {index} */}}}}");
-                            contents.trim_start_matches(&comment).starts_with(begin)
-                        });
+                let mut contents = (1..).zip(contents).zip(&begins);
+                let all_begin = contents.all(|((position, contents), begin)| {
+                    let comment = format!("{{{{/* {position} */}}}}");
+                    let contents = contents.strip_prefix(&comment).unwrap_or(contents);
+                    contents.starts_with(begin)
+                });
                 prop_assert!(
                     templates.len() == begins.len() && all_begin,
                     "{templates:?}"
@@ -409,7 +407,6 @@ fn scripts_are_those_of_the_policy() {
     });
 }
 
-/// Vault Agent takes templates of the same content for one.
 #[test]
 fn no_two_files_of_a_pod_have_the_same_template() {
     for_all(any_pod(), |case| {
