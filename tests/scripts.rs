@@ -44,11 +44,11 @@ mod sidecars {
     const CONSUL_TEMPLATE: &str = "consul-template.sh";
     const TOKEN: &str = "home/.vault-token";
     const SIGNAL: &str = "signal";
-    /// How long the script lets a program take to end after TERM. Held in these tests, for on a busy
-    /// machine no time is long enough.
+    /// How long the script lets a program take to end after TERM.
     const PATIENCE: &str = "5";
     /// The same for the revocation.
     const REVOCATION_PATIENCE: &str = "20";
+    /// Both, held in these tests: on a busy machine no time is long enough.
     const HELD: &str = "5 20";
     const GRACE: &str = "3";
 

@@ -16,12 +16,13 @@ turns=${TURNS:-8}
 seconds=${SECONDS_EACH:-3}
 
 work=$(mktemp -d)
+created=
 finish() {
     # shellcheck disable=SC2046
     kill $(jobs -p) 2>/dev/null || true
     rm -rf "$work"
-    if command -v vault-k8s >/dev/null; then
-        kubectl delete clusterrole,clusterrolebinding webhook-load --ignore-not-found >/dev/null
+    if [ -n "$created" ]; then
+        kubectl delete clusterrole,clusterrolebinding webhook-load --ignore-not-found >/dev/null || true
     fi
 }
 trap finish EXIT
@@ -58,10 +59,11 @@ if command -v vault-k8s >/dev/null; then
     account=$work/serviceaccount
     mkdir "$account"
     # Without it, vault-k8s has no certificate for a client that sends a server's name, as wrk does.
+    created=yes
     kubectl create clusterrole webhook-load --verb get,list,watch \
         --resource mutatingwebhookconfigurations.admissionregistration.k8s.io >/dev/null
     kubectl create clusterrolebinding webhook-load --clusterrole webhook-load --serviceaccount default:default >/dev/null
-    kubectl create token default --duration 1h >"$account/token"
+    kubectl create token default --namespace default --duration 1h >"$account/token"
     kubectl config view --minify --raw --output 'jsonpath={.clusters[0].cluster.certificate-authority-data}' |
         base64 -d >"$account/ca.crt"
     # shellcheck disable=SC2016

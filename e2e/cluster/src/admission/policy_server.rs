@@ -88,13 +88,16 @@ impl PolicyServer {
     }
 }
 
-/// Spawns a process that ends with this one, however that ends. Linux sends the signal for that when the thread ends that
-/// has spawned it: so this thread never does.
+/// Spawns a process that ends with this one, however that ends. Linux sends the signal for that when the spawning thread
+/// ends, so that thread never ends.
 fn spawn_for_good(mut command: Command) -> io::Result<Child> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let _ = sender.send(command.spawn());
-        loop {
+        let spawned = command.spawn();
+        drop(command);
+        let is_there = spawned.is_ok();
+        let _ = sender.send(spawned);
+        while is_there {
             thread::park();
         }
     });

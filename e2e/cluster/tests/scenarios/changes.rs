@@ -118,7 +118,9 @@ fn change_in_several_files(scenario: &Scenario, engine: &str) {
         .annotate("notify", &commands.join("\n---\n"))
         .container("app", "sleep 1000")
         .run();
-    pod.wait_for_content("app", &format!("{SECRETS}/three"), b"a=before\n");
+    for name in names {
+        pod.wait_for_content("app", &format!("{SECRETS}/{name}"), b"a=before\n");
+    }
     scenario.secret("app", json!({"a": "after"}));
     for name in names {
         pod.wait_for_content("app", &format!("{SECRETS}/{name}"), b"a=after\n");

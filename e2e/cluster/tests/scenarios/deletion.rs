@@ -56,7 +56,7 @@ fn drains(scenario: &Scenario, pod: PodBuilder<'_>, sidecars: &[&str]) {
     assert_valid_while_it_drains(scenario, &pod, &token, reads);
     pod.wait_until_gone();
     let time = begin.elapsed();
-    scenario.took("deletion", time);
+    scenario.took("the pod was deleted", time);
 
     assert!(time < SOON, "{time:?}");
     let read: String = (1..=reads).map(|n| format!("read {n}\n")).collect();
@@ -144,7 +144,7 @@ fn has_no_token(scenario: &Scenario) {
     };
 
     let time = pod.delete();
-    scenario.took("deletion", time);
+    scenario.took("the pod was deleted", time);
     assert!(time < SOON, "{time:?}");
     assert_ended_in_order(&pod, sidecars);
     if scenario.sidecars == Sidecars::Native {
@@ -175,7 +175,7 @@ fn waits_for_static_secrets(scenario: &Scenario) {
     pod.wait_for_log(AGENT_INIT, "trying again");
 
     let time = pod.delete();
-    scenario.took("deletion", time);
+    scenario.took("the pod was deleted", time);
     assert!(time < SOON, "{time:?}");
     assert_eq!(pod.end_of(AGENT_INIT).status, 143);
     pod.assert_never_began("app");

@@ -218,7 +218,7 @@ fn env_process(scenario: &Scenario) {
     );
     assert!(processes.starts_with("/proc/1 "));
 
-    scenario.took("deletion", pod.delete());
+    scenario.took("the pod was deleted", pod.delete());
     let end = pod.end_of("app");
     assert_eq!(end.status, 7);
     pod.wait_for_log("app", "stopping\n");

@@ -121,7 +121,7 @@ fn expect_changes_to_arrive(scenario: &Scenario, pod: &Running) {
 /// Deletes the pod, behind which neither a token nor a lease may be left.
 fn delete_without_leases(scenario: &Scenario, pod: &Running) {
     assert_ne!(scenario.leases(), 0);
-    scenario.took("deletion", scenario.delete_without_traces(pod));
+    scenario.took("the pod was deleted", scenario.delete_without_traces(pod));
     pod.wait_until_true("no lease is left", || scenario.leases() == 0);
 }
 
@@ -357,7 +357,7 @@ fn wrong_role(scenario: &Scenario) {
     let has_begun = pod.has_begun("app");
     assert_eq!(has_begun, scenario.sidecars == Sidecars::Classic);
     let took = pod.delete();
-    scenario.took("deletion", took);
+    scenario.took("the pod was deleted", took);
     pod.assert_not_killed();
     for name in pod.containers() {
         if name.starts_with("tvsi-") && pod.has_begun(&name) {

@@ -216,7 +216,7 @@ fn is_waiting_at_deletion(scenario: &Scenario) {
     wait_for_hook(&pod, "app");
     let began = SystemTime::now();
     let time = pod.delete();
-    scenario.took("deletion", time);
+    scenario.took("the pod was deleted", time);
     let app = pod.end_of("app");
     assert!(
         since(app.at, began) >= TIMEOUT / 2,

@@ -394,7 +394,7 @@ fn is_deleted(scenario: &Scenario) {
     scenario.delete("batch/v1", "Job", JOB);
     pod.wait_until_gone();
     let time = begin.elapsed();
-    scenario.took("deletion", time);
+    scenario.took("the pod was deleted", time);
     assert!(time < SOON, "{time:?}");
     assert_ended_early(scenario, &pod, &token);
 }

@@ -29,7 +29,7 @@ const AT_ONCE: usize = 50;
 /// Starting hundreds of containers takes a small node minutes.
 const ALL_PODS_LIMIT: Duration = Duration::from_secs(1800);
 
-/// The kubelet ends all of them at once, and kills what has not ended by then, its token not revoked.
+/// The kubelet ends all of them at once, and kills those that still run after this time; their tokens are not revoked.
 const GRACE_SECONDS: u64 = 300;
 
 /// How long Vault may take to revoke what is leased with tokens that are revoked.

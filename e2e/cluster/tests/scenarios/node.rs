@@ -85,7 +85,8 @@ fn wait_until_out_of_memory(pod: &Running) {
     let (end, _) = pod.wait_until_first_run_ended(AGENT);
     // containerd reports OOMKilled, or Error where the container has ended before it has heard of that.
     assert_eq!(end.status, 137);
-    assert!(end.message.contains("Killed"), "{end:?}");
+    let is_reported = end.reason == "OOMKilled" || end.message.contains("Killed");
+    assert!(is_reported, "{end:?}");
 }
 
 /// Files in memory count for the container that has written them. An agent that has reached its limit is killed, and
@@ -112,7 +113,7 @@ fn agent_out_of_memory(scenario: &Scenario) {
     assert_eq!(pod.restarts(AGENT), 1);
     assert_eq!(pod.restarts("app"), 0);
     let token = pod.token();
-    scenario.took("deletion", pod.delete());
+    scenario.took("the pod was deleted", pod.delete());
     assert!(!scenario.is_valid(&token));
 }
 
@@ -135,7 +136,7 @@ fn agent_with_too_little_memory(scenario: &Scenario) {
         Sidecars::Native => pod.assert_never_began("app"),
     }
     let time = pod.delete();
-    scenario.took("deletion", time);
+    scenario.took("the pod was deleted", time);
     assert!(time < SOON, "{time:?}");
     if scenario.sidecars == Sidecars::Classic {
         assert_eq!(pod.end_of("app").status, 0);
@@ -235,7 +236,7 @@ fn api_server_away_for_a_minute(scenario: &Scenario) {
         noted(&pod, from, to).len() > 1
     });
     pod.assert_no_restarts(&pod.containers());
-    scenario.took("deletion", pod.delete());
+    scenario.took("the pod was deleted", pod.delete());
     assert!(!scenario.is_valid(&token));
     pod.wait_until_true("no lease is left", || scenario.leases() == 0);
 }

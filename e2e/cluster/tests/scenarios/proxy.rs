@@ -35,7 +35,7 @@ fn proxy(scenario: &Scenario) {
     pod.assert_fails("app", &format!("wget -qO- {other}"), "403");
 
     let token = pod.token();
-    scenario.took("deletion", pod.delete());
+    scenario.took("the pod was deleted", pod.delete());
     assert!(!scenario.is_valid(&token));
 }
 
@@ -67,7 +67,7 @@ fn proxy_leases(scenario: &Scenario) {
     assert_ne!(request(&pod, &path, Some(body)), Some(first));
     assert_eq!(scenario.leases(), 2);
 
-    scenario.took("deletion", pod.delete());
+    scenario.took("the pod was deleted", pod.delete());
     pod.wait_until_true("the leases end with the token", || {
         leases() + scenario.leases() == 0
     });

@@ -32,7 +32,7 @@ fn static_secrets(scenario: &Scenario) {
     assert_eq!(scenario.logins(), 1);
     assert_eq!(scenario.tokens(), 0, "the token was revoked");
     let took = since(pod.end_of(AGENT_INIT).at, pod.began(AGENT_INIT));
-    scenario.took("init container", took);
+    scenario.took("static secrets were there", took);
 }
 
 fn static_vault_away(scenario: &Scenario) {
@@ -98,7 +98,10 @@ fn static_forbidden(scenario: &Scenario) {
     pod.assert_never_began("app");
     assert_eq!(scenario.logins(), 1);
     assert_eq!(scenario.tokens(), 0, "the token was revoked");
-    scenario.took("failure", since(end.at, pod.began(AGENT_INIT)));
+    scenario.took(
+        "static secrets failed",
+        since(end.at, pod.began(AGENT_INIT)),
+    );
 }
 
 fn static_with_proxy(scenario: &Scenario) {
@@ -128,7 +131,7 @@ fn static_with_proxy(scenario: &Scenario) {
     assert_eq!(scenario.tokens(), 1, "that of the proxy is left");
     assert!(scenario.is_valid(&pod.token()));
 
-    scenario.took("deletion", pod.delete());
+    scenario.took("the pod was deleted", pod.delete());
     assert_eq!(scenario.tokens(), 0);
 }
 

@@ -150,7 +150,7 @@ impl Running {
         self.pod.execute(container, command)
     }
 
-    /// The same, when the container is there.
+    /// The same, once the container has started.
     fn execute_once_started(&self, container: &str, command: &[&str]) -> Executed {
         let mut executed = None;
         self.wait_until_true(&format!("{container} is there"), || {
