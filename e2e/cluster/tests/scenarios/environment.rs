@@ -230,7 +230,10 @@ fn env_process(scenario: &Scenario) {
 /// They have the files. Their commands stay as they were submitted.
 fn env_probes_and_hooks(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"USER_NAME": "shop"}));
-    let script = format!("echo \"$0: ${{USER_NAME-none}}, $1, $(cat {FILE})\" >/proc/1/fd/1");
+    // A hook may come before the container's first process is the application's, and its output is out of reach until then.
+    let script = format!(
+        "until echo \"$0: ${{USER_NAME-none}}, $1, $(cat {FILE})\" >/proc/1/fd/1; do sleep 0.1; done"
+    );
     let look = |what: &str| json!({"command": ["/bin/sh", "-c", script, what, "$(OWN)"]});
     let probe = |what: &str| json!({"exec": look(what), "periodSeconds": 1, "timeoutSeconds": 30});
     let hook = |what: &str| json!({"exec": look(what)});
