@@ -97,8 +97,10 @@ fn spawn_for_good(mut command: Command) -> io::Result<Child> {
         drop(command);
         let is_there = spawned.is_ok();
         let _ = sender.send(spawned);
-        while is_there {
-            thread::park();
+        if is_there {
+            loop {
+                thread::park();
+            }
         }
     });
     receiver.recv().map_err(io::Error::other)?
