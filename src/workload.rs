@@ -73,8 +73,8 @@ pub struct Metadata<'a> {
 objects!(Shape<'a>, Metadata<'a>);
 
 impl Metadata<'_> {
-    /// Whether a controller of such a kind owns the object.
-    fn is_controlled_by(&self, is_kind: impl Fn(&str) -> bool) -> bool {
+    /// Whether a controller of such an API group and kind owns the object.
+    fn is_controlled_by(&self, is_kind: impl Fn(&str, &str) -> bool) -> bool {
         let owners = self.owner_references.map(RawValue::get).unwrap_or("[]");
         let owners: Vec<&RawValue> = serde_json::from_str(owners).unwrap_or_default();
         owners.into_iter().any(|owner| {
@@ -86,8 +86,13 @@ impl Metadata<'_> {
                 return false;
             };
             let controller: Option<bool> = owner.read("controller").unwrap_or_default();
-            let kind: Option<Text<'_>> = owner.read("kind").unwrap_or_default();
-            controller == Some(true) && kind.is_some_and(|kind| is_kind(&kind))
+            let text = |name| -> Option<Text<'_>> { owner.read(name).unwrap_or_default() };
+            let (version, kind) = (text("apiVersion"), text("kind"));
+            let group = version
+                .as_deref()
+                .and_then(|version| version.split_once('/'));
+            let group = group.map_or("", |(group, _)| group);
+            controller == Some(true) && kind.is_some_and(|kind| is_kind(group, &kind))
         })
     }
 }
@@ -116,7 +121,9 @@ impl<'a> PodTemplate<'a> {
         let shape: Shape<'a> = read(object, "object")?;
         if path.is_empty() {
             return Ok(Some(PodTemplate {
-                is_of_job: shape.metadata.is_controlled_by(|kind| kind == "Job"),
+                is_of_job: shape
+                    .metadata
+                    .is_controlled_by(|group, kind| (group, kind) == ("batch", "Job")),
                 metadata: shape.metadata,
                 spec: shape.spec,
                 object,
@@ -137,7 +144,7 @@ impl<'a> PodTemplate<'a> {
             path,
             is_of_job: matches!(kind, "Job" | "CronJob"),
             is_left_alone: workload.deletion_timestamp.is_some()
-                || workload.is_controlled_by(|_| true)
+                || workload.is_controlled_by(|_, _| true)
                 || is_unchanged(template, request, path),
             workload_annotations: Some(workload.annotations),
         }))
