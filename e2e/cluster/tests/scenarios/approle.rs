@@ -40,7 +40,7 @@ fn approle_files(scenario: &Scenario) {
     assert_eq!(ids.logins(scenario), 2);
 
     let token = pod.token();
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(&pod);
     assert!(!scenario.is_valid(&token));
 }
 

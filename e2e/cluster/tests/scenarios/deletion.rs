@@ -143,8 +143,7 @@ fn has_no_token(scenario: &Scenario) {
         Sidecars::Native => [AGENT].as_slice(),
     };
 
-    let time = pod.delete();
-    scenario.took("the pod was deleted", time);
+    let time = scenario.delete_pod(&pod);
     assert!(time < SOON, "{time:?}");
     assert_ended_in_order(&pod, sidecars);
     if scenario.sidecars == Sidecars::Native {
@@ -174,8 +173,7 @@ fn waits_for_static_secrets(scenario: &Scenario) {
         .run();
     pod.wait_for_log(AGENT_INIT, "trying again");
 
-    let time = pod.delete();
-    scenario.took("the pod was deleted", time);
+    let time = scenario.delete_pod(&pod);
     assert!(time < SOON, "{time:?}");
     assert_eq!(pod.end_of(AGENT_INIT).status, 143);
     pod.assert_never_began("app");

@@ -218,7 +218,7 @@ fn env_process(scenario: &Scenario) {
     );
     assert!(processes.starts_with("/proc/1 "));
 
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(&pod);
     let end = pod.end_of("app");
     assert_eq!(end.status, 7);
     pod.wait_for_log("app", "stopping\n");
@@ -230,7 +230,7 @@ fn env_process(scenario: &Scenario) {
 /// They have the files. Their commands stay as they were submitted.
 fn env_probes_and_hooks(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"USER_NAME": "shop"}));
-    // A hook may come before the container's first process is the application's, and its output is out of reach until then.
+    // A hook may come before the container's first process is the application's, whose output it writes to.
     let script = format!(
         "until echo \"$0: ${{USER_NAME-none}}, $1, $(cat {FILE})\" >/proc/1/fd/1; do sleep 0.1; done"
     );

@@ -356,8 +356,7 @@ fn wrong_role(scenario: &Scenario) {
     pod.wait_for_log(AGENT, "invalid role name \"none\"");
     let has_begun = pod.has_begun("app");
     assert_eq!(has_begun, scenario.sidecars == Sidecars::Classic);
-    let took = pod.delete();
-    scenario.took("the pod was deleted", took);
+    scenario.delete_pod(&pod);
     pod.assert_not_killed();
     for name in pod.containers() {
         if name.starts_with("tvsi-") && pod.has_begun(&name) {

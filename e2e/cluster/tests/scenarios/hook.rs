@@ -215,8 +215,7 @@ fn is_waiting_at_deletion(scenario: &Scenario) {
     let pod = pod.run();
     wait_for_hook(&pod, "app");
     let began = SystemTime::now();
-    let time = pod.delete();
-    scenario.took("the pod was deleted", time);
+    let time = scenario.delete_pod(&pod);
     let app = pod.end_of("app");
     assert!(
         since(app.at, began) >= TIMEOUT / 2,

@@ -113,7 +113,7 @@ fn agent_out_of_memory(scenario: &Scenario) {
     assert_eq!(pod.restarts(AGENT), 1);
     assert_eq!(pod.restarts("app"), 0);
     let token = pod.token();
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(&pod);
     assert!(!scenario.is_valid(&token));
 }
 
@@ -135,8 +135,7 @@ fn agent_with_too_little_memory(scenario: &Scenario) {
         }
         Sidecars::Native => pod.assert_never_began("app"),
     }
-    let time = pod.delete();
-    scenario.took("the pod was deleted", time);
+    let time = scenario.delete_pod(&pod);
     assert!(time < SOON, "{time:?}");
     if scenario.sidecars == Sidecars::Classic {
         assert_eq!(pod.end_of("app").status, 0);
@@ -236,7 +235,7 @@ fn api_server_away_for_a_minute(scenario: &Scenario) {
         noted(&pod, from, to).len() > 1
     });
     pod.assert_no_restarts(&pod.containers());
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(&pod);
     assert!(!scenario.is_valid(&token));
     pod.wait_until_true("no lease is left", || scenario.leases() == 0);
 }

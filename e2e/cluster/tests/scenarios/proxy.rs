@@ -35,7 +35,7 @@ fn proxy(scenario: &Scenario) {
     pod.assert_fails("app", &format!("wget -qO- {other}"), "403");
 
     let token = pod.token();
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(&pod);
     assert!(!scenario.is_valid(&token));
 }
 
@@ -67,7 +67,7 @@ fn proxy_leases(scenario: &Scenario) {
     assert_ne!(request(&pod, &path, Some(body)), Some(first));
     assert_eq!(scenario.leases(), 2);
 
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(&pod);
     pod.wait_until_true("the leases end with the token", || {
         leases() + scenario.leases() == 0
     });

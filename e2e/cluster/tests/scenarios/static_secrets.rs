@@ -131,7 +131,7 @@ fn static_with_proxy(scenario: &Scenario) {
     assert_eq!(scenario.tokens(), 1, "that of the proxy is left");
     assert!(scenario.is_valid(&pod.token()));
 
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(&pod);
     assert_eq!(scenario.tokens(), 0);
 }
 

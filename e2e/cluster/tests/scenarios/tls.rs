@@ -45,7 +45,7 @@ fn pod(scenario: &Scenario) -> PodBuilder<'_> {
 fn expect_secrets(scenario: &Scenario, pod: &Running) {
     pod.wait_for_content("app", FILE, b"word=first\n");
     let token = pod.token();
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(pod);
     assert!(!scenario.is_valid(&token), "the revocation has TLS too");
     assert_eq!(scenario.logins(), 1);
     assert_only_address(pod);
@@ -73,7 +73,7 @@ fn expect_refusal(scenario: &Scenario, pod: &Running) {
     assert_eq!(scenario.logins(), 0);
     let has_begun = pod.has_begun("app");
     assert_eq!(has_begun, scenario.sidecars == Sidecars::Classic);
-    scenario.took("the pod was deleted", pod.delete());
+    scenario.delete_pod(pod);
     assert_eq!(pod.end_of(AGENT).status, 0);
 }
 

@@ -305,6 +305,13 @@ impl Scenario {
         new.map(observe).collect()
     }
 
+    /// Deletes a pod, and reports and returns how long it took until it was gone.
+    pub fn delete_pod(&self, pod: &Running) -> Duration {
+        let time = pod.delete();
+        self.took("the pod was deleted", time);
+        time
+    }
+
     /// Deletes a pod, and returns how long it took until it was gone. No container is killed, the agent's token is
     /// revoked by then, and no other token of the scenario is left.
     pub fn delete_without_traces(&self, pod: &Running) -> Duration {
