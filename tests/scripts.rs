@@ -65,10 +65,23 @@ mod sidecars {
 
     /// Only the agent has a grace, and an init container does not wait for the end of a job.
     fn run_with_grace<'a>(container: &'a Container, script: &str, grace: &str) -> Running<'a> {
+        container.run(script, &arguments(container, script, grace))
+    }
+
+    fn arguments(container: &Container, script: &str, grace: &str) -> Vec<String> {
         let (token, signal) = (container.path(TOKEN), container.path(SIGNAL));
+        match script {
+            AGENT => vec![token, grace.to_owned(), signal],
+            CONSUL_TEMPLATE => vec![token, signal],
+            _ => vec![token],
+        }
+    }
+
+    /// Where no job is awaited, the script ends with its program.
+    fn run_without_job<'a>(container: &'a Container, script: &str) -> Running<'a> {
+        let token = container.path(TOKEN);
         let arguments: &[&str] = match script {
-            AGENT => &[&token, grace, &signal],
-            CONSUL_TEMPLATE => &[&token, &signal],
+            AGENT => &[&token, "0"],
             _ => &[&token],
         };
         container.run(script, arguments)
@@ -227,7 +240,7 @@ mod sidecars {
                 container.program_does(&format!(
                     r#"({source}) >"$TVSI_TEST_DIR/read"; ls -A "$TVSI_TEST_DIR/home" >"$TVSI_TEST_DIR/files""#
                 ));
-                run(&container, script).ends_with(0);
+                run_without_job(&container, script).ends_with(0);
 
                 let read = container.read("read");
                 assert!(read == configuration, "{script}: {read:.300?}...");
@@ -248,7 +261,7 @@ mod sidecars {
             let mut container = container_with_token(shell);
             container.set("TVSI_AGENT_CONFIG", awkward_configuration());
             container.program_does("exit 7");
-            run(&container, AGENT).ends_with(7);
+            run_without_job(&container, AGENT).ends_with(7);
         });
     }
 
@@ -275,7 +288,7 @@ mod sidecars {
                 let mut container = container_with_token(shell);
                 container.set(variable, "{\"is\": \"configuration\"}");
                 container.set("VAULT_ADDR", "https://vault:8200");
-                run(&container, script).ends_with(0);
+                run_without_job(&container, script).ends_with(0);
 
                 assert_eq!(container.arguments(), arguments, "{script}");
                 let environment = container.read("environment");
@@ -324,7 +337,7 @@ mod sidecars {
             let read_only = fs::Permissions::from_mode(0o400);
             fs::set_permissions(left, read_only).expect("it is ours");
             container.program_does(r#"cat /dev/fd/3 >"$TVSI_TEST_DIR/read""#);
-            run(&container, CONSUL_TEMPLATE).ends_with(0);
+            run_without_job(&container, CONSUL_TEMPLATE).ends_with(0);
             assert_eq!(container.read("read"), "{}");
         });
     }
@@ -348,7 +361,7 @@ mod sidecars {
             let mut container = container_with_token(shell);
             container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
             container.program_does(r#"stat -L -c %a /dev/fd/3 >"$TVSI_TEST_DIR/mode""#);
-            run(&container, CONSUL_TEMPLATE).ends_with(0);
+            run_without_job(&container, CONSUL_TEMPLATE).ends_with(0);
             assert_eq!(container.read("mode").trim(), "400");
         });
     }
@@ -400,7 +413,7 @@ mod sidecars {
     }
 
     #[test]
-    fn ends_with_the_status_of_the_program() {
+    fn where_no_job_is_awaited_it_ends_with_the_status_of_the_program() {
         under_each_shell(|shell| {
             for (script, program, status) in [
                 (AGENT, "exit 0", 0),
@@ -417,10 +430,239 @@ mod sidecars {
                 let mut container = container_with_token(shell);
                 container.program_does(program);
                 println!("{script}: {program}");
-                run(&container, script).ends_with(status);
+                run_without_job(&container, script).ends_with(status);
                 let revoked = container.times_logged("vault: revokes hvs.token");
                 assert_eq!(revoked, 0, "the token of a program that is restarted");
             }
+        });
+    }
+
+    #[test]
+    fn in_a_job_a_program_that_ends_is_started_again_with_its_configuration() {
+        under_each_shell(|shell| {
+            for (script, variable, source) in [
+                (AGENT, "TVSI_AGENT_CONFIG", "/dev/stdin"),
+                (CONSUL_TEMPLATE, "TVSI_CONSUL_TEMPLATE_CONFIG", "/dev/fd/3"),
+            ] {
+                for (end, status) in [
+                    ("exit 0", 0),
+                    ("exit 7", 7),
+                    // Consul Template's, and both programs', for a TERM that was not the script's.
+                    ("exit 12", 12),
+                    ("kill -TERM $$", 143),
+                    ("kill -KILL $$", 137),
+                ] {
+                    println!("{script}: {end}");
+                    let mut container = container_with_token(shell);
+                    container.set(variable, "{ it is }");
+                    container.program_does(&format!(
+                        "note \"reads $(cat {source})\"; [ -e again ] || {{ : >again; {end}; }}; run_until_told_to_stop 12"
+                    ));
+                    let mut sidecar = run(&container, script);
+                    let program = script_s_program(script);
+                    container.wait_for_log(&format!("{program}: started"));
+                    container.write(SIGNAL, "");
+                    sidecar.ends_with(0);
+                    sidecar.output_when_all_has_ended();
+                    let reads = format!("{program}: reads {{ it is }}");
+                    assert_eq!(container.times_logged(&reads), 2);
+                    let told = format!("ended with status {status}; starting again in 1 s");
+                    let messages = container.messages();
+                    assert!(messages.contains(&told), "{messages}");
+                    assert_eq!(container.read(TOKEN), "hvs.token");
+                }
+            }
+        });
+    }
+
+    fn script_s_program(script: &str) -> &str {
+        match script {
+            CONSUL_TEMPLATE => "consul-template",
+            _ => "vault",
+        }
+    }
+
+    /// The pauses before the program was started again, in seconds, as they were told.
+    fn pauses(container: &Container) -> Vec<u32> {
+        let messages = container.messages();
+        messages
+            .lines()
+            .filter_map(|line| line.split_once("starting again in ")?.1.strip_suffix(" s"))
+            .map(|seconds| seconds.parse().expect("it is a number"))
+            .collect()
+    }
+
+    #[test]
+    fn in_a_job_the_pause_grows_up_to_half_a_minute() {
+        under_each_shell(|shell| {
+            for script in [AGENT, CONSUL_TEMPLATE] {
+                let mut container = container_with_token(shell);
+                container.program_does("note ends; exit 7");
+                let mut sidecar = run(&container, script);
+                let ends = format!("{}: ends", script_s_program(script));
+                container.wait_for_log_again(&ends, 7);
+                sidecar.send("TERM");
+                sidecar.ends_with(0);
+                let pauses = pauses(&container);
+                assert_eq!(pauses[..7], [1, 2, 4, 8, 16, 30, 30], "{script}");
+                for pause in ["2", "4", "8", "16", "30"] {
+                    let slept = format!("slept {pause}");
+                    assert!(container.times_logged(&slept) > 0, "{script}: {pause} s");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn in_a_job_the_pause_is_short_again_once_the_program_has_run_for_a_while() {
+        under_each_shell(|shell| {
+            for script in [AGENT, CONSUL_TEMPLATE] {
+                let mut container = container_with_token(shell);
+                container.write("now", "1000000");
+                container.write("runs", "10\n10\n61\n60\n600\n");
+                container.program_does(
+                    "number=$(cat number 2>/dev/null || echo 1); echo $((number + 1)) >number; \
+                    seconds=$(sed -n \"${number}p\" runs); \
+                    [ -n \"$seconds\" ] || run_until_told_to_stop 12; \
+                    echo $(($(cat now) + seconds)) >now; exit 7",
+                );
+                let mut sidecar = run(&container, script);
+                container.wait_for_log(&format!("{}: started", script_s_program(script)));
+                sidecar.send("TERM");
+                sidecar.ends_with(0);
+                assert_eq!(pauses(&container), [1, 2, 1, 2, 1], "{script}");
+            }
+        });
+    }
+
+    #[test]
+    fn told_to_stop_or_the_job_done_during_the_pause_it_ends_at_once_and_revokes_the_token() {
+        under_each_shell(|shell| {
+            for script in [AGENT, CONSUL_TEMPLATE] {
+                for why in [SIGNAL, "TERM", "INT"] {
+                    println!("{script}: {why}");
+                    let mut container = container_with_token(shell);
+                    container.hold_sleeps_of(&format!("2 {HELD}"));
+                    container.program_does("note ends; exit 7");
+                    let mut sidecar = run(&container, script);
+                    container.wait_for_log("sleep 2");
+                    match why {
+                        SIGNAL => container.write(SIGNAL, ""),
+                        signal => sidecar.send(signal),
+                    }
+                    sidecar.ends_with(0);
+                    let ends = format!("{}: ends", script_s_program(script));
+                    let mut expected = vec![ends.as_str(), &ends];
+                    if script == AGENT {
+                        expected.push("vault: revokes hvs.token");
+                    }
+                    assert_eq!(container.log_of_programs(), expected);
+                    assert_eq!(container.times_logged("slept 2"), 0);
+                    assert_eq!(container.read(TOKEN), "hvs.token");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn told_to_stop_during_the_pause_the_agent_waits_the_grace() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.hold_sleeps_of(&format!("2 {GRACE} {HELD}"));
+            container.program_does("exit 7");
+            let mut sidecar = run_with_grace(&container, AGENT, GRACE);
+            container.wait_for_log("sleep 2");
+            sidecar.send("TERM");
+            container.wait_for_log("sleep 3");
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 0);
+            container.let_one_sleeper_go(GRACE);
+            sidecar.ends_with(0);
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+        });
+    }
+
+    /// Its process id may be another's by then. The signal comes before the pause, while the script asks for the time.
+    #[test]
+    fn in_a_job_a_program_that_has_ended_is_not_told_to_stop() {
+        const FUNCTIONS: &str = r#"
+            kill() { echo "$*" >>kills; command kill "$@"; }
+            date() { while [ -e ended ] && [ ! -e go ]; do : >asks; "$TVSI_TEST_SLEEP" 0.02; done; echo 0; }"#;
+        under_each_shell(|shell| {
+            for script in [AGENT, CONSUL_TEMPLATE] {
+                let mut container = container_with_token(shell);
+                container.program_does("echo $$ >ended; exit 7");
+                container.write("kills", "");
+                let arguments = arguments(&container, script, "0");
+                let mut sidecar = container.run_after(FUNCTIONS, script, &arguments);
+                container.wait_until("it asks for the time", || container.has("asks"));
+                sidecar.send("TERM");
+                container.write("go", "");
+                sidecar.ends_with(0);
+                let told = format!("-TERM {}", container.read("ended").trim());
+                let kills = container.read("kills");
+                assert!(!kills.lines().any(|kill| kill == told), "{script}: {kills}");
+            }
+        });
+    }
+
+    #[test]
+    fn in_a_job_another_token_makes_no_pause() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.program_does(
+                "note starts; [ -e again ] || { : >again; exit 7; }; run_until_told_to_stop 12",
+            );
+            let mut sidecar = run(&container, CONSUL_TEMPLATE);
+            for times in 0..3 {
+                container.wait_for_log_again("consul-template: started", times);
+                container.write(TOKEN, format!("hvs.another-{times}"));
+            }
+            container.wait_for_log_again("consul-template: started", 3);
+            sidecar.send("TERM");
+            sidecar.ends_with(0);
+            sidecar.output_when_all_has_ended();
+            assert_eq!(container.times_logged("consul-template: starts"), 5);
+            assert_eq!(pauses(&container), [1]);
+        });
+    }
+
+    #[test]
+    fn told_to_stop_at_any_moment_between_two_starts_it_ends_with_0() {
+        under_each_shell(|shell| {
+            for script in [AGENT, CONSUL_TEMPLATE] {
+                for tries in 0..30 {
+                    let mut container = Container::new(shell);
+                    container.write(TOKEN, "hvs.token");
+                    container.program_does("note ends; exit 7");
+                    let mut sidecar = run(&container, script);
+                    container.wait_for_log(&format!("{}: ends", script_s_program(script)));
+                    thread::sleep(Duration::from_micros(1500 * tries));
+                    match tries % 2 {
+                        0 => sidecar.send("TERM"),
+                        _ => container.write(SIGNAL, ""),
+                    }
+                    sidecar.ends_with(0);
+                    sidecar.output_when_all_has_ended();
+                    let revoked = container.times_logged("vault: revokes hvs.token");
+                    assert_eq!(revoked, usize::from(script == AGENT));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn starts_again_with_the_sleep_and_the_date_that_the_shell_has() {
+        under_each_shell(|shell| {
+            let mut container = container_with_token(shell);
+            container.sleep_for_real();
+            container
+                .program_does("[ -e again ] || { : >again; exit 7; }; run_until_told_to_stop 1");
+            let mut sidecar = run(&container, AGENT);
+            container.wait_for_log("vault: started");
+            container.write(SIGNAL, "");
+            sidecar.ends_with(0);
+            assert_eq!(pauses(&container), [1]);
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
         });
     }
 

@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 /// The scripts as they go into pods.
 const SCRIPTS: &str = concat!(env!("OUT_DIR"), "/scripts");
 
-const STAND_INS: [(&str, &str); 6] = [
+const STAND_INS: [(&str, &str); 7] = [
     ("application", include_str!("stand-ins/program")),
     ("consul-template", include_str!("stand-ins/program")),
+    ("date", include_str!("stand-ins/date")),
     ("kubectl", include_str!("stand-ins/kubectl")),
     ("namesake", include_str!("stand-ins/namesake")),
     ("sleep", include_str!("stand-ins/sleep")),
@@ -277,11 +278,23 @@ impl Container {
 
     /// Runs a script as the pod's container would: `sh -c SCRIPT NAME ARGUMENT...`
     pub fn run<A: AsRef<str>>(&self, script: &str, arguments: &[A]) -> Running<'_> {
-        let mut text = text_of(script);
+        self.run_after("", script, arguments)
+    }
+
+    /// The same with shell commands before the script.
+    pub fn run_after<A: AsRef<str>>(
+        &self,
+        commands: &str,
+        script: &str,
+        arguments: &[A],
+    ) -> Running<'_> {
+        let mut text = format!("{commands}\n{}", text_of(script));
         // Debian's busybox takes its own programs before those on PATH, but a function before them.
         if self.shell == Shell::Busybox && !self.real_sleep {
-            let sleep = stand_ins().join("sleep");
-            text = format!("sleep() {{ '{}' \"$@\"; }}\n{text}", sleep.display());
+            for program in ["date", "sleep"] {
+                let path = stand_ins().join(program);
+                text = format!("{program}() {{ '{}' \"$@\"; }}\n{text}", path.display());
+            }
         }
 
         let mut command = self.shell.command();

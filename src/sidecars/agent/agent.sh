@@ -8,8 +8,9 @@
 # SIGNAL  file that says that the job is done; none where no job is awaited
 #
 # The configuration arrives in TVSI_AGENT_CONFIG, and the agent reads it from its standard input, where
-# nothing could change it. Ends with the agent's own status, or with 0 after a TERM or the job's end. The token
-# file is never removed or emptied: Consul Template would not recover.
+# nothing could change it. Ends with the agent's own status, or with 0 after a TERM or the job's end; until a job's
+# end an agent that ends is started again, and logs in anew. The token file is never removed or emptied: Consul
+# Template would not recover.
 
 . ../parts/program.sh
 . ../parts/revoke.sh
@@ -34,9 +35,15 @@ unset TVSI_AGENT_CONFIG
 
 . ../parts/job.sh
 
-printf '%s' "$config" | vault agent -config /dev/stdin &
-wait $!
-status=$?
+while
+    started=$(date +%s)
+    printf '%s' "$config" | vault agent -config /dev/stdin &
+    wait $!
+    status=$? previous=$!
+    [ -n "$signal" ]
+do
+    pause_before_next_start
+done
 # Its end is not to be changed any more by being told to stop.
 trap '' TERM INT USR1
 stop_watching

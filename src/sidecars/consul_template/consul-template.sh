@@ -8,7 +8,8 @@
 #
 # The configuration arrives in TVSI_CONSUL_TEMPLATE_CONFIG, and Consul Template takes it from a file only:
 # it reads it as /dev/fd/3, from a file in $HOME that has no name any more, where nothing could change it.
-# Ends with Consul Template's own status, or with 0 after a TERM or the job's end.
+# Ends with Consul Template's own status, or with 0 after a TERM or the job's end; until a job's end a Consul
+# Template that ends is started again.
 
 . ../parts/program.sh
 
@@ -34,12 +35,11 @@ rm "$config" || exit
 
 . ../parts/job.sh
 
-# It reads the token file once, at its start: without a token then, it never has one.
-until read_token; do sleep 1; done
-known=
-while [ "$current" != "$known" ]; do
+while :; do
+    # It reads the token file once, at its start: without a token then, it never has one.
+    until read_token; do sleep 1; done
     known=$current
-    program=
+    started=$(date +%s)
     consul-template -config /dev/fd/3 &
     program=$!
     # Ends it when there is another token: the old one takes its leases with it, and it would not ask for
@@ -55,13 +55,18 @@ while [ "$current" != "$known" ]; do
     ) >/dev/null &
     teller=$!
     wait "$program"
-    status=$?
+    status=$? previous=$! program=
     kill -KILL "$teller" 2>/dev/null
     teller=
     # It received TERM (143 before it has got ready for that), perhaps directly.
     case $status in
-    12 | 143) read_token ;;
+    12 | 143)
+        read_token
+        [ "$current" = "$known" ] || continue
+        ;;
     esac
+    [ -n "$signal" ] || break
+    pause_before_next_start
 done
 # Its end is not to be changed any more by being told to stop.
 trap '' TERM INT USR1

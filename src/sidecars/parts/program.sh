@@ -1,14 +1,15 @@
 # Part of each script that runs a program as its container's main process: ends that program in order.
 #
 # The script sets $role, which its messages begin with, and $token, the file with the Vault token, and traps
-# signals itself. Its program is the last process that it has started in the background, or $program.
+# signals itself. Its program is $program, or the last process that it has started in the background if that is not
+# $previous, which it has set when there was no program.
 
 # The first process of a container ignores what it has no trap for: what comes until the script has its
 # own traps is kept until then, when it sends itself TERM.
 told=
 trap 'told=yes' TERM INT
 
-program= watcher= teller=
+program= previous= watcher= teller=
 
 log() { echo "tvsi: $role: $*" >&2; }
 
@@ -36,10 +37,9 @@ stop_watching() {
 
 stop_program() {
     stop_watching
-    # A signal may come between the start of the program and the assignment of its process id. Where nothing
-    # else was started, it is the watcher, which has been killed.
+    # A signal may come between the start of the program and the assignment of its process id.
     program=${program:-$!}
-    [ -n "$program" ] || return
+    [ "$program" != "$previous" ] || return
     kill -TERM "$program" 2>/dev/null
     # What is still to become the program has the traps of this shell for a moment, and loses it.
     (sleep 1 && kill -TERM "$program") >/dev/null 2>&1 &
