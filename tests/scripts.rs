@@ -1544,10 +1544,12 @@ enum Answer<'a> {
     /// A pod at which `label` fails after it has written something.
     UnreadablePod(&'a str),
     Error(&'a str),
+    /// None, until `timeout` ends kubectl, with this status of its own.
+    CutOff(u8),
     Never,
 }
 
-use Answer::{BrokenOffPod, Error, Never, Pod, UnreadablePod};
+use Answer::{BrokenOffPod, CutOff, Error, Never, Pod, UnreadablePod};
 
 /// kubectl's own words, as its version 1.33 says them.
 const FORBIDDEN: Answer<'_> = Error(
@@ -1568,6 +1570,7 @@ fn container_in_job(shell: Shell, answers: &[Answer<'_>]) -> Container {
             BrokenOffPod(pod) => format!("cat <<'END'\n{pod}\nEND\nexit 1\n"),
             UnreadablePod(pod) => format!("cat <<'END'\nunreadable\n{pod}\nEND\n"),
             Error(message) => format!("cat >&2 <<'END'\n{message}\nEND\nexit 1\n"),
+            CutOff(status) => format!("exit {status}\n"),
             Never => "exec \"$TVSI_TEST_SLEEP\" 1000\n".to_owned(),
         };
         container.write(&format!("answers/{}", index + 1), &commands);
@@ -1898,7 +1901,15 @@ mod job_babysitter_check {
             let container = container_in_job(shell, &[FORBIDDEN]);
             run(&container).ends_with(1);
             let told = container.read(TERMINATION_LOG);
-            for needed in ["order-runner", "shop", "get", "pods", "Role"] {
+            for needed in [
+                "order-runner",
+                "shop",
+                "get",
+                "pods",
+                "Role",
+                "native sidecars",
+                "annotation",
+            ] {
                 assert!(told.contains(needed), "{needed:?} is not in {told:?}");
             }
             assert!(
@@ -1914,20 +1925,59 @@ mod job_babysitter_check {
     }
 
     #[test]
-    fn an_api_server_out_of_reach_for_good_fails_and_says_so() {
+    fn where_the_api_server_never_answers_the_job_begins_without_the_check() {
         under_each_shell(|shell| {
             let container = container_in_job(shell, &[UNREACHABLE]);
-            run(&container).ends_with(1);
-            let told = container.read(TERMINATION_LOG);
-            for needed in ["API server", "shop/orders-x2x", "Unable to connect"] {
-                assert!(told.contains(needed), "{needed:?} is not in {told:?}");
+            run(&container).ends_with(0);
+            let messages = container.messages();
+            for needed in ["API server", "without the check", "Unable to connect"] {
+                assert!(messages.contains(needed), "{needed:?} is not in {messages}");
             }
+            assert!(!container.has(TERMINATION_LOG));
             let waited = seconds_waited(&container);
             assert!(
-                (60..=300).contains(&waited),
-                "the API server had {waited} s to come back"
+                (20..=40).contains(&waited),
+                "the API server had {waited} s to answer"
             );
         });
+    }
+
+    /// A try that is cut off has lasted ten seconds, which its stand-in here does not.
+    #[test]
+    fn a_kubectl_that_is_cut_off_each_time_is_not_called_for_longer() {
+        under_each_shell(|shell| {
+            for cut_off in [CutOff(124), CutOff(143)] {
+                let container = container_in_job(shell, &[cut_off]);
+                run(&container).ends_with(0);
+                let messages = container.messages();
+                let told = "without the check: no answer within 10 s";
+                assert!(messages.contains(told), "{messages}");
+                let waited = 10 * requests(&container).len() + seconds_waited(&container);
+                assert!((20..=40).contains(&waited), "it took {waited} s");
+            }
+        });
+    }
+
+    #[test]
+    fn once_rejected_it_does_not_begin_without_the_check() {
+        under_each_shell(|shell| {
+            let mut answers = vec![FORBIDDEN];
+            answers.extend((0..40).map(|_| UNREACHABLE));
+            answers.push(FORBIDDEN);
+            let container = container_in_job(shell, &answers);
+            run(&container).ends_with(1);
+            assert!(container.read(TERMINATION_LOG).contains("order-runner"));
+            assert!(requests(&container).len() > answers.len());
+        });
+    }
+
+    #[test]
+    fn an_image_without_kubectl_fails_at_once() {
+        let mut container = container_in_job(Shell::Dash, &[]);
+        container.set("PATH", "/nonexistent");
+        run(&container).ends_with(1);
+        let told = container.read(TERMINATION_LOG);
+        assert!(told.contains("kubectl"), "{told}");
     }
 
     #[test]

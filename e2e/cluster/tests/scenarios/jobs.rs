@@ -319,7 +319,7 @@ fn has_no_permission(scenario: &Scenario) {
     );
     assert_eq!(check.status, 1);
     let message = format!(
-        "service account app may not get pods in namespace {}, which mode job needs: bind it to a Role with verb get on pods, or use native sidecars\n",
+        "service account app may not get pods in namespace {}, which mode job needs: bind it to a Role with verb get on pods, or use native sidecars (annotation sidecars)\n",
         scenario.name
     );
     assert_eq!(check.message, message);
