@@ -1139,74 +1139,126 @@ mod env_init {
     use super::*;
 
     const SOURCE: &str = "the image/busybox";
-    const TARGET: &str = "the volume/busybox";
+    const DIRECTORY: &str = "the volume";
+    const FILES: [&str; 3] = ["busybox", "denied-names", "env.sh"];
     const PROGRAM: &[u8] = b"\x7fELF\0 program \n\0\xff\n\n";
+    const SCRIPT: &str = "-n %s \\n \\c \\0101 $HOME $$ `id` 'é'\n\tlast\n\n";
+    const PATTERNS: [&str; 5] = ["PATH", "LD_*", "*", "-n", "%s"];
 
     fn container(shell: Shell) -> Container {
-        let container = Container::new(shell);
-        for directory in ["the image", "the volume"] {
+        let mut container = Container::new(shell);
+        for directory in ["the image", DIRECTORY] {
             fs::create_dir(container.path(directory)).expect("a directory can be made");
         }
         container.write(SOURCE, PROGRAM);
+        container.set("TVSI_ENV_SCRIPT", SCRIPT);
         container
     }
 
+    fn arguments(container: &Container) -> Vec<String> {
+        let mut arguments = [SOURCE, DIRECTORY]
+            .map(|name| container.path(name))
+            .to_vec();
+        arguments.extend(PATTERNS.map(str::to_owned));
+        arguments
+    }
+
     fn run(container: &Container) -> Running<'_> {
-        let [source, target] = [SOURCE, TARGET].map(|name| container.path(name));
-        container.run("env-init.sh", &[source, target])
+        container.run("env-init.sh", &arguments(container))
+    }
+
+    fn in_directory(file: &str) -> String {
+        format!("{DIRECTORY}/{file}")
+    }
+
+    /// What each of the files is before the script runs.
+    fn write_all(container: &Container, content: &str) {
+        for file in FILES {
+            container.write(&in_directory(file), content);
+        }
     }
 
     #[track_caller]
-    fn has_copied(container: &Container) {
-        assert_eq!(container.read_bytes(TARGET), PROGRAM);
-        let metadata = fs::metadata(container.path(TARGET)).expect("it was read");
-        assert_eq!(metadata.permissions().mode() & 0o7777, 0o755);
-        let volume = fs::read_dir(container.path("the volume")).expect("it is a directory");
-        assert_eq!(volume.count(), 1, "something is left beside the copy");
+    fn has_brought_all(container: &Container) {
+        let volume = fs::read_dir(container.path(DIRECTORY)).expect("it is a directory");
+        let names = volume.map(|file| file.expect("it can be read").file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        assert_eq!(names, FILES, "something is missing or left");
+        let denied = PATTERNS.map(|pattern| format!("{pattern}\n")).concat();
+        for (file, content, mode) in [
+            ("busybox", PROGRAM, 0o755),
+            ("denied-names", denied.as_bytes(), 0o644),
+            ("env.sh", SCRIPT.as_bytes(), 0o644),
+        ] {
+            let file = in_directory(file);
+            assert_eq!(container.read_bytes(&file), content, "{file}");
+            let metadata = fs::metadata(container.path(&file)).expect("it was read");
+            assert_eq!(metadata.permissions().mode() & 0o7777, mode, "{file}");
+        }
     }
 
     #[test]
-    fn copies_byte_for_byte_for_all_to_run() {
+    fn brings_all_byte_for_byte_for_all_to_use() {
         under_each_shell(|shell| {
             for mode in [0o755, 0o700, 0o644, 0o400] {
-                let container = container(shell);
-                fs::set_permissions(container.path(SOURCE), fs::Permissions::from_mode(mode))
-                    .expect("it is ours");
-                run(&container).ends_with(0);
-                has_copied(&container);
-                assert_eq!(container.read_bytes(SOURCE), PROGRAM);
+                for umask in ["umask 022", "umask 077", "umask 0"] {
+                    let container = container(shell);
+                    fs::set_permissions(container.path(SOURCE), fs::Permissions::from_mode(mode))
+                        .expect("it is ours");
+                    container
+                        .run_after(umask, "env-init.sh", &arguments(&container))
+                        .ends_with(0);
+                    has_brought_all(&container);
+                    assert_eq!(container.read_bytes(SOURCE), PROGRAM);
+                }
             }
         });
     }
 
     #[test]
-    fn a_copy_that_is_there_is_replaced_as_a_whole() {
+    fn no_name_need_be_denied() {
         under_each_shell(|shell| {
             let container = container(shell);
-            let before = "a program that is longer than the one that comes in its place";
-            container.write(TARGET, before);
-            fs::hard_link(container.path(TARGET), container.path("before"))
-                .expect("a link can be made");
+            let arguments = [SOURCE, DIRECTORY].map(|name| container.path(name));
+            container.run("env-init.sh", &arguments).ends_with(0);
+            assert_eq!(container.read(&in_directory("denied-names")).trim(), "");
+        });
+    }
+
+    #[test]
+    fn what_is_there_is_replaced_as_a_whole() {
+        under_each_shell(|shell| {
+            let container = container(shell);
+            let before = "a text that is longer than any that comes in its place ".repeat(9);
+            write_all(&container, &before);
+            let kept = |file: &str| format!("before {file}");
+            for file in FILES {
+                let [file, kept] = [in_directory(file), kept(file)].map(|it| container.path(&it));
+                fs::hard_link(file, kept).expect("a link can be made");
+            }
             run(&container).ends_with(0);
-            has_copied(&container);
-            assert_eq!(container.read("before"), before, "it was written into");
+            has_brought_all(&container);
+            for file in FILES {
+                assert_eq!(container.read(&kept(file)), before, "it was written into");
+            }
         });
     }
 
     /// A restarted pod sandbox runs the init containers again.
     #[test]
-    fn a_copy_that_is_running_is_replaced() {
+    fn a_busybox_that_is_running_is_replaced() {
         under_each_shell(|shell| {
             let container = container(shell);
             let busybox = find_program("busybox").expect("busybox is on PATH");
             fs::copy(busybox, container.path(SOURCE)).expect("a program can be copied");
             run(&container).ends_with(0);
-            let mut command = Command::new(container.path(TARGET));
+            let mut command = Command::new(container.path(&in_directory("busybox")));
             command.args(["sleep", "1000"]);
             let _running = container.start(command);
             container.write(SOURCE, PROGRAM);
             run(&container).ends_with(0);
-            has_copied(&container);
+            has_brought_all(&container);
         });
     }
 
@@ -1214,53 +1266,84 @@ mod env_init {
     fn what_a_broken_off_try_has_left_is_no_obstacle() {
         under_each_shell(|shell| {
             let container = container(shell);
-            let left = format!("{TARGET}.new");
-            container.write(
-                &left,
-                "half of a program that is longer than the one to be copied",
-            );
+            for file in FILES {
+                let left = "half of a text that is longer than the one to be written ".repeat(9);
+                container.write(&in_directory(&format!("{file}.new")), left);
+            }
             run(&container).ends_with(0);
-            has_copied(&container);
+            has_brought_all(&container);
         });
     }
 
     #[test]
-    fn a_failure_is_told_by_the_status_and_leaves_the_copy_that_is_there() {
+    fn a_failure_is_told_by_the_status_and_leaves_what_is_there() {
         under_each_shell(|shell| {
             let container = container(shell);
-            container.write(TARGET, "before");
-            container.write(&format!("{TARGET}.new"), "left by a try before");
-            let [source, target] = [SOURCE, TARGET].map(|name| container.path(name));
-            let missing = container.path("missing/busybox");
-            let below_a_file = container.path("log/busybox");
-            for (source, target) in [
-                (&missing, &target),
-                (&container.path("the image"), &target),
+            write_all(&container, "before");
+            let [source, directory] = [SOURCE, DIRECTORY].map(|name| container.path(name));
+            let missing = container.path("missing");
+            let a_file = container.path("log");
+            for (source, directory) in [
+                (&missing, &directory),
+                (&container.path("the image"), &directory),
                 (&source, &missing),
-                (&source, &below_a_file),
+                (&source, &a_file),
             ] {
-                let status = container.run("env-init.sh", &[source, target]).status();
-                assert!(!status.success(), "{source} to {target}: {status}");
+                let status = container.run("env-init.sh", &[source, directory]).status();
+                assert!(!status.success(), "{source} to {directory}: {status}");
                 assert!(!container.messages().is_empty(), "it does not say why");
             }
-            assert_eq!(container.read(TARGET), "before");
+            for file in FILES {
+                assert_eq!(container.read(&in_directory(file)), "before", "{file}");
+            }
+        });
+    }
+
+    /// Each file that cannot be written is a failure, and is not put in place.
+    #[test]
+    fn a_full_volume_is_told_by_the_status() {
+        under_each_shell(|shell| {
+            for file in FILES {
+                let container = container(shell);
+                write_all(&container, "before");
+                let new = container.path(&in_directory(&format!("{file}.new")));
+                std::os::unix::fs::symlink("/dev/full", new).expect("a link can be made");
+                let status = run(&container).status();
+                assert!(!status.success(), "{file}: {status}");
+                assert_eq!(container.read(&in_directory(file)), "before");
+            }
+        });
+    }
+
+    /// A shell would take an empty one for a success, without the application.
+    #[test]
+    fn without_the_text_of_the_script_it_fails() {
+        under_each_shell(|shell| {
+            let mut container = container(shell);
+            container.set("TVSI_ENV_SCRIPT", "");
+            let status = run(&container).status();
+            assert!(!status.success(), "{status}");
+            assert!(!container.has(&in_directory("env.sh")), "it was written");
         });
     }
 
     /// Only under dash: Debian's busybox has them within itself.
     #[test]
-    fn a_step_that_fails_is_told_by_the_status_and_leaves_the_copy_that_is_there() {
+    fn a_step_that_fails_is_told_by_the_status_and_leaves_what_is_there() {
         for (step, others) in [
             ("cp", ["chmod", "mv"]),
             ("chmod", ["cp", "mv"]),
             ("mv", ["cp", "chmod"]),
         ] {
             let mut container = container(Shell::Dash);
-            container.write(TARGET, "before");
+            write_all(&container, "before");
             container.has_only(&[&["dash"], others.as_slice()].concat());
             let status = run(&container).status();
             assert!(!status.success(), "without {step}: {status}");
-            assert_eq!(container.read(TARGET), "before", "without {step}");
+            for file in FILES {
+                let content = container.read(&in_directory(file));
+                assert_eq!(content, "before", "without {step}: {file}");
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ use std::process::Command;
 use crate::AWKWARD_ARGUMENTS;
 use crate::container::{Container, Running, Shell, find_program, stand_in, text_of};
 
+/// What env-init.sh has brought.
+const DIRECTORY: &str = "tvsi-env";
 const BUSYBOX: &str = "tvsi-env/busybox";
 /// The image's own shell, which the application of these tests is.
 const SHELL: &str = "image/bin/sh";
@@ -48,14 +50,10 @@ struct Started {
 impl Pod {
     fn new() -> Self {
         let mut container = Container::new(Shell::Busybox);
-        for directory in ["tvsi-env", "image", "image/bin"] {
+        for directory in [DIRECTORY, "image", "image/bin"] {
             fs::create_dir(container.path(directory)).expect("a directory can be made");
         }
-        let source = find_program("busybox").map(|path| path.display().to_string());
-        let source = source.expect("busybox is on PATH: install the package busybox-static");
-        container
-            .run("env-init.sh", &[source, container.path(BUSYBOX)])
-            .ends_with(0);
+        bring_shell(&container, &[]);
         for applet in ["sh", "cat", "grep", "ls", "readlink", "sleep"] {
             let program = container.path(&format!("image/bin/{applet}"));
             fs::hard_link(container.path(BUSYBOX), program).expect("a link can be made");
@@ -83,6 +81,7 @@ impl Pod {
 
     fn with_denied(mut self, patterns: &[&'static str]) -> Self {
         self.denied.extend_from_slice(patterns);
+        bring_shell(&self.container, &self.denied);
         self
     }
 
@@ -95,10 +94,8 @@ impl Pod {
         for note in ["environment", "command", "program"] {
             let _ = fs::remove_file(self.container.path(note));
         }
-        let busybox = self.container.path(BUSYBOX);
-        let mut shell = Command::new(&busybox);
-        shell.args(["sh", "-c", &text_of("env.sh"), &busybox]);
-        shell.args(&self.denied).arg("--");
+        let mut shell = Command::new(self.container.path(BUSYBOX));
+        shell.args(["sh", &self.container.path("tvsi-env/env.sh")]);
         shell.args(&self.files).arg("--");
         shell.args(command);
         self.container.start(shell)
@@ -166,6 +163,17 @@ impl Pod {
         }
         assert!(!messages.contains(HIDDEN), "{messages}");
     }
+}
+
+/// Runs the init container of the pod that `container` is in.
+fn bring_shell(container: &Container, denied: &[&str]) {
+    let mut init = Container::new(Shell::Busybox);
+    init.set("TVSI_ENV_SCRIPT", text_of("env.sh"));
+    let busybox = find_program("busybox").map(|path| path.display().to_string());
+    let busybox = busybox.expect("busybox is on PATH: install the package busybox-static");
+    let directory = container.path(DIRECTORY);
+    let arguments = [&[busybox.as_str(), &directory], denied].concat();
+    init.run("env-init.sh", &arguments).ends_with(0);
 }
 
 fn strings(terminated: &[u8]) -> impl Iterator<Item = &OsStr> {
@@ -437,6 +445,46 @@ fn denied_names_are_skipped_and_told() {
         ("MID_DLE", "8"),
     ]);
     pod.has_skipped(&[(1, 1), (1, 2), (1, 3), (1, 9), (1, 10), (1, 13)]);
+}
+
+/// As the settings may have them, and as a file could: what ends lines, or does not end the last.
+#[test]
+fn denied_names_are_read_to_the_last() {
+    for denied in ["B\nLD_*", "B LD_*\n", "\n\n B \tLD_*", "B\n\nLD_*\n\n"] {
+        println!("{denied:?}");
+        let pod = Pod::with_file("A=1\nB=hidden\nLD_PRELOAD=hidden\n_tvsi_denied=hidden\n");
+        pod.container.write("tvsi-env/denied-names", denied);
+        pod.gives(&[("A", "1")]);
+        pod.has_skipped(&[(1, 2), (1, 3), (1, 4)]);
+    }
+}
+
+#[test]
+fn without_the_denied_names_the_application_does_not_start() {
+    let pod = Pod::with_file("LD_PRELOAD=hidden\n").with_denied(&["LD_*"]);
+    let denied = pod.container.path("tvsi-env/denied-names");
+    let command = [&pod.container.path(SHELL), "-c", NOTE_HOW_IT_WAS_STARTED];
+    fs::remove_file(&denied).expect("it is there");
+    for is_directory in [false, true] {
+        if is_directory {
+            fs::create_dir(&denied).expect("a directory can be made");
+        }
+        pod.run(&command).ends_with(1);
+        let messages = pod.container.messages();
+        assert!(messages.contains(&denied), "{messages}");
+        assert!(!messages.contains(HIDDEN), "{messages}");
+        assert!(!pod.container.has("environment"), "the application started");
+    }
+}
+
+#[test]
+fn the_shell_can_be_brought_again_beside_an_application() {
+    let pod = Pod::with_file("A=1\n").with_denied(&["LD_*"]);
+    let mut application = pod.run(&["sh", "-c", "until [ -e go ]; do sleep 0.02; done"]);
+    bring_shell(&pod.container, &["LD_*"]);
+    pod.container.write("go", "");
+    application.ends_with(0);
+    pod.gives(&[("A", "1")]);
 }
 
 #[test]

@@ -1,24 +1,28 @@
 #!/bin/sh
-# Starts the application with the secrets in its environment.
+# Starts the application, or a probe or hook of its container, with the secrets in its environment.
 #
-#   env.sh [NAME-PATTERNS] -- FILE... -- COMMAND [ARGUMENT...]
+#   busybox sh env.sh FILE... -- COMMAND [ARGUMENT...]
 #
-# A line NAME=VALUE of a FILE becomes a variable, unless NAME cannot be one or is like one of the
-# NAME-PATTERNS, which have spaces between them; a line that begins with the byte 1 goes on with the
-# value above it. Nothing is evaluated and no value is shown. COMMAND runs as it would without this script, except for the variables. Needs busybox, whose path
-# is $0. Its own variables begin with _tvsi_, for the application's are exported here too.
+# A line NAME=VALUE of a FILE becomes a variable, unless NAME cannot be one or is like one of the patterns
+# in denied-names; a line that begins with the byte 1 goes on with the value above it. Nothing is evaluated and
+# no value is shown. COMMAND runs as it would without this script, except for the variables. Beside this file are
+# denied-names and the busybox that runs it. Its own variables begin with _tvsi_, for the application's are
+# exported here too.
 # shellcheck disable=SC3038,SC3045 # busybox has exec -a and read -d
 
 set -f
 
-_tvsi_denied='_tvsi_* IFS OPTIND PPID LINENO PWD OLDPWD SHLVL'
-while [ "$1" != -- ]; do
-    _tvsi_denied="$_tvsi_denied $1"
-    shift
-done
-shift
-
 tvsi_log() { echo "tvsi: $*" >&2; }
+
+_tvsi_home=${0%/*}
+_tvsi_denied='_tvsi_* IFS OPTIND PPID LINENO PWD OLDPWD SHLVL'
+if [ ! -f "$_tvsi_home/denied-names" ] || [ ! -r "$_tvsi_home/denied-names" ]; then
+    tvsi_log "env: $_tvsi_home/denied-names is not there"
+    exit 1
+fi
+while IFS= read -r _tvsi_line || [ -n "$_tvsi_line" ]; do
+    _tvsi_denied="$_tvsi_denied $_tvsi_line"
+done <"$_tvsi_home/denied-names"
 
 tvsi_is_allowed() {
     case $1 in
@@ -131,7 +135,7 @@ if [ -n "$_tvsi_kept" ]; then
         exit 1
         ;;
     esac
-    exec "$0" env -- "$@"
+    exec "$_tvsi_home/busybox" env -- "$@"
 fi
 shift
 exec -a "$_tvsi_command" "$_tvsi_path" "$@"
