@@ -631,8 +631,7 @@ mod sidecars {
         under_each_shell(|shell| {
             for script in [AGENT, CONSUL_TEMPLATE] {
                 for tries in 0..30 {
-                    let mut container = Container::new(shell);
-                    container.write(TOKEN, "hvs.token");
+                    let mut container = container_with_token(shell);
                     container.program_does("note ends; exit 7");
                     let mut sidecar = run(&container, script);
                     container.wait_for_log(&format!("{}: ends", script_s_program(script)));
