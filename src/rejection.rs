@@ -11,8 +11,12 @@ use serde_json::value::RawValue;
 /// A value is repeated only where it is a name or one of a few words; of templates and commands, which may hold
 /// credentials, only the position and the length.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{place}: {problem}")]
-pub struct Rejection {
+#[error("{}: {}", .0.place, .0.problem)]
+// In a box, a result with it is small: moving it about is 20 KB of the module otherwise.
+pub struct Rejection(Box<Reason>);
+
+#[derive(Debug, Eq, PartialEq)]
+struct Reason {
     place: Place,
     problem: Cow<'static, str>,
 }
@@ -42,10 +46,12 @@ impl Place {
 
     /// Rejects the object for what is wrong here: `what is wrong; what is expected`.
     pub fn rejected(self, problem: impl Into<Cow<'static, str>>) -> Rejection {
-        Rejection {
-            place: self,
-            problem: problem.into(),
+        #[cold]
+        #[inline(never)]
+        fn boxed(place: Place, problem: Cow<'static, str>) -> Rejection {
+            Rejection(Box::new(Reason { place, problem }))
         }
+        boxed(self, problem.into())
     }
 }
 

@@ -20,27 +20,41 @@ pub trait Value<'a>: Sized {
 impl Annotations<'_> {
     /// The value of `key`, if it is given.
     pub(super) fn value<'s, T: Value<'s>>(&'s self, key: Key) -> Result<Option<T>, Rejection> {
+        match self.text(key, T::IS_LINE, T::LONGEST)? {
+            Some(text) => T::read(text)
+                .map(Some)
+                .map_err(|problem| self.rejected(key, problem)),
+            None => Ok(None),
+        }
+    }
+
+    /// Its text, as a value has it.
+    fn text(
+        &self,
+        key: Key,
+        is_line: bool,
+        longest: Option<usize>,
+    ) -> Result<Option<&str>, Rejection> {
         let Some(text) = self.get(key) else {
             return Ok(None);
         };
         let reject = |problem: String| Err(self.rejected(key, problem));
-        let text = match T::IS_LINE {
+        let text = match is_line {
             true => text.trim(),
             false => text,
         };
-        if T::IS_LINE && text.is_empty() {
+        if is_line && text.is_empty() {
             return reject("empty; give it a value or remove it".to_owned());
         }
-        if T::IS_LINE && text.contains(char::is_control) {
+        if is_line && text.contains(char::is_control) {
             return reject("must not have a line break or another control character".to_owned());
         }
-        match T::LONGEST {
+        match longest {
             Some(longest) if text.len() > longest => {
-                return reject(format!("{} bytes; expected at most {longest}", text.len()));
+                reject(format!("{} bytes; expected at most {longest}", text.len()))
             }
-            _ => {}
+            _ => Ok(Some(text)),
         }
-        T::read(text).map(Some).or_else(reject)
     }
 }
 
@@ -110,7 +124,11 @@ impl<'a, T: Value<'a>> Value<'a> for Commas<T> {
         let items = (1..).zip(text.split(',').map(str::trim));
         let items = items.map(|(position, item)| match item.is_empty() {
             true => Err(format!("item {position} is empty")),
-            false => T::read(item).map_err(|problem| format!("item {position}: {problem}")),
+            // A short one is named already.
+            false => T::read(item).map_err(|problem| match problem.starts_with('"') {
+                true => problem,
+                false => format!("item {position}: {problem}"),
+            }),
         });
         items.collect::<Result<_, _>>().map(Commas)
     }
