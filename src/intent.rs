@@ -1,15 +1,18 @@
 //! What a pod asks for: its annotations and labels, read once into types that cannot be wrong.
 
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::api::core::v1::SecurityContext;
 
 use crate::annotations::{Annotations, Commas, Key, Need, is_true};
 use crate::auth::{Login, approle};
 use crate::pattern::Work;
+use crate::pod::Container;
 use crate::rejection::{Place, Rejection};
 use crate::secrets::{Delivery, Secrets};
-use crate::settings::Amounts;
+use crate::settings::{Amounts, RESOURCES};
 use crate::subject::Subject;
-use crate::values::{Directory, Image, Mode, Port, Sidecars, TemplateEngine};
+use crate::values::{
+    Directory, Image, JobDetection, Mode, NonRootId, Port, Sidecars, TemplateEngine,
+};
 
 /// The port of the local proxy, where the pod does not say.
 const DEFAULT_PROXY_PORT: Port = Port(8200);
@@ -25,6 +28,8 @@ pub struct Intent {
     /// Whether the sidecars end when the pod's work is done.
     pub is_job: bool,
     pub sidecars: Sidecars,
+    /// Whether the pod says in which modes it is.
+    pub has_own_mode: bool,
     /// The containers that get the secrets; `None` for all of the application's.
     pub inject_containers: Option<Vec<String>>,
     /// The containers whose end is the job's; `None` for all of the application's.
@@ -35,13 +40,19 @@ pub struct Intent {
     pub vault_namespace: Option<String>,
     /// Whether all containers of the pod are to see each other's processes.
     pub shares_process_namespace: bool,
+    /// That of every injected container.
+    pub security_context: Option<SecurityContext>,
     pub agent: Overrides,
     pub consul_template: Overrides,
+    pub job_babysitter: Overrides,
+    pub env_shell: Overrides,
 }
 
-/// What a pod wants differently for one of its sidecars.
+/// What a pod wants differently for one of the injected programs.
 #[derive(Debug, Default)]
 pub struct Overrides {
+    /// What the names of its annotations begin with.
+    pub prefix: &'static str,
     pub image: Option<Image>,
     pub requests: Amounts,
     pub limits: Amounts,
@@ -73,8 +84,13 @@ impl Intent {
         let (annotations, settings) = (&subject.annotations, subject.settings);
         annotations.warn_of_unknown(subject.warnings);
         settings.restrictions.reject_locked(annotations)?;
-        let modes = modes(subject)?;
-        let is_job = modes.contains(&Mode::Job) || (subject.is_of_job && settings.jobs.auto_detect);
+        let own_modes = modes(subject)?;
+        let is_job = match &own_modes {
+            Some(modes) => modes.contains(&Mode::Job),
+            None => is_detected_as_job(subject),
+        };
+        let has_own_mode = own_modes.is_some();
+        let modes = own_modes.unwrap_or_default();
         let sidecars = annotations.sidecars()?.unwrap_or(settings.sidecars);
         let has_proxy = modes.contains(&Mode::Proxy);
         // Neither named, or job alone.
@@ -100,51 +116,48 @@ impl Intent {
             Some(delivery) => Some(Secrets::read(subject, &login, delivery)?),
             None => None,
         };
-        let has_consul_template = matches!(
-            delivery,
-            Some(Delivery::Dynamic {
-                engine: TemplateEngine::ConsulTemplate,
-                ..
-            })
-        );
-        if !has_consul_template {
-            annotations.warn_unmet(Need::ConsulTemplate, subject.warnings);
-        }
         let names = |Commas(names): Commas<&str>| names.into_iter().map(str::to_owned).collect();
-        Ok(Intent {
+        let inject_containers = annotations.inject_containers()?.map(names);
+        let intent = Intent {
             login,
             secrets,
             proxy_port: has_proxy.then_some(proxy_port),
             is_job,
             sidecars,
-            inject_containers: annotations.inject_containers()?.map(names),
+            has_own_mode,
+            security_context: security_context(subject, inject_containers.as_deref())?,
+            inject_containers,
             job_containers: annotations.job_containers()?.map(names),
             mount_path: annotations.secrets_mount_path()?,
             vault_namespace: annotations.vault_namespace()?,
             shares_process_namespace: annotations.share_process_namespace()?.unwrap_or(false),
             agent: Overrides {
                 image: image(subject)?,
-                requests: amounts(
-                    annotations.agent_requests_cpu()?,
-                    annotations.agent_requests_memory()?,
-                ),
-                limits: amounts(
-                    annotations.agent_limits_cpu()?,
-                    annotations.agent_limits_memory()?,
-                ),
+                ..overrides("agent", subject)?
             },
-            consul_template: Overrides {
-                image: None,
-                requests: amounts(
-                    annotations.consul_template_requests_cpu()?,
-                    annotations.consul_template_requests_memory()?,
-                ),
-                limits: amounts(
-                    annotations.consul_template_limits_cpu()?,
-                    annotations.consul_template_limits_memory()?,
-                ),
-            },
-        })
+            consul_template: overrides("consul-template", subject)?,
+            job_babysitter: overrides("job-babysitter", subject)?,
+            env_shell: overrides("env-shell", subject)?,
+        };
+        let needs = [
+            (
+                Need::ConsulTemplate,
+                intent.engine() == Some(TemplateEngine::ConsulTemplate),
+            ),
+            (Need::Babysitter, intent.needs_babysitter()),
+            (Need::Environment, intent.fills_environment()),
+        ];
+        for (need, is_met) in needs {
+            if !is_met {
+                annotations.warn_unmet(need, subject.warnings);
+            }
+        }
+        Ok(intent)
+    }
+
+    /// The user that the injected containers run as, if anything says.
+    pub fn user(&self) -> Option<i64> {
+        self.security_context.as_ref()?.run_as_user
     }
 
     /// Whether an init container fetches secrets once.
@@ -204,12 +217,12 @@ impl Intent {
     }
 }
 
-fn modes(subject: &Subject<'_>) -> Result<Vec<Mode>, Rejection> {
+/// The modes that the pod names; `None` where it names none.
+fn modes(subject: &Subject<'_>) -> Result<Option<Vec<Mode>>, Rejection> {
     let annotations = &subject.annotations;
-    let modes = annotations.mode()?;
-    let mut modes = modes.map(|Commas(modes)| modes).unwrap_or_default();
+    let mut modes = annotations.mode()?.map(|Commas(modes)| modes);
     if annotations.workload()?.is_some() {
-        modes.push(Mode::Job);
+        modes.get_or_insert_default().push(Mode::Job);
         subject.warnings.add(format!(
             "annotation {}: deprecated; use {}: job",
             annotations.name(Key::Workload),
@@ -217,6 +230,70 @@ fn modes(subject: &Subject<'_>) -> Result<Vec<Mode>, Rejection> {
         ));
     }
     Ok(modes)
+}
+
+/// Whether the settings say that such a pod is in mode job. One that never ends is not.
+fn is_detected_as_job(subject: &Subject<'_>) -> bool {
+    let is_job = match subject.settings.jobs.auto_detect {
+        JobDetection::RestartPolicy => true,
+        JobDetection::Owner => subject.is_of_job,
+        JobDetection::Off => false,
+    };
+    is_job && subject.can_end()
+}
+
+/// The security context of the settings, with the user and group that the pod wants.
+fn security_context(
+    subject: &Subject<'_>,
+    inject_containers: Option<&[String]>,
+) -> Result<Option<SecurityContext>, Rejection> {
+    let annotations = &subject.annotations;
+    let mut user = annotations.run_as_user()?.map(|NonRootId(id)| id);
+    let mut group = annotations.run_as_group()?.map(|NonRootId(id)| id);
+    if annotations.run_as_same_user()? == Some(true) {
+        let reject = |problem| Err(annotations.rejected(Key::RunAsSameUser, problem));
+        if user.is_some() {
+            return reject(format!(
+                "must not be used with {}; remove one of them",
+                annotations.name(Key::RunAsUser)
+            ));
+        }
+        let is_selected = |container: &&Container<'_>| {
+            let name = &*container.name;
+            inject_containers.is_none_or(|names| names.iter().any(|it| it == name))
+        };
+        let mut containers = subject.applications().map(|(_, container)| container);
+        let Some(first) = containers.find(is_selected) else {
+            return reject("no container of the application gets the secrets".to_owned());
+        };
+        let (name, pod) = (&*first.name, subject.pod.processes());
+        user = match first.run_as_user().or(pod.run_as_user) {
+            Some(0) => {
+                return reject(format!(
+                    "container {name} runs as root, as which nothing is injected; give it another user"
+                ));
+            }
+            None => {
+                return reject(format!(
+                    "container {name} has no securityContext.runAsUser, and neither has the pod; add it, or use {}",
+                    annotations.name(Key::RunAsUser)
+                ));
+            }
+            user => user,
+        };
+        let of_container = first.run_as_group().or(pod.run_as_group);
+        group = group.or(of_container.filter(|group| *group != 0));
+    }
+    let context = &subject.settings.security_context;
+    if user.is_none() && group.is_none() {
+        return Ok(context.clone());
+    }
+    let context = context.clone().unwrap_or_default();
+    Ok(Some(SecurityContext {
+        run_as_user: user.or(context.run_as_user),
+        run_as_group: group.or(context.run_as_group),
+        ..context
+    }))
 }
 
 fn image(subject: &Subject<'_>) -> Result<Option<Image>, Rejection> {
@@ -235,9 +312,27 @@ fn image(subject: &Subject<'_>) -> Result<Option<Image>, Rejection> {
     Ok(Some(image))
 }
 
-fn amounts(cpu: Option<Quantity>, memory: Option<Quantity>) -> Amounts {
-    let mut amounts = Amounts::new();
-    amounts.extend(cpu.map(|amount| ("cpu".to_owned(), amount)));
-    amounts.extend(memory.map(|amount| ("memory".to_owned(), amount)));
-    amounts
+/// Reads the amounts, which are in annotations such as `agent-limits-memory`.
+fn overrides(prefix: &'static str, subject: &Subject<'_>) -> Result<Overrides, Rejection> {
+    let mut overrides = Overrides {
+        prefix,
+        ..Overrides::default()
+    };
+    for key in subject.annotations.given() {
+        let name = key.name().strip_prefix(prefix);
+        let name = name.and_then(|name| name.strip_prefix('-')?.split_once('-'));
+        let Some((kind, resource)) = name else {
+            continue;
+        };
+        let amounts = match kind {
+            "requests" => &mut overrides.requests,
+            "limits" => &mut overrides.limits,
+            _ => continue,
+        };
+        // `ephemeral` is short for ephemeral-storage.
+        let resource = RESOURCES.iter().find(|it| it.starts_with(resource));
+        let amount = subject.annotations.amount(key)?;
+        amounts.extend(resource.map(|it| (*it).to_owned()).zip(amount));
+    }
+    Ok(overrides)
 }

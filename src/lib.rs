@@ -37,7 +37,7 @@ use serde_json::value::RawValue;
 use annotations::Annotations;
 use inject::MOST_ADDED;
 use intent::Intent;
-use pod::Pod;
+use pod::{Pod, VolumeSource};
 use rejection::{Place, Rejection, Warnings, read};
 use request::Payload;
 use response::Response;
@@ -184,7 +184,9 @@ fn subject<'a>(
     let spec = template.spec;
     let spec =
         spec.ok_or_else(|| Place::field(path("spec")).rejected("missing; expected an object"))?;
-    let pod: Pod<'a> = read(spec, &path("spec"))?;
+    let mut pod: Pod<'a> = read(spec, &path("spec"))?;
+    // The StatefulSet's come in the place of its template's.
+    pod.volumes.splice(..0, template.claims()?);
     if pod.containers.is_empty() {
         let containers = Place::field(path("spec.containers"));
         return Err(containers.rejected("none; expected at least one"));
@@ -193,6 +195,10 @@ fn subject<'a>(
         annotations,
         all_annotations: &metadata.annotations,
         labels,
+        secrets_volume: match pod.volume(names::SECRETS_VOLUME).map(|it| &it.source) {
+            None | Some(VolumeSource::EmptyDir { .. }) => names::SECRETS_VOLUME,
+            Some(_) => names::OWN_SECRETS_VOLUME,
+        },
         pod,
         namespace: &payload.request.namespace,
         is_template: template.workload_annotations.is_some(),

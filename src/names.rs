@@ -7,8 +7,10 @@ pub const CONSUL_TEMPLATE: &str = "tvsi-consul-template";
 pub const JOB_BABYSITTER: &str = "tvsi-job-babysitter";
 pub const JOB_BABYSITTER_INIT: &str = "tvsi-job-babysitter-init";
 
-/// The files with secrets.
+/// The files with secrets. A pod may bring the volume, as an emptyDir.
 pub const SECRETS_VOLUME: &str = "secrets";
+/// The same, in a pod that has a volume of another kind under that name.
+pub const OWN_SECRETS_VOLUME: &str = "tvsi-secrets";
 /// Where the sidecars have them, and the application too by default.
 pub const SECRETS_DIRECTORY: &str = "/opt/talend/secrets";
 
@@ -30,6 +32,7 @@ pub const NO_HOME: &str = "/nonexistent";
 pub const ENV_VOLUME: &str = "tvsi-env";
 pub const ENV_DIRECTORY: &str = "/opt/talend/tvsi-env";
 pub const ENV_BUSYBOX: &str = "/opt/talend/tvsi-env/busybox";
+pub const ENV_SCRIPT: &str = "/opt/talend/tvsi-env/env.sh";
 
 /// The ids of an AppRole.
 pub const APPROLE_VOLUME: &str = "tvsi-approle";
@@ -68,7 +71,8 @@ pub const CONTAINERS: [&str; 6] = [
 ];
 
 /// Every volume that the policy may add, except [`SECRETS_VOLUME`], which a pod may bring.
-pub const VOLUMES: [&str; 9] = [
+pub const VOLUMES: [&str; 10] = [
+    OWN_SECRETS_VOLUME,
     SHARED_VOLUME,
     CONFIG_VOLUME,
     JOB_VOLUME,

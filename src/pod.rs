@@ -4,7 +4,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::path::same_path;
-use crate::raw::{Members, Text, is_null, null_as_default, objects};
+use crate::raw::{self, Members, Text, is_null, null_as_default, objects};
 
 /// A pod's spec, or that of the pod template of a workload.
 #[derive(Debug, Deserialize)]
@@ -25,6 +25,15 @@ pub struct Pod<'a> {
     termination_grace_period_seconds: Option<i64>,
     #[serde(borrow)]
     os: Option<Reference<'a>>,
+    #[serde(borrow, default, deserialize_with = "null_as_default")]
+    node_selector: Members<'a>,
+    #[serde(borrow)]
+    affinity: Option<&'a RawValue>,
+    /// Whose names it can look up; `ClusterFirst` where it does not say.
+    #[serde(borrow)]
+    pub dns_policy: Option<Text<'a>>,
+    #[serde(borrow)]
+    resources: Option<&'a RawValue>,
     /// Whether its ports are the node's.
     #[serde(rename = "hostNetwork", default, deserialize_with = "null_as_default")]
     pub uses_host_network: bool,
@@ -46,6 +55,8 @@ pub struct Pod<'a> {
 pub struct Processes {
     /// The user of the containers that name none of their own.
     pub run_as_user: Option<i64>,
+    /// The same of their group.
+    pub run_as_group: Option<i64>,
     /// Whether it sees the processes of the node.
     pub uses_host_pid: bool,
     /// Whether its containers see each other's processes, if the pod says.
@@ -58,6 +69,7 @@ impl Processes {
         let security_context: SecurityContext = spec.read("securityContext")?;
         Ok(Processes {
             run_as_user: security_context.run_as_user,
+            run_as_group: security_context.run_as_group,
             uses_host_pid: spec.read("hostPID")?,
             shares_process_namespace: spec.read("shareProcessNamespace")?,
         })
@@ -76,6 +88,8 @@ pub struct Reference<'a> {
 #[serde(remote = "Self", rename_all = "camelCase")]
 struct SecurityContext {
     run_as_user: Option<i64>,
+    run_as_group: Option<i64>,
+    fs_group: Option<i64>,
 }
 
 /// Whether the kubelet starts a container again that has ended; `Always` where the pod does not say.
@@ -132,6 +146,12 @@ pub struct Container<'a> {
     pub volume_mounts: Vec<VolumeMount<'a>>,
     #[serde(borrow)]
     lifecycle: Option<Lifecycle<'a>>,
+    #[serde(borrow)]
+    startup_probe: Option<&'a RawValue>,
+    #[serde(borrow)]
+    liveness_probe: Option<&'a RawValue>,
+    #[serde(borrow)]
+    readiness_probe: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "null_as_default")]
     command: Vec<IgnoredAny>,
     #[serde(default, deserialize_with = "null_as_default")]
@@ -175,6 +195,48 @@ struct Port {
 struct Lifecycle<'a> {
     #[serde(borrow)]
     post_start: Option<PostStart<'a>>,
+    #[serde(borrow)]
+    pre_stop: Option<&'a RawValue>,
+}
+
+/// A command in a container that sees the container's environment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// Its main process.
+    Main,
+    StartupProbe,
+    LivenessProbe,
+    ReadinessProbe,
+    PostStart,
+    PreStop,
+}
+
+impl Command {
+    pub const ALL: [Self; 6] = [
+        Self::Main,
+        Self::StartupProbe,
+        Self::LivenessProbe,
+        Self::ReadinessProbe,
+        Self::PostStart,
+        Self::PreStop,
+    ];
+
+    /// Where it is in the container.
+    pub fn path(self) -> &'static [&'static str] {
+        match self {
+            Self::Main => &["command"],
+            Self::StartupProbe => &["startupProbe", "exec", "command"],
+            Self::LivenessProbe => &["livenessProbe", "exec", "command"],
+            Self::ReadinessProbe => &["readinessProbe", "exec", "command"],
+            Self::PostStart => &["lifecycle", "postStart", "exec", "command"],
+            Self::PreStop => &["lifecycle", "preStop", "exec", "command"],
+        }
+    }
+
+    /// Whether Kubernetes expands `$(VAR)` and `$$` in it, as in everything except hooks.
+    pub fn is_expanded(self) -> bool {
+        !matches!(self, Self::PostStart | Self::PreStop)
+    }
 }
 
 /// A container's postStart hook as submitted.
@@ -231,10 +293,20 @@ pub enum VolumeSource<'a> {
         in_memory: bool,
     },
     Secret(Files<'a>),
-    Projected(Vec<Projection<'a>>),
+    Projected {
+        sources: Vec<Projection<'a>>,
+        /// Of its files.
+        mode: u32,
+    },
     /// Any other, by its name in the manifest: `configMap`, `hostPath`, ...
-    Other(String),
+    Other {
+        kind: String,
+        is_read_only: bool,
+    },
 }
+
+/// The permissions of files in a volume that does not say.
+const DEFAULT_MODE: u32 = 0o644;
 
 /// A source of a projected volume with what is in its downward API.
 #[derive(Debug, Deserialize)]
@@ -250,7 +322,8 @@ struct ProjectedSource<'a> {
 pub enum Projection<'a> {
     ServiceAccountToken {
         path: Text<'a>,
-        has_audience: bool,
+        /// `None` for the API server's.
+        audience: Option<Text<'a>>,
     },
     Secret(Files<'a>),
     /// A ConfigMap, fields of the pod or something newer.
@@ -305,14 +378,49 @@ impl<'a> Pod<'a> {
     pub fn processes(&self) -> Processes {
         Processes {
             run_as_user: self.security_context.run_as_user,
+            run_as_group: self.security_context.run_as_group,
             uses_host_pid: self.uses_host_pid,
             shares_process_namespace: self.shares_process_namespace,
         }
     }
 
-    pub fn is_windows(&self) -> bool {
+    /// The field by which it says that it needs a node with Windows, if it does.
+    pub fn windows(&self) -> Option<&'static str> {
         let system = self.os.as_ref().and_then(|os| os.name.as_deref());
-        system == Some("windows")
+        if system == Some(WINDOWS) {
+            return Some("spec.os.name");
+        }
+        let selects = |label: &&str| {
+            let value: Option<Text<'_>> = self.node_selector.read(label).unwrap_or_default();
+            value.as_deref() == Some(WINDOWS)
+        };
+        if OS_LABELS.iter().any(selects) {
+            return Some("spec.nodeSelector");
+        }
+        let terms = self.affinity.and_then(|affinity| {
+            let affinity = raw::member(affinity, "nodeAffinity")?;
+            let required = raw::member(affinity, "requiredDuringSchedulingIgnoredDuringExecution")?;
+            raw::member(required, "nodeSelectorTerms")
+        });
+        let terms: Vec<Members<'a>> =
+            serde_json::from_str(terms.map_or("[]", RawValue::get)).unwrap_or_default();
+        // One of them is enough for a node.
+        let is_needed = !terms.is_empty() && terms.iter().all(needs_windows);
+        is_needed.then_some("spec.affinity")
+    }
+
+    /// Whether it says what its containers may use together.
+    pub fn has_resources(&self) -> bool {
+        let resources = self.resources;
+        let mut given = ["requests", "limits"]
+            .into_iter()
+            .filter_map(|name| raw::member(resources?, name));
+        given.any(|amounts| amounts.get().contains('"'))
+    }
+
+    /// Whether its volumes are given to a group that all its containers are in.
+    pub fn has_fs_group(&self) -> bool {
+        self.security_context.fs_group.is_some()
     }
 
     /// All init containers, containers and ephemeral containers.
@@ -329,10 +437,37 @@ impl<'a> Pod<'a> {
     }
 }
 
+/// The operating system of nodes on which nothing of the policy's can run, in fields and labels.
+const WINDOWS: &str = "windows";
+/// The labels of nodes that say which one they have; the second one is from before Kubernetes 1.14.
+const OS_LABELS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];
+
+/// Whether only nodes with Windows meet a term of a node selector.
+fn needs_windows(term: &Members<'_>) -> bool {
+    let expressions: Vec<Members<'_>> = term.read("matchExpressions").unwrap_or_default();
+    expressions.iter().any(|expression| {
+        let text = |name| -> Text<'_> { expression.read(name).unwrap_or_default() };
+        let values: Vec<Text<'_>> = expression.read("values").unwrap_or_default();
+        let only = |system: &str| !values.is_empty() && values.iter().all(|it| &**it == system);
+        OS_LABELS.contains(&&*text("key"))
+            && match &*text("operator") {
+                "In" => only(WINDOWS),
+                // Kubernetes has no other one.
+                "NotIn" => only("linux"),
+                _ => false,
+            }
+    })
+}
+
 impl<'a> Container<'a> {
     /// The user that it runs as, if it says.
     pub fn run_as_user(&self) -> Option<i64> {
         self.security_context.run_as_user
+    }
+
+    /// The group that it runs in, if it says.
+    pub fn run_as_group(&self) -> Option<i64> {
+        self.security_context.run_as_group
     }
 
     /// The volumes that it has as block devices.
@@ -385,9 +520,21 @@ impl<'a> Container<'a> {
             .unwrap_or(&PostStart::None)
     }
 
-    /// Whether it has a command of its own, and not its image's.
-    pub fn has_command(&self) -> bool {
-        !self.command.is_empty()
+    /// Whether it has such a command of its own; the image's is not seen from here.
+    pub fn has(&self, command: Command) -> bool {
+        let handler = match command {
+            Command::Main => return !self.command.is_empty(),
+            Command::StartupProbe => self.startup_probe,
+            Command::LivenessProbe => self.liveness_probe,
+            Command::ReadinessProbe => self.readiness_probe,
+            Command::PostStart => {
+                return matches!(self.post_start(), PostStart::Exec(words) if !words.is_empty());
+            }
+            Command::PreStop => self.lifecycle.as_ref().and_then(|it| it.pre_stop),
+        };
+        let exec = handler.and_then(|handler| raw::member(handler, "exec"));
+        let words = exec.and_then(|exec| raw::member(exec, "command"));
+        words.is_some_and(|words| words.get().contains('"'))
     }
 
     pub fn declares_port(&self, port: u16) -> bool {
@@ -422,6 +569,20 @@ fn kind_of<'m, 'a>(members: &'m Members<'a>, expected: &'m str) -> Option<(&'m s
     kinds.find(|(name, value)| *name != "name" && !is_null(value))
 }
 
+impl<'a> Volume<'a> {
+    /// The volume that a StatefulSet's controller adds for a claim of this name.
+    pub fn of_claim(name: Text<'a>) -> Self {
+        Volume {
+            name,
+            source: VolumeSource::Other {
+                kind: "persistentVolumeClaim".to_owned(),
+                is_read_only: false,
+            },
+            resource_fields: Vec::new(),
+        }
+    }
+}
+
 impl<'a> TryFrom<Members<'a>> for Volume<'a> {
     type Error = serde_json::Error;
 
@@ -441,20 +602,29 @@ impl<'a> TryFrom<Members<'a>> for Volume<'a> {
             Some(("secret", source)) => VolumeSource::Secret(serde_json::from_str(source.get())?),
             Some(("projected", source)) => {
                 let source: Members<'a> = serde_json::from_str(source.get())?;
+                let mode: Option<u32> = source.read("defaultMode")?;
                 let sources: Vec<ProjectedSource<'a>> = source.read("sources")?;
                 let mut projections = Vec::new();
                 for source in sources {
                     resource_fields.extend(source.resource_fields);
                     projections.extend(source.projection);
                 }
-                VolumeSource::Projected(projections)
+                VolumeSource::Projected {
+                    sources: projections,
+                    mode: mode.unwrap_or(DEFAULT_MODE),
+                }
             }
             Some((kind, source)) => {
                 if kind == "downwardAPI" {
                     let files: Files<'a> = serde_json::from_str(source.get())?;
                     resource_fields = files.into_resource_fields().collect();
                 }
-                VolumeSource::Other(kind.to_owned())
+                let is_read_only =
+                    raw::member(source, "readOnly").is_some_and(|it| it.get() == "true");
+                VolumeSource::Other {
+                    kind: kind.to_owned(),
+                    is_read_only: is_read_only || ALWAYS_READ_ONLY.contains(&kind),
+                }
             }
         };
         Ok(Volume {
@@ -464,6 +634,9 @@ impl<'a> TryFrom<Members<'a>> for Volume<'a> {
         })
     }
 }
+
+/// Volumes that nothing can write to, besides Secrets and projected volumes.
+const ALWAYS_READ_ONLY: [&str; 3] = ["configMap", "downwardAPI", "image"];
 
 impl<'a> TryFrom<Members<'a>> for ProjectedSource<'a> {
     type Error = serde_json::Error;
@@ -479,7 +652,7 @@ impl<'a> TryFrom<Members<'a>> for ProjectedSource<'a> {
             let audience: Option<Text<'a>> = token.read("audience")?;
             Some(Projection::ServiceAccountToken {
                 path: token.required("path")?,
-                has_audience: audience.is_some_and(|audience| !audience.is_empty()),
+                audience: audience.filter(|audience| !audience.is_empty()),
             })
         } else if let Some(secret) = source.get("secret") {
             Some(Projection::Secret(serde_json::from_str(secret.get())?))
@@ -523,14 +696,23 @@ impl<'a> Files<'a> {
     }
 }
 
-impl VolumeSource<'_> {
+impl<'a> VolumeSource<'a> {
     /// What it is called in a manifest.
     pub fn kind(&self) -> &str {
         match self {
             VolumeSource::EmptyDir { .. } => "emptyDir",
             VolumeSource::Secret(_) => "secret",
-            VolumeSource::Projected(_) => "projected",
-            VolumeSource::Other(kind) => kind,
+            VolumeSource::Projected { .. } => "projected",
+            VolumeSource::Other { kind, .. } => kind,
+        }
+    }
+
+    /// Whether no container can write to it, whatever its mount says.
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            VolumeSource::EmptyDir { .. } => false,
+            VolumeSource::Secret(_) | VolumeSource::Projected { .. } => true,
+            VolumeSource::Other { is_read_only, .. } => *is_read_only,
         }
     }
 
@@ -538,25 +720,51 @@ impl VolumeSource<'_> {
     pub fn can_hold_token(&self, path: &str) -> bool {
         match self {
             VolumeSource::Secret(files) => files.may_have(path),
-            VolumeSource::Projected(sources) => {
+            VolumeSource::Projected { sources, .. } => {
                 let only = only_source(sources, path);
                 only.is_some_and(|source| !matches!(source, Projection::Other(_)))
             }
-            VolumeSource::EmptyDir { .. } | VolumeSource::Other(_) => false,
+            VolumeSource::EmptyDir { .. } | VolumeSource::Other { .. } => false,
         }
     }
 
-    /// Whether the file at `path` in the volume is a token of the pod's service account, and for whom: `true` for
-    /// the API server alone, `false` for an audience that the volume names.
-    pub fn own_token(&self, path: &str) -> Option<bool> {
-        let VolumeSource::Projected(sources) = self else {
+    /// The file at `path` in the volume, if it is a token of the pod's service account.
+    pub fn own_token(&self, path: &str) -> Option<OwnToken<'_>> {
+        let VolumeSource::Projected { sources, mode } = self else {
             return None;
         };
         match only_source(sources, path) {
-            Some(Projection::ServiceAccountToken { has_audience, .. }) => Some(!has_audience),
+            Some(Projection::ServiceAccountToken { audience, .. }) => Some(OwnToken {
+                audience: audience.as_deref(),
+                is_for_all: is_for_all(*mode),
+            }),
             _ => None,
         }
     }
+
+    /// Whether a token of the pod's service account is in it that not all users can read.
+    pub fn has_guarded_token(&self) -> bool {
+        match self {
+            VolumeSource::Projected { sources, mode } => {
+                let is_token =
+                    |source: &_| matches!(source, Projection::ServiceAccountToken { .. });
+                !is_for_all(*mode) && sources.iter().any(is_token)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A token of the pod's service account, in a file.
+pub struct OwnToken<'s> {
+    /// Whom it is for; `None` for the API server.
+    pub audience: Option<&'s str>,
+    /// Whether all users can read it where it belongs to root.
+    pub is_for_all: bool,
+}
+
+fn is_for_all(mode: u32) -> bool {
+    mode & 0o004 != 0
 }
 
 /// The source that a file of a projected volume is from, if it can be from no other: what comes later replaces what came

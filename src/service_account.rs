@@ -8,7 +8,7 @@ use crate::annotations::Key;
 use crate::kubernetes::{Volume, Volumes, read_only};
 use crate::names;
 use crate::path::{below, segments};
-use crate::pod;
+use crate::pod::{self, OwnToken};
 use crate::subject::Subject;
 
 /// How long a token of our own is valid; the kubelet renews it before. Kubernetes' own default.
@@ -55,6 +55,17 @@ impl<'s, 'a> Found<'s, 'a> {
         self.volume.source.can_hold_token(&self.path)
     }
 
+    /// It, if it is a token of the pod's service account.
+    pub fn own_token(&self) -> Option<OwnToken<'_>> {
+        self.volume.source.own_token(&self.path)
+    }
+
+    /// Whether the injected containers can read it, which run as `user`.
+    pub fn is_readable(&self, user: Option<i64>, subject: &Subject<'_>) -> bool {
+        let is_for_all = self.own_token().is_none_or(|token| token.is_for_all);
+        is_for_all || subject.pod.has_fs_group() || keeps_owner(user, subject)
+    }
+
     /// Whether it is the file that Kubernetes mounts a token as.
     pub fn is_default(&self) -> bool {
         self.is_at_default && self.path == TOKEN
@@ -64,8 +75,26 @@ impl<'s, 'a> Found<'s, 'a> {
     /// the place of their own either.
     pub fn is_allowed(&self, subject: &Subject<'_>) -> bool {
         let restrictions = &subject.settings.restrictions;
-        !restrictions.is_locked(Key::SaToken) || self.volume.source.own_token(&self.path).is_some()
+        !restrictions.is_locked(Key::SaToken) || self.own_token().is_some()
     }
+}
+
+/// The user to whom the kubelet gives the tokens of a pod: the one that all its containers run as. Where there is none,
+/// they belong to root (`FsUserFrom` in the kubelet's volume manager; a `fsGroup` comes before that).
+pub fn owner(subject: &Subject<'_>) -> Option<i64> {
+    let of_pod = subject.pod.processes().run_as_user;
+    let containers = subject.pod.init_containers.iter();
+    let mut users = containers
+        .chain(&subject.pod.containers)
+        .map(|container| container.run_as_user().or(of_pod));
+    let first = users.next()??;
+    users.all(|user| user == Some(first)).then_some(first)
+}
+
+/// Whether [`owner`] stays the same with injected containers that run as `user`.
+pub fn keeps_owner(user: Option<i64>, subject: &Subject<'_>) -> bool {
+    let user = user.or(subject.pod.processes().run_as_user);
+    user.is_some() && user == owner(subject)
 }
 
 /// How many segments a directory has in which a file with the segments `wanted` is.

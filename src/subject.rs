@@ -2,7 +2,7 @@
 
 use crate::annotations::{Annotations, Key};
 use crate::pattern::Identity;
-use crate::pod::{Container, Pod};
+use crate::pod::{Container, Pod, RestartPolicy};
 use crate::raw::{Members, Text};
 use crate::rejection::{Place, Rejection, Warnings};
 use crate::settings::Settings;
@@ -23,6 +23,8 @@ pub struct Subject<'a> {
     pub is_template: bool,
     /// Whether a Job makes the pod.
     pub is_of_job: bool,
+    /// The volume with the secrets: a pod may have one of another kind that is called so.
+    pub secrets_volume: &'static str,
     pub settings: &'a Settings,
     pub warnings: &'a Warnings,
 }
@@ -52,6 +54,34 @@ impl<'a> Subject<'a> {
                 ),
             )),
         }
+    }
+
+    /// How many of the pod's init containers are in front of the policy's: where the proxy of a service mesh is one of
+    /// them and keeps running, the network is its business, and there is none before it.
+    pub fn behind_mesh_proxy(&self) -> usize {
+        let ignored = &self.settings.jobs.ignored_containers;
+        let is_proxy = |container: &Container<'_>| {
+            container.restart_policy == Some(RestartPolicy::Always)
+                && ignored.iter().any(|name| name.as_str() == &*container.name)
+        };
+        let proxy = self.pod.init_containers.iter().rposition(is_proxy);
+        proxy.map_or(0, |index| index + 1)
+    }
+
+    /// The annotation with which nothing has to end the sidecars, as messages recommend it.
+    pub fn native_sidecars(&self) -> String {
+        format!(
+            "annotation {}: native",
+            self.annotations.name(Key::Sidecars)
+        )
+    }
+
+    /// Whether all containers of the application can end for good.
+    pub fn can_end(&self) -> bool {
+        self.pod.restart_policy != RestartPolicy::Always
+            && !self
+                .applications()
+                .any(|(_, container)| container.restart_policy == Some(RestartPolicy::Always))
     }
 
     /// The containers of the application: all but the proxies of service meshes.

@@ -22,6 +22,11 @@ pub trait Checked: Sized {
     /// The value, if the text is one.
     fn parse(text: &str) -> Option<Self>;
 
+    /// What a boolean stands for, where it is one of the values.
+    fn of_boolean(_boolean: bool) -> Option<Self> {
+        None
+    }
+
     /// As it is written.
     fn text(&self) -> String;
 }
@@ -78,6 +83,29 @@ checked_string!(
     },
     "a URL such as https://vault.example.org:8200"
 );
+
+impl Url {
+    /// The host, without its port.
+    pub fn host(&self) -> &str {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        match host.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the host is the name of a Service, which only the cluster's DNS knows: one label, or one with `svc`.
+    pub fn is_of_cluster(&self) -> bool {
+        let host = self.host().trim_end_matches('.').to_ascii_lowercase();
+        let mut labels = host.split('.');
+        match labels.next() {
+            Some(only) if only.len() == host.len() => only != "localhost" && !only.contains(':'),
+            _ => labels.any(|label| label == "svc"),
+        }
+    }
+}
 
 checked_string!(
     /// A reference to a container image.
@@ -150,6 +178,25 @@ impl Checked for Port {
         text.bytes()
             .all(|digit| digit.is_ascii_digit())
             .then_some(Port(port))
+    }
+
+    fn text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// The id of a user or group that is not root.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NonRootId(pub i64);
+
+impl Checked for NonRootId {
+    const EXPECTED: &'static str = "an id from 1 to 2147483647 (0 is root)";
+
+    fn parse(text: &str) -> Option<Self> {
+        let id = text.parse::<i32>().ok().filter(|id| *id > 0)?;
+        text.bytes()
+            .all(|digit| digit.is_ascii_digit())
+            .then_some(NonRootId(id.into()))
     }
 
     fn text(&self) -> String {
@@ -303,6 +350,15 @@ impl FunctionPattern {
 }
 
 checked_string!(
+    /// What begins or ends an action of a template, in place of `{{` or `}}`. What stands in actions itself, such as quotes,
+    /// trim marks and commas, cannot be part of it.
+    Delimiter,
+    |text| (2..=8).contains(&text.len())
+        && text.bytes().all(|byte| b"!#%&+:;<=>?@[]^{}~".contains(&byte)),
+    "2 to 8 characters of !#%&+:;<=>?@[]^{}~, such as [["
+);
+
+checked_string!(
     /// A Linux capability, or `ALL`.
     Capability,
     |text| !text.is_empty()
@@ -407,7 +463,7 @@ impl Seconds {
 
 /// Makes an enumeration of names.
 macro_rules! closed_set {
-    ($(#[$doc:meta])* $name:ident { $first:ident = $first_text:literal $(, $variant:ident = $text:literal)* }) => {
+    ($(#[$doc:meta])* $name:ident { $first:ident = $first_text:literal $(, $variant:ident = $text:literal)* } $(true $true:ident false $false:ident)?) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
         pub enum $name { $first $(, $variant)* }
@@ -429,6 +485,13 @@ macro_rules! closed_set {
                     _ => None,
                 }
             }
+
+            $(fn of_boolean(boolean: bool) -> Option<Self> {
+                Some(match boolean {
+                    true => $name::$true,
+                    false => $name::$false,
+                })
+            })?
 
             fn text(&self) -> String {
                 self.as_str().to_owned()
@@ -481,6 +544,17 @@ closed_set!(
 closed_set!(
     /// How the application gets its secrets.
     InjectionMethod { File = "file", Env = "env" }
+);
+
+closed_set!(
+    /// What a file with the default template has in it.
+    SecretsFormat { Properties = "properties", Json = "json", Dotenv = "dotenv" }
+);
+
+closed_set!(
+    /// Which pods are in mode job without saying so: those whose restartPolicy lets them end, those that a Job makes, or
+    /// none. A boolean is from before the first of these.
+    JobDetection { RestartPolicy = "restartPolicy", Owner = "owner", Off = "off" } true Owner false Off
 );
 
 closed_set!(

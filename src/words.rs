@@ -73,6 +73,19 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
+/// The longest name that is repeated whole.
+const LONGEST_QUOTED: usize = 200;
+
+/// A name in quotes, as messages repeat it; of a long one, its beginning.
+pub fn quoted(name: &str) -> String {
+    let mut letters = name.chars();
+    let beginning: String = letters.by_ref().take(LONGEST_QUOTED).collect();
+    match letters.next() {
+        None => format!("{beginning:?}"),
+        Some(_) => format!("{beginning:?}..."),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::pod::Volume;
 use crate::raw::{self, Members, Text, null_as_default, objects};
 use crate::rejection::{Place, Rejection, read};
 use crate::request::Request;
@@ -157,6 +158,24 @@ impl<'a> PodTemplate<'a> {
             .chain([&self.metadata.annotations])
             .flat_map(Members::iter)
             .any(|(name, _)| name.ends_with("/inject"))
+    }
+
+    /// The volumes that a StatefulSet's pods have besides those of its template.
+    pub fn claims(&self) -> Result<Vec<Volume<'a>>, Rejection> {
+        const PATH: &str = "spec.volumeClaimTemplates";
+        let claims = match self.workload_annotations {
+            Some(_) => at(self.object, PATH),
+            None => None,
+        };
+        let Some(claims) = claims else {
+            return Ok(Vec::new());
+        };
+        let claims: Vec<&'a RawValue> = read(claims, PATH)?;
+        let names = claims
+            .into_iter()
+            .filter_map(|claim| at(claim, "metadata.name"));
+        let volumes = names.map(|name| Ok(Volume::of_claim(read(name, PATH)?)));
+        volumes.collect()
     }
 
     /// Whether it is not to be checked: the template of a workload that is going away, that another object

@@ -6,6 +6,8 @@ mod value;
 
 use std::borrow::Cow;
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
 use crate::raw::{Members, Text};
 use crate::rejection::{Place, Rejection, Warnings};
 use crate::values::MOST_VARIABLE;
@@ -83,6 +85,17 @@ impl<'a> Annotations<'a> {
         self.values[key as usize].as_deref()
     }
 
+    /// Those that the pod has.
+    pub fn given(&self) -> impl Iterator<Item = Key> {
+        let keys = Key::ALL.iter().copied();
+        keys.filter(|key| self.get(*key).is_some())
+    }
+
+    /// The amount that `key` has, which is one of requests or limits.
+    pub fn amount(&self, key: Key) -> Result<Option<Quantity>, Rejection> {
+        self.value(key)
+    }
+
     /// The whole name of `key`, as it stands in a manifest.
     pub fn name(&self, key: Key) -> String {
         key.below(self.prefix)
@@ -90,7 +103,14 @@ impl<'a> Annotations<'a> {
 
     /// Rejects the pod for what `key` says.
     pub fn rejected(&self, key: Key, problem: impl Into<Cow<'static, str>>) -> Rejection {
-        Place::Annotation(self.name(key)).rejected(problem)
+        self.place(key).rejected(problem)
+    }
+
+    /// Where `key` is.
+    #[cold]
+    #[inline(never)]
+    pub fn place(&self, key: Key) -> Place {
+        Place::Annotation(self.name(key))
     }
 
     /// Warns of each annotation under the prefix that does not exist, and where there are many says how many more there

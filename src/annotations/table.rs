@@ -9,8 +9,8 @@ use super::Annotations;
 use super::value::{Commas, Lines};
 use crate::rejection::Rejection;
 use crate::values::{
-    AuthMethod, Directory, FilePath, Image, InjectionMethod, Mode, Port, SecretsType, Sidecars,
-    TemplateEngine, WorkloadKind,
+    AuthMethod, Delimiter, Directory, FilePath, FilePermissions, Image, InjectionMethod, Mode,
+    NonRootId, Port, SecretsFormat, SecretsType, Sidecars, TemplateEngine, WorkloadKind,
 };
 
 /// What holds where an annotation is not given.
@@ -53,6 +53,14 @@ pub enum Need {
     AppRole,
     /// A Consul Template sidecar.
     ConsulTemplate,
+    /// A job babysitter.
+    Babysitter,
+    /// Secrets as environment variables.
+    Environment,
+    /// Templates of the pod's own.
+    OwnTemplate,
+    /// Files made by the default template.
+    DefaultTemplate,
 }
 
 impl Need {
@@ -66,6 +74,10 @@ impl Need {
             Need::Kubernetes => "with auth approle",
             Need::AppRole => "without auth approle",
             Need::ConsulTemplate => "without Consul Template",
+            Need::Babysitter => "without a job babysitter",
+            Need::Environment => "without secrets-injection-method env",
+            Need::OwnTemplate => "without secrets-template",
+            Need::DefaultTemplate => "with secrets-template or secrets-injection-method env",
         }
     }
 }
@@ -109,7 +121,7 @@ macro_rules! table {
             }
         }
 
-        #[allow(dead_code, reason = "inject and status are read before the others")]
+        #[allow(dead_code, reason = "inject and status are read before the others, and amounts by what their names say")]
         impl Annotations<'_> {
             $(#[doc = $doc] pub fn $method(&self) -> Result<Option<$type>, Rejection> {
                 self.value(Key::$variant)
@@ -141,6 +153,14 @@ table! {
         "Comma list of file names, one per path or template: relative, without empty, `.` or `..` segments, each once.";
     SecretsTemplate "secrets-template" secrets_template: Lines<'_>, From("a template that writes one `key=value` line per key"), [Need::Secrets],
         "Consul Template templates, separated by lines `---`; they replace `secrets-path`.";
+    TemplateLeftDelimiter "template-left-delimiter" template_left_delimiter: Delimiter, Value("{{"), [Need::Secrets, Need::OwnTemplate],
+        "What begins an action in the templates of `secrets-template`, such as `[[` where Helm takes `{{` for its own.";
+    TemplateRightDelimiter "template-right-delimiter" template_right_delimiter: Delimiter, Value("}}"), [Need::Secrets, Need::OwnTemplate],
+        "What ends an action in the templates of `secrets-template`, such as `]]`.";
+    SecretsFormat "secrets-format" secrets_format: Commas<SecretsFormat>, Value("properties"), [Need::Secrets, Need::DefaultTemplate],
+        "What the default template writes, for all files or one per destination: `properties` (`key=value` lines), `json` (one object) or `dotenv` (`key=value` lines, quoted for shells and dotenv libraries).";
+    FilePermissions "file-permissions" file_permissions: Commas<FilePermissions>, Setting("secrets.filePermissions"), [Need::Secrets],
+        "Permissions in octal, such as `0600`, for all files or one per destination.";
     Notify "notify" notify: Lines<'_>, None, [Need::Secrets, Need::Dynamic],
         "Commands run with `sh -c` after a file has changed, one per destination or fewer, separated by lines `---` or by commas; with one destination a comma is part of the command.";
     SecretsHook "secrets-hook" secrets_hook: bool, Value("false"), [Need::Secrets],
@@ -154,7 +174,7 @@ table! {
     Sidecars "sidecars" sidecars: Sidecars, Setting("sidecars"), [],
         "`classic`: containers beside the application's. `native`: init containers that keep running (Kubernetes 1.29 or newer), so that the application starts with its secrets and Jobs end automatically.";
     InjectContainers "inject-containers" inject_containers: Commas<&str>, From("all of the application's"), [Need::Secrets],
-        "Comma list of the containers that get the secrets (mount, hook or environment). The pod's init containers always get the mount.";
+        "Comma list of the containers that get the secrets (mount, hook or environment). Init containers can be among them; they always get the mount, and the environment if they are named or none is.";
     JobContainers "job-containers" job_containers: Commas<&str>, From("all of the application's"), [Need::Job],
         "Comma list of the containers whose end is the job's end.";
     TemplateEngine "template-engine" template_engine: TemplateEngine, Setting("templateEngine"), [Need::Secrets, Need::Dynamic],
@@ -165,22 +185,60 @@ table! {
         "Where the application sees the files.";
     ShareProcessNamespace "share-process-namespace" share_process_namespace: bool, Value("false"), [],
         "Let the pod's containers see each other's processes, so that `notify` can send a signal to an application that runs as the sidecars' user.";
+    RunAsUser "run-as-user" run_as_user: NonRootId, Setting("securityContext.runAsUser"), [],
+        "User of all injected containers, who owns the files: for an application that wants its files to be its own user's. Not root.";
+    RunAsGroup "run-as-group" run_as_group: NonRootId, Setting("securityContext.runAsGroup"), [],
+        "Group of all injected containers. Not root's.";
+    RunAsSameUser "run-as-same-user" run_as_same_user: bool, Value("false"), [],
+        "Run all injected containers as the user, and in the group, that the pod says for the first container that gets the secrets. Not root.";
     ApproleSecret "approle-secret" approle_secret: String, None, [Need::AppRole],
         "A Secret of the pod's namespace with keys `role-id` and `secret-id` to log in with, in place of the two files.";
     AgentRequestsCpu "agent-requests-cpu" agent_requests_cpu: Quantity, Setting("agent.resources"), [],
         "CPU that Vault Agent requests.";
     AgentRequestsMemory "agent-requests-memory" agent_requests_memory: Quantity, Setting("agent.resources"), [],
         "Memory that Vault Agent requests.";
+    AgentRequestsEphemeral "agent-requests-ephemeral" agent_requests_ephemeral: Quantity, Setting("agent.resources"), [],
+        "Ephemeral storage that Vault Agent requests.";
     AgentLimitsCpu "agent-limits-cpu" agent_limits_cpu: Quantity, Setting("agent.resources"), [],
         "CPU limit of Vault Agent.";
     AgentLimitsMemory "agent-limits-memory" agent_limits_memory: Quantity, Setting("agent.resources"), [],
         "Memory limit of Vault Agent.";
+    AgentLimitsEphemeral "agent-limits-ephemeral" agent_limits_ephemeral: Quantity, Setting("agent.resources"), [],
+        "Ephemeral storage limit of Vault Agent.";
     ConsulTemplateRequestsCpu "consul-template-requests-cpu" consul_template_requests_cpu: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
         "CPU that Consul Template requests.";
     ConsulTemplateRequestsMemory "consul-template-requests-memory" consul_template_requests_memory: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
         "Memory that Consul Template requests.";
+    ConsulTemplateRequestsEphemeral "consul-template-requests-ephemeral" consul_template_requests_ephemeral: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
+        "Ephemeral storage that Consul Template requests.";
     ConsulTemplateLimitsCpu "consul-template-limits-cpu" consul_template_limits_cpu: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
         "CPU limit of Consul Template.";
     ConsulTemplateLimitsMemory "consul-template-limits-memory" consul_template_limits_memory: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
         "Memory limit of Consul Template.";
+    ConsulTemplateLimitsEphemeral "consul-template-limits-ephemeral" consul_template_limits_ephemeral: Quantity, Setting("consulTemplate.resources"), [Need::ConsulTemplate],
+        "Ephemeral storage limit of Consul Template.";
+    JobBabysitterRequestsCpu "job-babysitter-requests-cpu" job_babysitter_requests_cpu: Quantity, Setting("jobBabysitter.resources"), [Need::Babysitter],
+        "CPU that the job babysitter requests.";
+    JobBabysitterRequestsMemory "job-babysitter-requests-memory" job_babysitter_requests_memory: Quantity, Setting("jobBabysitter.resources"), [Need::Babysitter],
+        "Memory that the job babysitter requests.";
+    JobBabysitterRequestsEphemeral "job-babysitter-requests-ephemeral" job_babysitter_requests_ephemeral: Quantity, Setting("jobBabysitter.resources"), [Need::Babysitter],
+        "Ephemeral storage that the job babysitter requests.";
+    JobBabysitterLimitsCpu "job-babysitter-limits-cpu" job_babysitter_limits_cpu: Quantity, Setting("jobBabysitter.resources"), [Need::Babysitter],
+        "CPU limit of the job babysitter.";
+    JobBabysitterLimitsMemory "job-babysitter-limits-memory" job_babysitter_limits_memory: Quantity, Setting("jobBabysitter.resources"), [Need::Babysitter],
+        "Memory limit of the job babysitter.";
+    JobBabysitterLimitsEphemeral "job-babysitter-limits-ephemeral" job_babysitter_limits_ephemeral: Quantity, Setting("jobBabysitter.resources"), [Need::Babysitter],
+        "Ephemeral storage limit of the job babysitter.";
+    EnvShellRequestsCpu "env-shell-requests-cpu" env_shell_requests_cpu: Quantity, Setting("envShell.resources"), [Need::Environment],
+        "CPU that the env shell requests.";
+    EnvShellRequestsMemory "env-shell-requests-memory" env_shell_requests_memory: Quantity, Setting("envShell.resources"), [Need::Environment],
+        "Memory that the env shell requests.";
+    EnvShellRequestsEphemeral "env-shell-requests-ephemeral" env_shell_requests_ephemeral: Quantity, Setting("envShell.resources"), [Need::Environment],
+        "Ephemeral storage that the env shell requests.";
+    EnvShellLimitsCpu "env-shell-limits-cpu" env_shell_limits_cpu: Quantity, Setting("envShell.resources"), [Need::Environment],
+        "CPU limit of the env shell.";
+    EnvShellLimitsMemory "env-shell-limits-memory" env_shell_limits_memory: Quantity, Setting("envShell.resources"), [Need::Environment],
+        "Memory limit of the env shell.";
+    EnvShellLimitsEphemeral "env-shell-limits-ephemeral" env_shell_limits_ephemeral: Quantity, Setting("envShell.resources"), [Need::Environment],
+        "Ephemeral storage limit of the env shell.";
 }

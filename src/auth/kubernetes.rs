@@ -38,14 +38,15 @@ impl Login {
         })
     }
 
-    /// The agent's configuration, mounts and volumes. The token is the application's, or one of the policy's where
-    /// there is none or where Vault expects an audience of its own.
+    /// The configuration, mounts and volumes of the agent, which runs as `user`. The token is the application's, or one of
+    /// the policy's where there is none that it can read, or where Vault expects an audience of its own.
     ///
     /// # Errors
     ///
     /// If the annotation names a file in a volume that cannot hold a token: the application could write it.
     pub fn plan(
         &self,
+        user: Option<i64>,
         subject: &Subject<'_>,
         volumes: &mut Volumes,
     ) -> Result<(Config<'_>, Vec<VolumeMount>), Rejection> {
@@ -73,7 +74,11 @@ impl Login {
                     ),
                 ));
             }
-            (Some(found), _) if found.can_be_token() && found.is_allowed(subject) => {
+            (Some(found), _)
+                if found.can_be_token()
+                    && found.is_allowed(subject)
+                    && found.is_readable(user, subject) =>
+            {
                 let directory = match found.is_default() {
                     true => names::SERVICE_ACCOUNT_DIRECTORY,
                     false => names::LOGIN_TOKEN_DIRECTORY,
@@ -81,8 +86,15 @@ impl Login {
                 (read_only(&found.volume.name, directory), found.path)
             }
             (found, _) => {
-                self.warn_of_own_token(found.as_ref(), subject);
-                let audience = audience.map(String::as_str);
+                let known = found.as_ref().and_then(Found::own_token);
+                let audience = match known {
+                    // The agent cannot read it, and gets one like it.
+                    Some(known) => known.audience,
+                    None => {
+                        self.warn_of_own_token(found.as_ref(), subject);
+                        audience.map(String::as_str)
+                    }
+                };
                 let sources = vec![service_account::projection(audience)];
                 volumes.add(Volume::projected(names::LOGIN_TOKEN_VOLUME, sources));
                 let directory = match self.is_at_default() {

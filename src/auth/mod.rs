@@ -62,16 +62,17 @@ impl Login {
         }
     }
 
-    /// The agent's configuration, mounts and volumes for it.
+    /// The configuration, mounts and volumes for it of the agent, which runs as `user`.
     pub fn plan<'s>(
         &'s self,
+        user: Option<i64>,
         subject: &Subject<'_>,
         volumes: &mut Volumes,
     ) -> Result<LoginPlan<'s>, Rejection> {
         let settings = &subject.settings.vault.auth;
         let (kind, path, config, mounts) = match self {
             Login::Kubernetes(login) => {
-                let (config, mounts) = login.plan(subject, volumes)?;
+                let (config, mounts) = login.plan(user, subject, volumes)?;
                 let path = &settings.kubernetes.path;
                 ("kubernetes", path, Config::Kubernetes(config), mounts)
             }

@@ -9,13 +9,14 @@ use crate::annotations::Key;
 use crate::intent::Intent;
 use crate::kubernetes::{read_only, writable};
 use crate::names;
-use crate::path::are_nested;
-use crate::pod::{Container, List};
+use crate::path::{are_nested, below};
+use crate::pod::{Command, Container, List};
 use crate::rejection::{Place, Rejection};
 use crate::secrets::SecretFile;
 use crate::sidecars::env_shell;
 use crate::subject::Subject;
-use crate::words::{listed, set};
+use crate::values::Sidecars;
+use crate::words::{listed, quoted, set};
 
 /// The containers whose end is the job's end.
 ///
@@ -46,16 +47,18 @@ fn applications<'s, 'a>(subject: &'s Subject<'a>) -> Vec<&'s Container<'a>> {
     applications.map(|(_, container)| container).collect()
 }
 
-/// Those of the application's containers that get the secrets.
-fn selected<'s, 'a>(
+/// The containers that the pod names as those that get the secrets; `None` where it names none.
+fn named_for_secrets<'s, 'a>(
     intent: &Intent,
     subject: &'s Subject<'a>,
-) -> Result<Vec<&'s Container<'a>>, Rejection> {
-    let applications = applications(subject);
-    match &intent.inject_containers {
-        Some(names) => named(names, &applications, Key::InjectContainers, subject),
-        None => Ok(applications),
-    }
+) -> Result<Option<Vec<&'s Container<'a>>>, Rejection> {
+    let Some(names) = &intent.inject_containers else {
+        return Ok(None);
+    };
+    let init_containers = subject.without_ignored(&subject.pod.init_containers);
+    let all: Vec<_> = subject.applications().chain(init_containers).collect();
+    let all: Vec<_> = all.into_iter().map(|(_, container)| container).collect();
+    named(names, &all, Key::InjectContainers, subject).map(Some)
 }
 
 /// The containers of these names, each of which must be there.
@@ -66,53 +69,110 @@ fn named<'s, 'a>(
     subject: &Subject<'_>,
 ) -> Result<Vec<&'s Container<'a>>, Rejection> {
     let known = set(containers.iter().map(|container| &*container.name));
-    if let Some(index) = names.iter().position(|name| !known.contains(name.as_str())) {
-        let of = match key {
-            Key::JobContainers => "pod",
-            _ => "application",
-        };
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name.as_str())) {
         let known = listed(containers.iter().map(|container| &*container.name));
-        let position = index + 1;
-        return Err(subject.annotations.rejected(
-            key,
-            format!("item {position} is not a container of the {of}; expected one of {known}"),
-        ));
+        let mut all = subject.pod.all_containers();
+        let problem = match all.any(|container| *container.name == **unknown) {
+            true => "is left out by the setting jobs.ignoredContainers",
+            false => "is not a container of this pod",
+        };
+        let unknown = quoted(unknown);
+        return Err(subject
+            .annotations
+            .rejected(key, format!("{unknown} {problem}; it has {known}")));
     }
     let names = set(names.iter().map(String::as_str));
     let is_named = |container: &&&Container<'_>| names.contains(&*container.name);
     Ok(containers.iter().filter(is_named).copied().collect())
 }
 
-/// What each of the pod's own containers gets: the secrets, and the application's their hook or the shell
-/// that fills their environment.
+/// What each of the pod's own containers gets: the secrets, and a hook that waits for them or the shell that puts them into
+/// its environment.
 pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerChange>, Rejection> {
     let mut changes = Changes::default();
-    let selected = selected(intent, subject)?;
+    let named = named_for_secrets(intent, subject)?;
+    let is_named = |container: &Container<'_>| match &named {
+        Some(named) => named.iter().any(|it| ptr::eq(*it, container)),
+        None => true,
+    };
     if let Some(secrets) = &intent.secrets {
-        // They are in the order of the pod.
-        let mut selected = selected.into_iter().peekable();
-        for (index, container) in subject.pod.containers.iter().enumerate() {
-            if selected.next_if(|next| ptr::eq(*next, container)).is_some() {
-                let files = &secrets.files;
-                changes.add(of_application(intent, files, index, container, subject)?)?;
+        for (index, container) in subject.applications().filter(|(_, it)| is_named(it)) {
+            let mut change = ContainerChange::new(List::Containers, index);
+            let directory = mount_secrets(&mut change, intent, container, false, subject)?;
+            let files = Files::new(directory, &secrets.files)?;
+            if intent.fills_environment() {
+                if !container.has(Command::Main) {
+                    return Err(no_command(container, subject));
+                }
+                fill_environment(&mut change, container, &files, intent, subject)?;
+            }
+            if intent.waits_in_hook() {
+                let hook = hook::command(container, directory, files.all, subject.settings)?;
+                change.post_start = Some(hook);
+            }
+            changes.add(change)?;
+        }
+    }
+    if !intent.uses_secrets_volume() {
+        return Ok(changes.all);
+    }
+    let writes = intent.reads_ids_from_files();
+    for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
+        if index < subject.behind_mesh_proxy() && !writes {
+            if intent.fetches_once() || intent.sidecars == Sidecars::Native {
+                subject.warnings.add(format!(
+                    "container {}: runs before the proxy of the service mesh, and the secrets come after that; it gets none",
+                    &*container.name
+                ));
+            }
+            continue;
+        }
+        let mut change = ContainerChange::new(List::InitContainers, index);
+        let directory = mount_secrets(&mut change, intent, container, writes, subject)?;
+        if let Some(secrets) = &intent.secrets
+            && intent.fills_environment()
+            && is_named(container)
+        {
+            match container.has(Command::Main) {
+                true => {
+                    let files = Files::new(directory, &secrets.files)?;
+                    fill_environment(&mut change, container, &files, intent, subject)?;
+                }
+                false if named.is_some() => return Err(no_command(container, subject)),
+                false => subject.warnings.add(format!(
+                    "container {}: has no command, and gets the secrets as files only; add the image's ENTRYPOINT as its command",
+                    &*container.name
+                )),
             }
         }
-    }
-    if intent.uses_secrets_volume() {
-        let writes = intent.reads_ids_from_files();
-        for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
-            changes.add(ContainerChange {
-                list: List::InitContainers,
-                index,
-                volume_mounts: secrets_mount(intent, container, writes, subject)?
-                    .into_iter()
-                    .collect(),
-                post_start: None,
-                command: Vec::new(),
-            })?;
-        }
+        changes.add(change)?;
     }
     Ok(changes.all)
+}
+
+/// The files as a container has them.
+struct Files<'s> {
+    directory: &'s str,
+    all: &'s [SecretFile],
+}
+
+impl<'s> Files<'s> {
+    fn new(directory: &'s str, all: &'s [SecretFile]) -> Result<Self, Rejection> {
+        // Each file's path begins with the directory.
+        match directory.len().saturating_mul(all.len()) > MOST_ADDED {
+            true => Err(too_much()),
+            false => Ok(Files { directory, all }),
+        }
+    }
+}
+
+fn no_command(container: &Container<'_>, subject: &Subject<'_>) -> Rejection {
+    let annotations = &subject.annotations;
+    Place::Container(container.name.to_string()).rejected(format!(
+        "has no command, which annotation {}: env needs, because the image's own cannot be determined; name the containers that get the secrets in annotation {}, or add the image's ENTRYPOINT as its command",
+        annotations.name(Key::SecretsInjectionMethod),
+        annotations.name(Key::InjectContainers)
+    ))
 }
 
 /// About what stands around the name and the path of a mount: `{"name":"","mountPath":"","readOnly":true}`.
@@ -129,10 +189,8 @@ struct Changes {
 impl Changes {
     fn add(&mut self, change: ContainerChange) -> Result<(), Rejection> {
         let mounts = change.volume_mounts.iter();
-        let words = change
-            .command
-            .iter()
-            .chain(change.post_start.iter().flatten());
+        let before = change.words_before.iter().flat_map(|(_, words)| words);
+        let words = before.chain(change.post_start.iter().flatten());
         self.bytes += mounts
             .map(|mount| mount.name.len() + mount.mount_path.len() + AROUND_MOUNT)
             .chain(words.map(String::len))
@@ -145,55 +203,37 @@ impl Changes {
     }
 }
 
-fn of_application(
-    intent: &Intent,
-    files: &[SecretFile],
-    index: usize,
+/// Lets every command of a container go through the shell: its main process, its probes and its hooks.
+fn fill_environment(
+    change: &mut ContainerChange,
     container: &Container<'_>,
+    files: &Files<'_>,
+    intent: &Intent,
     subject: &Subject<'_>,
-) -> Result<ContainerChange, Rejection> {
-    let mount = secrets_mount(intent, container, false, subject)?;
-    let directory = container
-        .mount_of(names::SECRETS_VOLUME)
-        .map_or(mount_path(intent, subject), |mount| &mount.mount_path)
-        .trim_end_matches('/');
-    // Each file's path begins with it.
-    if directory.len().saturating_mul(files.len()) > MOST_ADDED {
-        return Err(too_much());
+) -> Result<(), Rejection> {
+    let mount = read_only(names::ENV_VOLUME, names::ENV_DIRECTORY);
+    reject_taken(container, &mount, subject)?;
+    if are_nested(files.directory, names::ENV_DIRECTORY) {
+        let place = match intent.mount_path {
+            Some(_) => Place::Annotation(subject.annotations.name(Key::SecretsMountPath)),
+            None => Place::field("setting secrets.mountPath"),
+        };
+        let taken = names::ENV_DIRECTORY;
+        return Err(place.rejected(format!(
+            "{taken} is a directory of the policy's own; choose another"
+        )));
     }
-    let mut volume_mounts: Vec<_> = mount.into_iter().collect();
-    let mut command = Vec::new();
-    if intent.fills_environment() {
-        reject_taken(container, names::ENV_DIRECTORY, names::ENV_VOLUME)?;
-        if are_nested(directory, names::ENV_DIRECTORY) {
-            let place = match intent.mount_path {
-                Some(_) => Place::Annotation(subject.annotations.name(Key::SecretsMountPath)),
-                None => Place::field("setting secrets.mountPath"),
-            };
-            let taken = names::ENV_DIRECTORY;
-            return Err(place.rejected(format!(
-                "{taken} is a directory of the policy's own; choose another"
-            )));
-        }
-        volume_mounts.push(read_only(names::ENV_VOLUME, names::ENV_DIRECTORY));
-        command = env_shell::command(container, directory, files, subject)?;
-    }
-    let post_start = match intent.waits_in_hook() {
-        true => Some(hook::command(
-            container,
-            directory,
-            files,
-            subject.settings,
-        )?),
-        false => None,
-    };
-    Ok(ContainerChange {
-        list: List::Containers,
-        index,
-        volume_mounts,
-        post_start,
-        command,
-    })
+    change.volume_mounts.push(mount);
+    let commands = Command::ALL
+        .into_iter()
+        .filter(|command| container.has(*command));
+    change.words_before = commands
+        .map(|command| {
+            let words = env_shell::words_before(command, files.directory, files.all);
+            (command, words)
+        })
+        .collect();
+    Ok(())
 }
 
 fn mount_path<'s>(intent: &'s Intent, subject: &'s Subject<'_>) -> &'s str {
@@ -202,37 +242,82 @@ fn mount_path<'s>(intent: &'s Intent, subject: &'s Subject<'_>) -> &'s str {
         .as_str()
 }
 
-/// The mount of the secrets that `container` needs, if it has none of its own.
-fn secrets_mount(
-    intent: &Intent,
-    container: &Container<'_>,
+/// Adds the mount of the secrets, if `container` has none of its own, and returns where it has them.
+fn mount_secrets<'s>(
+    change: &mut ContainerChange,
+    intent: &'s Intent,
+    container: &'s Container<'_>,
     writes: bool,
-    subject: &Subject<'_>,
-) -> Result<Option<VolumeMount>, Rejection> {
-    if container.mount_of(names::SECRETS_VOLUME).is_some() {
-        return Ok(None);
+    subject: &'s Subject<'_>,
+) -> Result<&'s str, Rejection> {
+    if let Some(mount) = container.mount_of(subject.secrets_volume) {
+        return Ok(mount.mount_path.trim_end_matches('/'));
     }
     let path = mount_path(intent, subject);
-    reject_taken(container, path, names::SECRETS_VOLUME)?;
-    Ok(Some(match writes || !subject.settings.secrets.read_only {
-        true => writable(names::SECRETS_VOLUME, path),
-        false => read_only(names::SECRETS_VOLUME, path),
-    }))
+    let mount = match writes || !subject.settings.secrets.read_only {
+        true => writable(subject.secrets_volume, path),
+        false => read_only(subject.secrets_volume, path),
+    };
+    reject_taken(container, &mount, subject)?;
+    change.volume_mounts.push(mount);
+    Ok(path)
 }
 
-/// Rejects a container that mounts something where the policy mounts volume `ours`.
-fn reject_taken(container: &Container<'_>, path: &str, ours: &str) -> Result<(), Rejection> {
-    let mut mounts = container.volume_mounts.iter();
-    let Some(taken) = mounts.find(|mount| mount.is_at(path)) else {
-        return Ok(());
-    };
-    let problem = match &*taken.name {
-        volume if volume == ours => format!(
-            "mounts a subPath of volume {ours} at {path}, where the policy mounts the whole volume; mount it elsewhere, or without subPath"
-        ),
-        volume => format!(
-            "mounts volume {volume} at {path}, where the policy mounts volume {ours}; mount it elsewhere"
-        ),
-    };
-    Err(Place::Container(container.name.to_string()).rejected(problem))
+/// Rejects a container with a mount of its own that stands in the way of ours: at the same path, or one of the two inside
+/// the other, which is read-only. The container runtime could not make the directory to mount at, and the container would
+/// not start.
+fn reject_taken(
+    container: &Container<'_>,
+    ours: &VolumeMount,
+    subject: &Subject<'_>,
+) -> Result<(), Rejection> {
+    let (path, volume) = (&*ours.mount_path, &*ours.name);
+    let reject = |problem| Err(Place::Container(container.name.to_string()).rejected(problem));
+    for mount in &container.volume_mounts {
+        let (theirs, at) = (&*mount.name, &*mount.mount_path);
+        if mount.is_at(path) {
+            return reject(match theirs == volume {
+                true => format!(
+                    "mounts a subPath of volume {volume} at {path}, where the policy mounts the whole volume; mount it elsewhere, or without subPath"
+                ),
+                false => format!(
+                    "mounts volume {theirs} at {path}, where the policy mounts volume {volume}; mount it elsewhere"
+                ),
+            });
+        }
+        if !are_nested(path, at) {
+            continue;
+        }
+        let is_inside = below(path, at).is_some();
+        let is_read_only = match is_inside {
+            true => {
+                let declared = subject.pod.volume(theirs);
+                mount.is_read_only || declared.is_some_and(|it| it.source.is_read_only())
+            }
+            false => ours.read_only == Some(true),
+        };
+        if is_read_only {
+            let remedy = match volume == subject.secrets_volume {
+                true => format!(
+                    "choose another path in annotation {}",
+                    subject.annotations.name(Key::SecretsMountPath)
+                ),
+                false => "mount it elsewhere".to_owned(),
+            };
+            let (inner, outer) = match is_inside {
+                true => (
+                    format!("volume {volume} of the policy cannot be mounted at {path}"),
+                    format!("volume {theirs} at {at}"),
+                ),
+                false => (
+                    format!("its volume {theirs} cannot be mounted at {at}"),
+                    format!("volume {volume} of the policy at {path}"),
+                ),
+            };
+            return reject(format!(
+                "{inner}, inside {outer}, which is read-only: the directory could not be made; {remedy}"
+            ));
+        }
+    }
+    Ok(())
 }

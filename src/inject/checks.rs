@@ -2,33 +2,25 @@
 
 use crate::annotations::Key;
 use crate::intent::Intent;
-use crate::names;
-use crate::pod::{Container, Pod, RestartPolicy, VolumeSource};
+use crate::pod::{Container, RestartPolicy, VolumeSource};
 use crate::rejection::{Place, Rejection};
+use crate::service_account;
 use crate::subject::Subject;
 use crate::values::{Port, Sidecars};
+use crate::words::{listed, quoted};
 
 /// Rejects pods in which what the policy adds has no place.
 pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     let (pod, annotations) = (&subject.pod, &subject.annotations);
-    if pod.is_windows() {
-        return Err(Place::field("spec.os.name")
-            .rejected("is windows, and the injected containers run on linux only"));
-    }
-    if intent.uses_secrets_volume()
-        && let Some(source) = secrets_volume(pod)
-        && !matches!(source, VolumeSource::EmptyDir { .. })
-    {
-        return Err(Place::Volume(names::SECRETS_VOLUME.to_owned()).rejected(format!(
-            "is of kind {}; the secrets need an emptyDir: make it one with medium Memory, or rename it",
-            source.kind()
-        )));
+    if let Some(field) = pod.windows() {
+        return Err(Place::field(field)
+            .rejected("needs a node with windows, and the injected containers run on linux only"));
     }
     reject_open_directories(intent, subject)?;
     if intent.is_job && pod.restart_policy == RestartPolicy::Always {
         let annotation = annotations.name(Key::Mode);
         return Err(Place::field("spec.restartPolicy").rejected(format!(
-            "is Always, and annotation {annotation}: job needs Never or OnFailure"
+            "is Always, and annotation {annotation}: job needs Never or OnFailure; a pod that does not end needs no mode job"
         )));
     }
     if let Some(port) = intent.proxy_port {
@@ -51,12 +43,13 @@ pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
 /// in the volume replaces whatever is there.
 fn reject_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     let mut files = intent.secrets.iter().flat_map(|secrets| &secrets.files);
-    let Some(index) = files.position(|file| file.destination.contains('/')) else {
+    let Some(file) = files.find(|file| file.destination.contains('/')) else {
         return Ok(());
     };
+    let volume = subject.secrets_volume;
     let is_open = |container: &&Container<'_>| {
         let mut mounts = container.volume_mounts.iter();
-        mounts.any(|mount| &*mount.name == names::SECRETS_VOLUME && !mount.is_read_only)
+        mounts.any(|mount| &*mount.name == volume && !mount.is_read_only)
     };
     let (writer, remedy) = if let Some(container) = subject.pod.all_containers().find(is_open) {
         (
@@ -76,11 +69,11 @@ fn reject_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(),
     } else {
         return Ok(());
     };
-    let position = index + 1;
+    let destination = quoted(&file.destination);
     Err(subject.annotations.rejected(
         Key::SecretsDestination,
         format!(
-            "item {position} is in a subdirectory, and {writer} can write to volume secrets and could replace the subdirectory by a link; {remedy}"
+            "{destination} is in a subdirectory, and {writer} can write to volume {volume} and could replace the subdirectory by a link; {remedy}"
         ),
     ))
 }
@@ -105,37 +98,110 @@ fn reject_exposed_proxy(port: Port, subject: &Subject<'_>) -> Result<(), Rejecti
     }
 }
 
-/// The pod's own volume for secrets, if it brings one.
-fn secrets_volume<'s, 'a>(pod: &'s Pod<'a>) -> Option<&'s VolumeSource<'a>> {
-    pod.volume(names::SECRETS_VOLUME)
-        .map(|volume| &volume.source)
-}
-
 /// Warns of what works, but not well.
 pub fn warn_of_weak_spots(intent: &Intent, subject: &Subject<'_>) {
     let (pod, warnings) = (&subject.pod, subject.warnings);
-    let is_on_disk = matches!(
-        secrets_volume(pod),
-        Some(VolumeSource::EmptyDir { in_memory: false })
-    );
+    let own_volume = pod.volume(subject.secrets_volume);
+    let is_on_disk = own_volume
+        .is_some_and(|volume| matches!(volume.source, VolumeSource::EmptyDir { in_memory: false }));
     if intent.uses_secrets_volume() && is_on_disk {
         warnings.add(
             "volume secrets: not an emptyDir with medium Memory; the secrets are written to the node's disk",
         );
     }
-    let can_end = pod.restart_policy != RestartPolicy::Always;
-    let is_classic = intent.sidecars == Sidecars::Classic;
-    if can_end && is_classic && !intent.is_job && intent.has_sidecars() {
-        warnings.add(
-            "spec.restartPolicy: the pod can end, but its sidecars do not end with it; use mode job",
-        );
-    }
+    warn_of_sidecars_that_stay(intent, subject);
     if intent.reads_ids_from_files() && pod.init_containers.is_empty() {
         let approle = &subject.settings.vault.auth.approle;
         warnings.add(format!(
             "spec.initContainers: no init container of the pod writes {} and {} to the secrets directory, which the login with approle reads",
             approle.role_id_file.as_str(),
             approle.secret_id_file.as_str()
+        ));
+    }
+    warn_of_users(intent, subject);
+    warn_of_lost_token(intent, subject);
+    warn_of_name_resolution(subject);
+    if pod.has_resources() {
+        for key in subject.annotations.given() {
+            if key.name().contains("-requests-") || key.name().contains("-limits-") {
+                let why = "with spec.resources, which is for all containers of the pod together";
+                subject.annotations.warn_unused(key, why, warnings);
+            }
+        }
+    }
+}
+
+/// Warns of a pod that can end, and whose sidecars do not end with it.
+fn warn_of_sidecars_that_stay(intent: &Intent, subject: &Subject<'_>) {
+    let is_classic = intent.sidecars == Sidecars::Classic;
+    if intent.is_job || !is_classic || !intent.has_sidecars() || !subject.can_end() {
+        return;
+    }
+    let native = subject.native_sidecars();
+    subject.warnings.add(match intent.has_own_mode {
+        true => format!(
+            "annotation {}: without job, nothing ends the sidecars when the work is done, and the pod keeps running; add job, or use {native}",
+            subject.annotations.name(Key::Mode)
+        ),
+        false => format!(
+            "spec.restartPolicy: the pod can end, but its sidecars do not end with it; use mode job, or {native}"
+        ),
+    });
+}
+
+/// Warns of containers that see the sidecars' processes, and which the sidecars cannot send a signal to.
+fn warn_of_users(intent: &Intent, subject: &Subject<'_>) {
+    let of_pod = subject.pod.processes().run_as_user;
+    let Some(ours) = intent.user().or(of_pod) else {
+        return;
+    };
+    let containers = subject.applications().map(|(_, container)| container);
+    let others = containers.filter(|container| {
+        let user = container.run_as_user().or(of_pod);
+        user.is_some_and(|user| user != ours)
+    });
+    let others = listed(others.map(|container| &*container.name));
+    if intent.shares_process_namespace && !others.is_empty() {
+        subject.warnings.add(format!(
+            "annotation {}: the sidecars run as user {ours} and cannot send a signal to container {others}, which runs as another; use annotation {}",
+            subject.annotations.name(Key::ShareProcessNamespace),
+            subject.annotations.name(Key::RunAsSameUser)
+        ));
+    }
+}
+
+/// Warns of a service account token that the application cannot read any more.
+fn warn_of_lost_token(intent: &Intent, subject: &Subject<'_>) {
+    let pod = &subject.pod;
+    let Some(user) = service_account::owner(subject).filter(|user| *user != 0) else {
+        return;
+    };
+    if pod.has_fs_group() || service_account::keeps_owner(intent.user(), subject) {
+        return;
+    }
+    let mut volumes = pod.volumes.iter();
+    if let Some(volume) = volumes.find(|volume| volume.source.has_guarded_token()) {
+        subject.warnings.add(format!(
+            "volume {}: Kubernetes gives its token to user {user} only while all containers run as that user, and the injected ones do not; set spec.securityContext.fsGroup, or use annotation {}",
+            &*volume.name,
+            subject.annotations.name(Key::RunAsSameUser)
+        ));
+    }
+}
+
+/// Warns of a name of Vault that only the cluster's DNS knows, in a pod that asks the node's.
+fn warn_of_name_resolution(subject: &Subject<'_>) {
+    let pod = &subject.pod;
+    // With `None`, the pod names its own servers.
+    let asks_cluster = matches!(
+        pod.dns_policy.as_deref(),
+        Some("ClusterFirstWithHostNet" | "None")
+    );
+    let address = &subject.settings.vault.address;
+    if pod.uses_host_network && !asks_cluster && address.is_of_cluster() {
+        subject.warnings.add(format!(
+            "spec.dnsPolicy: with hostNetwork, the node's DNS is asked, which does not know {}; use ClusterFirstWithHostNet",
+            address.host()
         ));
     }
 }

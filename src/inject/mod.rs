@@ -14,7 +14,7 @@ use crate::annotations::Key;
 use crate::intent::Intent;
 use crate::kubernetes::{Volume, Volumes};
 use crate::names;
-use crate::pod::List;
+use crate::pod::{Command, List};
 use crate::rejection::{Place, Rejection};
 use crate::sidecars::{Order, agent, consul_template, env_shell, job_babysitter};
 use crate::subject::Subject;
@@ -36,8 +36,9 @@ pub struct Injection {
     /// Annotations by their whole name.
     annotations: Vec<(String, String)>,
     volumes: Volumes,
-    /// Init containers before the pod's own.
+    /// Init containers before the pod's own, except for this many of them.
     init_containers: Vec<Container>,
+    behind: usize,
     /// Init containers behind the pod's own.
     last_init_containers: Vec<Container>,
     /// Sidecars before the pod's own containers.
@@ -59,8 +60,20 @@ struct ContainerChange {
     volume_mounts: Vec<VolumeMount>,
     /// The command of its postStart hook, in place of its own.
     post_start: Option<Vec<String>>,
-    /// What comes before its own command.
-    command: Vec<String>,
+    /// What comes before the words of its own commands.
+    words_before: Vec<(Command, Vec<String>)>,
+}
+
+impl ContainerChange {
+    fn new(list: List, index: usize) -> Self {
+        ContainerChange {
+            list,
+            index,
+            volume_mounts: Vec::new(),
+            post_start: None,
+            words_before: Vec::new(),
+        }
+    }
 }
 
 /// Decides what a pod gets that asks for `intent`.
@@ -90,19 +103,20 @@ pub fn plan(intent: &Intent, subject: &Subject<'_>) -> Result<Injection, Rejecti
     }
     if intent.needs_babysitter() {
         sidecars.push(job_babysitter::sidecar(&of_the_job, &mut order)?);
-        init_containers.push(job_babysitter::init_container(&mut order));
+        init_containers.push(job_babysitter::init_container(&mut order)?);
     }
     if intent.fetches_once() {
         init_containers.push(agent::init_container(&mut order)?);
     }
     if intent.fills_environment() {
-        init_containers.push(env_shell::init_container(&mut order));
+        init_containers.push(env_shell::init_container(&mut order)?);
     }
     let pod_shares_processes = subject.pod.shares_process_namespace.is_some();
     let injection = Injection {
         annotations: vec![(subject.annotations.name(Key::Status), "injected".to_owned())],
         volumes,
         init_containers,
+        behind: subject.behind_mesh_proxy(),
         changes,
         image_pull_secrets: missing_image_pull_secrets(subject),
         shares_process_namespace: intent.shares_process_namespace && !pod_shares_processes,
@@ -142,10 +156,10 @@ impl Injection {
 /// The volumes that more than one container mounts.
 fn volumes(intent: &Intent, subject: &Subject<'_>) -> Volumes {
     let mut volumes = Volumes::default();
-    let has_own = subject.pod.volume(names::SECRETS_VOLUME).is_some();
+    let has_own = subject.pod.volume(subject.secrets_volume).is_some();
     if intent.uses_secrets_volume() && !has_own {
         let limit = subject.settings.secrets.size_limit.clone();
-        volumes.add(Volume::in_memory(names::SECRETS_VOLUME, limit));
+        volumes.add(Volume::in_memory(subject.secrets_volume, limit));
     }
     volumes.add(Volume::small(names::SHARED_VOLUME, "4Mi"));
     if intent.needs_babysitter() {

@@ -25,11 +25,16 @@ pub fn patch(injection: &Injection, pod: &Pod<'_>) -> Patch {
     for change in &injection.changes {
         operations.change_container(change, pod);
     }
-    operations.insert("containers", true, &injection.first_containers);
+    operations.insert("containers", true, 0, &injection.first_containers);
     operations.append(["spec", "containers"], true, &injection.last_containers);
     let (first, last) = (&injection.init_containers, &injection.last_init_containers);
     let has_init_containers = !pod.init_containers.is_empty();
-    operations.insert("initContainers", has_init_containers, first);
+    operations.insert(
+        "initContainers",
+        has_init_containers,
+        injection.behind,
+        first,
+    );
     let has_init_containers = has_init_containers || !first.is_empty();
     operations.append(["spec", "initContainers"], has_init_containers, last);
     let pull_secrets = injection.image_pull_secrets.iter();
@@ -120,12 +125,12 @@ impl Operations {
         }
     }
 
-    /// Puts containers before all others in the list `name` of the pod's spec.
-    fn insert(&mut self, name: &str, exists: bool, containers: &[Container]) {
+    /// Puts containers behind the first ones of the list `name` of the pod's spec.
+    fn insert(&mut self, name: &str, exists: bool, behind: usize, containers: &[Container]) {
         if !exists {
             return self.append(["spec", name], exists, containers);
         }
-        for (index, container) in containers.iter().enumerate() {
+        for (index, container) in (behind..).zip(containers) {
             self.add(["spec", name, &index.to_string()], container);
         }
     }
@@ -144,9 +149,12 @@ impl Operations {
             !container.volume_mounts.is_empty(),
             &change.volume_mounts,
         );
-        for (place, word) in change.command.iter().enumerate() {
-            let place = place.to_string();
-            self.add(at.into_iter().chain(["command", &place]), word);
+        for (command, words) in &change.words_before {
+            let path = below(command.path());
+            for (place, word) in words.iter().enumerate() {
+                let place = place.to_string();
+                self.add(path.iter().copied().chain([&*place]), word);
+            }
         }
         let Some(command) = &change.post_start else {
             return;

@@ -42,12 +42,14 @@ pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     } else if shares {
         found.push(shared(SHARE_PROCESS_NAMESPACE));
     }
-    found.extend(same_user(&pod, subject.pod.all_containers(), settings));
+    found.extend(same_user(intent.user(), &pod, subject.pod.all_containers()));
     report(found, settings, subject.warnings)
 }
 
-/// The same for the ephemeral containers that are added to a pod, which has been injected.
+/// The same for the ephemeral containers that are added to a pod, which has been injected with containers that run as
+/// `user`.
 pub fn check_ephemeral(
+    user: Option<i64>,
     pod: &Processes,
     added: &[Container<'_>],
     settings: &Settings,
@@ -61,7 +63,7 @@ pub fn check_ephemeral(
             "{field} is true, with which ephemeral container {names} can read the Vault token from the sidecars' processes"
         ));
     }
-    found.extend(same_user(pod, added, settings));
+    found.extend(same_user(user, pod, added));
     report(found, settings, warnings)
 }
 
@@ -73,16 +75,13 @@ fn shared_by(pod: &Processes, shares: bool) -> Option<&'static str> {
     }
 }
 
-/// The containers that run as the user that the sidecars run as.
+/// The containers that run as `user`, as the sidecars do.
 fn same_user<'s, 'a: 's>(
+    user: Option<i64>,
     pod: &Processes,
     containers: impl IntoIterator<Item = &'s Container<'a>>,
-    settings: &Settings,
 ) -> Option<String> {
-    let context = settings.security_context.as_ref();
-    let user = context
-        .and_then(|context| context.run_as_user)
-        .or(pod.run_as_user)?;
+    let user = user.or(pod.run_as_user)?;
     let same: Vec<_> = containers
         .into_iter()
         .filter(|container| !reserved::is_ours(&container.name))

@@ -54,6 +54,19 @@ impl<'a> Spec<'a> {
         })
     }
 
+    fn has_volume(&self, name: &str) -> bool {
+        self.volumes.iter().any(|volume| &*volume.name == name)
+    }
+
+    /// The user that the containers of the policy's run as, if they say.
+    fn our_user(&self) -> Result<Option<i64>, Rejection> {
+        let mut all = self.containers.iter().chain(&self.init_containers);
+        match all.find(|container| container.is_ours()) {
+            Some(ours) => Ok(ours.container()?.run_as_user()),
+            None => Ok(None),
+        }
+    }
+
     /// The volumes of the policy's, as they are written.
     fn our_volumes(&self) -> impl Iterator<Item = &'a str> {
         let ours = self
@@ -110,8 +123,10 @@ pub fn reject_reach(
     let added = new.ephemeral_containers.iter();
     let added = added.filter(|container| !known.contains(container.text.get()));
     let added: Vec<_> = added.map(Item::container).collect::<Result<_, _>>()?;
+    // Where ours has another name, this one is the application's.
+    let is_secrets_ours = !old.has_volume(names::OWN_SECRETS_VOLUME);
     for container in &added {
-        reject_reach_of(container, None)?;
+        reject_reach_of(container, None, is_secrets_ours)?;
     }
     for (old, new) in lists {
         let is_submitted = |container: &&Item<'_>| !container.is_ours();
@@ -122,7 +137,7 @@ pub fn reject_reach(
                 continue;
             }
             let before = before.map(Item::container).transpose()?;
-            reject_reach_of(&container.container()?, before.as_ref())?;
+            reject_reach_of(&container.container()?, before.as_ref(), is_secrets_ours)?;
         }
     }
     match added.is_empty() {
@@ -130,7 +145,7 @@ pub fn reject_reach(
         false => {
             let pod = Processes::of(&new.members);
             let pod = pod.map_err(|_| other_type("spec"))?;
-            processes::check_ephemeral(&pod, &added, settings, warnings)
+            processes::check_ephemeral(new.our_user()?, &pod, &added, settings, warnings)
         }
     }
 }
@@ -174,6 +189,7 @@ fn fixed<'m>(container: &'m Members<'_>) -> impl Iterator<Item = (&'m str, &'m s
 fn reject_reach_of(
     container: &Container<'_>,
     before: Option<&Container<'_>>,
+    is_secrets_ours: bool,
 ) -> Result<(), Rejection> {
     let name = &*container.name;
     if is_ours(name) {
@@ -186,10 +202,10 @@ fn reject_reach_of(
         let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
         let mut used = mounts.chain(container.file_volumes());
         return match used.find(|volume| &***volume == names::SECRETS_VOLUME) {
-            Some(_) => Err(Place::Container(name.to_owned()).rejected(
+            Some(_) if is_secrets_ours => Err(Place::Container(name.to_owned()).rejected(
                 "uses volume secrets, which a container that is added to an injected pod must not use; remove it from the container",
             )),
-            None => Ok(()),
+            _ => Ok(()),
         };
     };
     let same_mounts = before.volume_mounts == container.volume_mounts

@@ -1,17 +1,18 @@
 //! The files with secrets: their destinations, templates and commands, which go together by their order.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::path::not_plain;
+use super::template::{Delimiters, Format, default_template};
 use super::{Delivery, SecretFile, template};
-use crate::annotations::{Commas, Key, Lines};
+use crate::annotations::{Commas, Key, Lines, Need};
 use crate::auth::Login;
 use crate::pattern::{TooMuchWork, Work};
 use crate::rejection::{Place, Rejection};
 use crate::subject::Subject;
-use crate::values::is_relative_path;
-use crate::words::set;
+use crate::values::{SecretsFormat, is_relative_path};
+use crate::words::{quoted, set};
 
 /// The destination, where the pod does not say.
 const DEFAULT_DESTINATION: &str = "secrets.properties";
@@ -38,57 +39,120 @@ pub fn read(
     let count = destinations.len();
     let annotations = &subject.annotations;
     let own_templates = annotations.secrets_template()?;
-    let mut templates = match own_templates {
+    let (templates, delimiters) = match own_templates {
         Some(templates) => {
-            if let Some(rule) = subject.settings.restrictions.rejects_templates() {
-                return Err(annotations.rejected(
-                    Key::SecretsTemplate,
-                    format!("not allowed by the setting {rule}; use secrets-path"),
-                ));
-            }
-            let why = format!("where {} is given", annotations.name(Key::SecretsTemplate));
-            annotations.warn_unused(Key::SecretsPath, &why, subject.warnings);
-            read_templates(subject, templates, count)?
+            annotations.warn_unmet(Need::DefaultTemplate, subject.warnings);
+            own(subject, templates, &destinations)?
         }
         None => {
-            let default_template = match delivery {
-                Delivery::Static {
-                    into_environment: true,
-                } => template::default_for_environment,
-                _ => template::default_for_file,
-            };
-            let paths = paths(subject, count)?;
-            paths.iter().map(|path| default_template(path)).collect()
+            annotations.warn_unmet(Need::OwnTemplate, subject.warnings);
+            let templates = defaults(subject, delivery, count)?;
+            (templates, Delimiters::default())
         }
     };
-    make_distinct(&mut templates);
-    let commands = commands(subject, count)?;
+    let mut templates = templates;
+    make_distinct(&mut templates, &delimiters);
+    let commands = commands(subject, &destinations)?;
     let mut commands = match delivery {
         Delivery::Dynamic { .. } => commands,
         // Nothing changes that the application could be notified of.
         Delivery::Static { .. } => Vec::new(),
     }
     .into_iter();
+    let permissions = annotations.file_permissions()?;
+    let permissions = one_for_each(subject, Key::FilePermissions, permissions, count, || {
+        subject.settings.secrets.file_permissions.clone()
+    })?;
     Ok(destinations
         .into_iter()
         .zip(templates)
-        .map(|(destination, template)| SecretFile {
+        .zip(permissions)
+        .map(|((destination, template), permissions)| SecretFile {
             destination,
             template,
+            delimiters: delimiters.clone(),
             has_own_template: own_templates.is_some(),
+            permissions,
             notify: commands.next(),
         })
         .collect())
 }
 
+/// The templates that the pod brings.
+fn own(
+    subject: &Subject<'_>,
+    templates: Lines<'_>,
+    destinations: &[String],
+) -> Result<(Vec<String>, Delimiters), Rejection> {
+    let annotations = &subject.annotations;
+    if let Some(rule) = subject.settings.restrictions.rejects_templates() {
+        return Err(annotations.rejected(
+            Key::SecretsTemplate,
+            format!("not allowed by the setting {rule}; use secrets-path"),
+        ));
+    }
+    let why = format!("where {} is given", annotations.name(Key::SecretsTemplate));
+    annotations.warn_unused(Key::SecretsPath, &why, subject.warnings);
+    let delimiters = Delimiters {
+        left: annotations.template_left_delimiter()?,
+        right: annotations.template_right_delimiter()?,
+    };
+    let templates = read_templates(subject, templates, &delimiters, destinations)?;
+    Ok((templates, delimiters))
+}
+
+/// Default templates, one for each of `count` paths.
+fn defaults(
+    subject: &Subject<'_>,
+    delivery: Delivery,
+    count: usize,
+) -> Result<Vec<String>, Rejection> {
+    let annotations = &subject.annotations;
+    let paths = paths(subject, count)?;
+    let into_environment = Delivery::Static {
+        into_environment: true,
+    };
+    if delivery == into_environment {
+        annotations.warn_unmet(Need::DefaultTemplate, subject.warnings);
+        let templates = paths.iter();
+        return Ok(templates
+            .map(|path| default_template(path, Format::Environment))
+            .collect());
+    }
+    let formats = annotations.secrets_format()?;
+    let formats = one_for_each(subject, Key::SecretsFormat, formats, count, || {
+        SecretsFormat::Properties
+    })?;
+    let templates = paths.iter().zip(formats);
+    Ok(templates
+        .map(|(path, format)| default_template(path, Format::File(format)))
+        .collect())
+}
+
+/// The values of an annotation that has one for all files, or one for each of `count`.
+fn one_for_each<T: Clone>(
+    subject: &Subject<'_>,
+    key: Key,
+    given: Option<Commas<T>>,
+    count: usize,
+    default: impl FnOnce() -> T,
+) -> Result<Vec<T>, Rejection> {
+    match given {
+        None => Ok(vec![default(); count]),
+        Some(Commas(all)) if all.len() == 1 => Ok(vec![all[0].clone(); count]),
+        Some(Commas(each)) if each.len() == count => Ok(each),
+        Some(Commas(other)) => Err(count_mismatch(subject, key, other.len(), count)),
+    }
+}
+
 /// Makes templates differ, by a comment in front of each. Consul Template before 0.41.3, which is in Vault Agent, and
 /// OpenBao's fork of it know a template by its content alone: of the files with the same one, they update only the first.
-fn make_distinct(templates: &mut [String]) {
+fn make_distinct(templates: &mut [String], delimiters: &Delimiters) {
     if set(templates.iter().map(String::as_str)).len() == templates.len() {
         return;
     }
     for (position, template) in (1..).zip(templates) {
-        template.insert_str(0, &format!("{{{{/* {position} */}}}}"));
+        template.insert_str(0, &delimiters.comment(position));
     }
 }
 
@@ -118,7 +182,7 @@ fn destinations(subject: &Subject<'_>, login: &Login) -> Result<Vec<String>, Rej
         "is too long; expected at most {LONGEST_DESTINATION} bytes, and {LONGEST_FILE_NAME} between slashes"
     );
     let mut before = BTreeSet::new();
-    for (index, destination) in destinations.iter().copied().enumerate() {
+    for destination in destinations.iter().copied() {
         let first = destination.split('/').next().unwrap_or_default();
         let problem: &str = if !is_relative_path(destination) {
             "must be relative to the secrets directory, without empty, . or .. segments"
@@ -139,10 +203,9 @@ fn destinations(subject: &Subject<'_>, login: &Login) -> Result<Vec<String>, Rej
         } else {
             continue;
         };
-        let position = index + 1;
         return Err(annotations.rejected(
             Key::SecretsDestination,
-            format!("item {position} {problem}"),
+            format!("{} {problem}", quoted(destination)),
         ));
     }
     Ok(destinations.into_iter().map(str::to_owned).collect())
@@ -186,10 +249,11 @@ fn allow_paths(
 ) -> Result<(), Rejection> {
     let restrictions = &subject.settings.restrictions;
     let mut work = Work::default();
-    for (position, path) in (1..).zip(paths) {
+    for path in paths {
         if let Some(problem) = not_plain(path) {
             return Err(place().rejected(format!(
-                "item {position} {problem}; expected a plain path such as secret/team/app (for a version, use secrets-template)"
+                "{} {problem}; expected a plain path such as secret/team/app (for a version, use secrets-template)",
+                quoted(path)
             )));
         }
         restrictions.allow_path(path, &place, subject.identity(), &mut work)?;
@@ -198,45 +262,73 @@ fn allow_paths(
 }
 
 /// The pod's own templates: separated by lines `---`, or as the releases of Vault Sidecar Injector did it, where only
-/// that gives one template per destination.
+/// that gives one template per destination. A single file is made of all of it.
 fn read_templates(
     subject: &Subject<'_>,
     given: Lines<'_>,
-    count: usize,
+    delimiters: &Delimiters,
+    destinations: &[String],
 ) -> Result<Vec<String>, Rejection> {
+    let (annotations, count) = (&subject.annotations, destinations.len());
     let by_lines = given.between_dashed_lines();
     let mut pieces = by_lines.clone();
-    if by_lines.len() != count {
+    if count == 1 {
+        pieces = vec![given.0];
+        if by_lines.len() > 1 && annotations.get(Key::SecretsDestination).is_none() {
+            subject.warnings.add(format!(
+                "annotation {}: all of it is one template, because annotation {} names no files; give one destination for each template",
+                annotations.name(Key::SecretsTemplate),
+                annotations.name(Key::SecretsDestination)
+            ));
+        }
+    } else if by_lines.len() != count {
         let by_commas = match by_lines.len() {
-            1 => template::split_at_commas(given.0),
+            1 => template::split_at_commas(given.0, delimiters),
             _ => Vec::new(),
         };
         let by_dashes = given.0.split("---").collect();
         let old_ways = [("commas", by_commas), ("--- inside a line", by_dashes)];
         let old_way = old_ways
             .into_iter()
-            .find(|(_, pieces)| count > 1 && pieces.len() == count);
+            .find(|(_, pieces)| pieces.len() == count);
         let Some((separator, old)) = old_way else {
             let found = by_lines.len();
             return Err(count_mismatch(subject, Key::SecretsTemplate, found, count));
         };
         subject.warnings.add(format!(
             "annotation {}: separated by {separator}; separate templates by lines ---",
-            subject.annotations.name(Key::SecretsTemplate)
+            annotations.name(Key::SecretsTemplate)
         ));
         pieces = old.into_iter().map(str::trim_start).collect();
     }
-    reject_empty(subject, Key::SecretsTemplate, &pieces)?;
-    let templates = pieces.into_iter().map(template::without_heredoc_escapes);
+    reject_empty(
+        subject,
+        Key::SecretsTemplate,
+        "template",
+        &pieces,
+        destinations,
+    )?;
+    let templates = pieces
+        .into_iter()
+        .map(|piece| template::without_heredoc_escapes(piece, delimiters));
     let templates: Vec<_> = templates.collect();
-    check_templates(subject, &templates)?;
+    check_templates(subject, &templates, delimiters, destinations)?;
+    warn_of_plain_text(subject, &templates, delimiters, destinations);
+    warn_of_other_certificates(subject, &templates, delimiters, destinations);
     Ok(templates)
 }
 
-fn reject_empty(subject: &Subject<'_>, key: Key, pieces: &[&str]) -> Result<(), Rejection> {
-    match (1..).zip(pieces).find(|(_, piece)| piece.trim().is_empty()) {
-        Some((position, _)) => {
-            let problem = format!("item {position} is empty");
+fn reject_empty(
+    subject: &Subject<'_>,
+    key: Key,
+    what: &str,
+    pieces: &[&str],
+    destinations: &[String],
+) -> Result<(), Rejection> {
+    let mut all = pieces.iter().zip(destinations);
+    match all.find(|(piece, _)| piece.trim().is_empty()) {
+        Some((_, destination)) => {
+            let problem = format!("the {what} for {} is empty", quoted(destination));
             Err(subject.annotations.rejected(key, problem))
         }
         None => Ok(()),
@@ -244,7 +336,12 @@ fn reject_empty(subject: &Subject<'_>, key: Key, pieces: &[&str]) -> Result<(), 
 }
 
 /// Rejects templates that Go cannot parse, or that call what they must not.
-fn check_templates(subject: &Subject<'_>, templates: &[String]) -> Result<(), Rejection> {
+fn check_templates(
+    subject: &Subject<'_>,
+    templates: &[String],
+    delimiters: &Delimiters,
+    destinations: &[String],
+) -> Result<(), Rejection> {
     const RULE: &str = "restrictions.deniedTemplateFunctions";
     let reject = |problem: String| Err(subject.annotations.rejected(Key::SecretsTemplate, problem));
     let denied = subject
@@ -269,14 +366,15 @@ fn check_templates(subject: &Subject<'_>, templates: &[String]) -> Result<(), Re
             }
         }
     };
-    for (position, template) in (1..).zip(templates) {
+    for (template, destination) in templates.iter().zip(destinations) {
         let bytes = template.len();
         if bytes > LONGEST_TEMPLATE {
             return reject(format!(
-                "template {position} has {bytes} bytes; expected at most {LONGEST_TEMPLATE}"
+                "the template for {} has {bytes} bytes; expected at most {LONGEST_TEMPLATE}",
+                quoted(destination)
             ));
         }
-        match template::check(template, is_denied) {
+        match template::check(template, delimiters, is_denied) {
             Ok(()) => {}
             Err(_) if is_too_much.get() => {
                 return reject(format!(
@@ -284,9 +382,10 @@ fn check_templates(subject: &Subject<'_>, templates: &[String]) -> Result<(), Re
                 ));
             }
             Err(mistake) => {
-                let line = mistake.line;
                 return reject(format!(
-                    "template {position}, line {line}: {}",
+                    "the template for {}, line {}: {}",
+                    quoted(destination),
+                    mistake.line,
                     mistake.kind
                 ));
             }
@@ -295,9 +394,57 @@ fn check_templates(subject: &Subject<'_>, templates: &[String]) -> Result<(), Re
     Ok(())
 }
 
-/// The commands of the first files; fewer than files are fine.
-fn commands(subject: &Subject<'_>, count: usize) -> Result<Vec<String>, Rejection> {
+/// Warns of templates in which nothing is done, as where another program has taken the braces away.
+fn warn_of_plain_text(
+    subject: &Subject<'_>,
+    templates: &[String],
+    delimiters: &Delimiters,
+    destinations: &[String],
+) {
     let annotations = &subject.annotations;
+    for (template, destination) in templates.iter().zip(destinations) {
+        if template::is_plain_text(template, delimiters) {
+            subject.warnings.add(format!(
+                "annotation {}: the template for {} has no {} {}, and the file will have its text as it is; where another program such as Helm needs these, annotations {} and {} name others",
+                annotations.name(Key::SecretsTemplate),
+                quoted(destination),
+                delimiters.left(),
+                delimiters.right(),
+                annotations.name(Key::TemplateLeftDelimiter),
+                annotations.name(Key::TemplateRightDelimiter)
+            ));
+        }
+    }
+}
+
+/// Warns of files that have each a certificate of its own, though they look like parts of one: Consul Template has Vault
+/// issue one for each template that calls `pkiCert`.
+fn warn_of_other_certificates(
+    subject: &Subject<'_>,
+    templates: &[String],
+    delimiters: &Delimiters,
+    destinations: &[String],
+) {
+    let mut first_with = BTreeMap::new();
+    for (template, destination) in templates.iter().zip(destinations) {
+        for path in template::issued_by(template, delimiters) {
+            let first = *first_with.entry(path).or_insert(destination);
+            if first != destination {
+                subject.warnings.add(format!(
+                    "annotation {}: the templates for {} and {} call pkiCert with the same path, and Vault issues a certificate for each of them: a key in one does not match the certificate in the other; write both with one template, or use secret in place of pkiCert",
+                    subject.annotations.name(Key::SecretsTemplate),
+                    quoted(first),
+                    quoted(destination)
+                ));
+                return;
+            }
+        }
+    }
+}
+
+/// The commands of the first files; fewer than files are fine.
+fn commands(subject: &Subject<'_>, destinations: &[String]) -> Result<Vec<String>, Rejection> {
+    let (annotations, count) = (&subject.annotations, destinations.len());
     let Some(given) = annotations.notify()? else {
         return Ok(Vec::new());
     };
@@ -308,7 +455,7 @@ fn commands(subject: &Subject<'_>, count: usize) -> Result<Vec<String>, Rejectio
     if pieces.len() > count {
         return Err(count_mismatch(subject, Key::Notify, pieces.len(), count));
     }
-    reject_empty(subject, Key::Notify, &pieces)?;
+    reject_empty(subject, Key::Notify, "command", &pieces, destinations)?;
     let is_unprintable = |letter: char| letter.is_control() && !"\n\r\t".contains(letter);
     if given.0.contains(is_unprintable) {
         let problem = "must not have a control character except a line break or a tab";
@@ -333,6 +480,7 @@ fn count_mismatch(subject: &Subject<'_>, key: Key, count: usize, destinations: u
     let remedy = match (is_given(Key::SecretsDestination), key) {
         (false, _) => "give one destination for each",
         (true, Key::Notify) => "give at most one command for each destination",
+        (true, Key::FilePermissions | Key::SecretsFormat) => "give one for all, or one for each",
         (true, _) => "each needs its counterpart",
     };
     let others = match is_given(Key::SecretsDestination) {

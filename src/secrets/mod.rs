@@ -8,7 +8,8 @@ use crate::annotations::{Key, Need};
 use crate::auth::Login;
 use crate::rejection::Rejection;
 use crate::subject::Subject;
-use crate::values::{InjectionMethod, SecretsType, Sidecars, TemplateEngine};
+use crate::values::{FilePermissions, InjectionMethod, SecretsType, Sidecars, TemplateEngine};
+use template::Delimiters;
 
 /// The files with secrets, and how they come.
 #[derive(Debug)]
@@ -25,8 +26,11 @@ pub struct SecretFile {
     pub destination: String,
     /// The Consul Template template that makes it.
     pub template: String,
+    /// What actions of the template begin and end with.
+    pub delimiters: Delimiters,
     /// Whether the pod brings its template.
     pub has_own_template: bool,
+    pub permissions: FilePermissions,
     /// The command to run after it has changed.
     pub notify: Option<String>,
 }

@@ -17,12 +17,13 @@ use crate::annotations::Key;
 use crate::names;
 use crate::values::{
     AnnotationPrefix, AuthPath, Capability, DataKey, Directory, DnsLabel, FileName,
-    FilePermissions, Image, ImagePullPolicy, LabelKey, LogFormat, LogLevel, ObjectName,
-    SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url, VariablePattern, amount,
+    FilePermissions, Image, ImagePullPolicy, JobDetection, LabelKey, LogFormat, LogLevel,
+    ObjectName, SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url, VariablePattern,
+    amount,
 };
 
 pub use restrictions::Restrictions;
-pub use section::{Field, Invalid, Section, Shape};
+pub use section::{Field, Invalid, RESOURCES, Section, Shape};
 use section::{Reader, Setting, field_of, json_of, read_field, section, shape_of, table};
 
 /// The most bytes of settings, which are read anew for each request that asks: many times what anybody needs.
@@ -207,7 +208,7 @@ table! {
     }
 }
 
-/// Amounts of CPU and memory, by the names that Kubernetes has for them.
+/// Amounts of [`RESOURCES`], by the names that Kubernetes has for them.
 pub type Amounts = BTreeMap<String, Quantity>;
 
 table! {
@@ -283,15 +284,24 @@ table! {
 section! {
     /// Pods of jobs.
     Jobs {
-        /// Whether a pod that a Job has made is in mode job automatically.
-        value auto_detect "autoDetect": bool = true, "Detect jobs";
-        /// Containers that get no secrets, and whose end no job waits for: the proxies of service meshes.
+        /// Which pods are in mode job automatically, where annotation mode says nothing. restartPolicy: those that can end,
+        /// whoever has made them. owner: those that a Job has made. off: none. true and false stand for owner and off.
+        value auto_detect "autoDetect": JobDetection = JobDetection::RestartPolicy, "Detect jobs";
+        /// Containers that get no secrets, and whose end no job waits for: what service meshes and Knative add to pods.
         value ignored_containers "ignoredContainers": Vec<DnsLabel> = known(&[
             "istio-proxy",
+            "istio-init",
+            "istio-validation",
             "linkerd-proxy",
+            "linkerd-init",
+            "linkerd-network-validator",
             "kuma-sidecar",
+            "kuma-init",
+            "kuma-validation",
             "consul-dataplane",
+            "consul-connect-inject-init",
             "envoy-sidecar",
+            "queue-proxy",
         ]), "Ignored containers";
     }
 }
@@ -555,7 +565,7 @@ fn check_resources(resources: &mut ResourceRequirements, reader: &Reader<'_, '_>
 /// A container requests more of something than its limit, for which Kubernetes rejects the pod.
 #[derive(Debug)]
 pub struct RequestOverLimit<'a> {
-    /// `cpu` or `memory`.
+    /// One of [`RESOURCES`].
     pub resource: &'a str,
     pub request: &'a Quantity,
     pub limit: &'a Quantity,

@@ -90,6 +90,11 @@ impl Restrictions {
                 Key::Workload => {
                     Some(Key::Mode).filter(|key| annotations.get(*key).is_some_and(is_of_job))
                 }
+                // The application's user is of the pod's choice.
+                Key::RunAsUser | Key::RunAsGroup => {
+                    Some(Key::RunAsSameUser).filter(|key| is_given(*key))
+                }
+                Key::RunAsSameUser => Some(Key::RunAsUser).filter(|key| is_given(*key)),
                 _ => None,
             };
             let Some(used) = used else { continue };

@@ -266,6 +266,9 @@ impl<T: Checked> Setting for T {
             Value::String(text) => text.clone(),
             // Quantities such as 1 are numbers in YAML.
             Value::Number(number) if T::TAKES_NUMBERS => number.to_string(),
+            Value::Bool(boolean) => {
+                return T::of_boolean(*boolean).ok_or_else(|| expected(T::EXPECTED, value));
+            }
             _ => return Err(expected(T::EXPECTED, value)),
         };
         T::parse(&text).ok_or_else(|| format!("expected {}", T::EXPECTED))
@@ -308,22 +311,26 @@ impl<T: Setting> Setting for Vec<T> {
     }
 }
 
-/// Amounts of CPU and memory.
+/// What a container can request and be limited in, by the names that Kubernetes has for it.
+pub const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+
+/// Amounts of [`RESOURCES`].
 impl Section for BTreeMap<String, Quantity> {
     fn fields() -> Vec<Field> {
-        let field = |key, label| Field {
+        let field = |(key, label)| Field {
             key,
             label,
             group: None,
             documentation: "",
             shape: Shape::Text,
         };
-        vec![field("cpu", "CPU"), field("memory", "memory")]
+        let labels = ["CPU", "memory", "ephemeral storage"];
+        RESOURCES.into_iter().zip(labels).map(field).collect()
     }
 
     fn read_from(&mut self, reader: &mut Reader<'_, '_>) {
         let mut amounts = BTreeMap::new();
-        for key in ["cpu", "memory"] {
+        for key in RESOURCES {
             let mut amount = self.get(key).cloned();
             reader.value(key, &mut amount);
             amounts.extend(amount.map(|amount| (key.to_owned(), amount)));
@@ -333,7 +340,7 @@ impl Section for BTreeMap<String, Quantity> {
 
     fn to_json(&self) -> Map<String, Value> {
         let json = |key| (String::from(key), Setting::to_json(&self.get(key).cloned()));
-        ["cpu", "memory"].map(json).into_iter().collect()
+        RESOURCES.map(json).into_iter().collect()
     }
 }
 

@@ -56,7 +56,7 @@ impl Order<'_, '_> {
 fn running_script(
     name: &str,
     program: &Program,
-    settings: &Settings,
+    intent: &Intent,
     script: &str,
     arguments: &[&str],
 ) -> Container {
@@ -70,7 +70,7 @@ fn running_script(
         command: Some(command.into()),
         args: (!arguments.is_empty()).then_some(arguments),
         resources: program.resources.clone(),
-        security_context: settings.security_context.clone(),
+        security_context: intent.security_context.clone(),
         // The end of the log becomes the message of a container that fails: `kubectl describe` shows why.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
@@ -100,14 +100,18 @@ fn native(container: Container, token: &str, port: Option<Port>, files: &[String
     }
 }
 
-/// The settings of a program with what the pod wants differently, under annotations that begin with
-/// `prefix`.
+/// The settings of a program with what the pod wants differently. In a pod that says what all its containers may use
+/// together, it has no amounts of its own: Kubernetes rejects a pod whose containers request more than the pod.
 fn overridden(
     program: &Program,
     overrides: &Overrides,
-    prefix: &str,
-    settings: &Settings,
+    subject: &Subject<'_>,
 ) -> Result<Program, Rejection> {
+    let name = |kind: &str, resource: &str| {
+        // `ephemeral` is short for ephemeral-storage.
+        let resource = resource.split('-').next().unwrap_or_default();
+        format!("{}-{kind}-{resource}", overrides.prefix)
+    };
     let resources = program.resources.clone().unwrap_or_default();
     let resources = ResourceRequirements {
         requests: merged(resources.requests, &overrides.requests),
@@ -119,15 +123,15 @@ fn overridden(
         let (given, remedy) = match overrides.requests.contains_key(resource) {
             true => (
                 "requests",
-                format!("request less, or set {prefix}-limits-{resource}"),
+                format!("request less, or set {}", name("limits", resource)),
             ),
             false => (
                 "limits",
-                format!("set a higher limit, or {prefix}-requests-{resource}"),
+                format!("set a higher limit, or {}", name("requests", resource)),
             ),
         };
-        let annotation_prefix = settings.annotations.prefix.as_str();
-        let name = format!("{annotation_prefix}/{prefix}-{given}-{resource}");
+        let prefix = subject.settings.annotations.prefix.as_str();
+        let name = format!("{prefix}/{}", name(given, resource));
         return Err(Place::Annotation(name).rejected(format!(
             "the container would request {}, which is more than its limit of {}; {remedy}",
             over.request.0, over.limit.0
@@ -140,7 +144,7 @@ fn overridden(
             .clone()
             .unwrap_or_else(|| program.image.clone()),
         image_pull_policy: program.image_pull_policy,
-        resources: has_any.then_some(resources),
+        resources: (has_any && !subject.pod.has_resources()).then_some(resources),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::kubernetes::env;
 use crate::names;
 use crate::secrets::{SecretFile, template::CALLED_BY_DEFAULT};
 use crate::settings::Settings;
+use crate::values::Delimiter;
 
 /// Runs the application's command after a file has changed. [`env`] doubles its `$`.
 const NOTIFY: &str = include_str!(concat!(env!("OUT_DIR"), "/scripts/notify.sh"));
@@ -24,6 +25,10 @@ const RUN_NOTIFY: &str = r#"exec /bin/sh -c "$TVSI_NOTIFY" notify "$1""#;
 #[derive(Debug, Serialize)]
 pub struct Template<'a, W, E> {
     pub contents: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_delimiter: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right_delimiter: Option<&'a str>,
     pub destination: String,
     pub perms: &'a str,
     pub error_on_missing_key: bool,
@@ -43,6 +48,8 @@ impl<'a> Template<'a, Wait, Exec<'a>> {
     pub fn in_blocks(self) -> Template<'a, [Wait; 1], [Exec<'a>; 1]> {
         Template {
             contents: self.contents,
+            left_delimiter: self.left_delimiter,
+            right_delimiter: self.right_delimiter,
             destination: self.destination,
             perms: self.perms,
             error_on_missing_key: self.error_on_missing_key,
@@ -79,8 +86,10 @@ pub fn template<'a>(
 ) -> Template<'a, Wait, Exec<'a>> {
     Template {
         contents: &file.template,
+        left_delimiter: file.delimiters.left.as_ref().map(Delimiter::as_str),
+        right_delimiter: file.delimiters.right.as_ref().map(Delimiter::as_str),
         destination: destination(file),
-        perms: settings.secrets.file_permissions.as_str(),
+        perms: file.permissions.as_str(),
         error_on_missing_key: settings.secrets.error_on_missing_key,
         error_fatal: is_fatal,
         wait: Wait {

@@ -4,6 +4,7 @@
 //! Go's own parser (`text/template/parse`) is the reference. What it takes is taken here too; of what it
 //! rejects, all is rejected that comes from text that was cut off, pasted twice or meant for another language.
 
+use super::Delimiters;
 use super::lexer::{Lexer, Token};
 use super::mistake::{Keyword, Mistake, MistakeKind};
 
@@ -11,11 +12,15 @@ use super::mistake::{Keyword, Mistake, MistakeKind};
 const VALUES: [&str; 3] = ["true", "false", "nil"];
 
 /// Checks `template`, in which no function may be called for whose name `is_denied`.
-pub fn check(template: &str, is_denied: impl Fn(&str) -> bool) -> Result<(), Mistake> {
+pub fn check(
+    template: &str,
+    delimiters: &Delimiters,
+    is_denied: impl Fn(&str) -> bool,
+) -> Result<(), Mistake> {
     let mut blocks = Blocks::default();
     let mut action: Option<Action> = None;
     let mut line = 1;
-    for (token, text) in Lexer::new(template) {
+    for (token, text) in Lexer::new(template, delimiters) {
         match (token, &mut action) {
             (Token::Open, _) => action = Some(Action::new(line)),
             (Token::Close, Some(ended)) => {
@@ -240,7 +245,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                check(template, |_| false).is_ok(),
+                check(template, &Delimiters::default(), |_| false).is_ok(),
                 is_possible,
                 "{template}"
             );
@@ -254,6 +259,9 @@ mod tests {
             line: 2,
             kind: MistakeKind::BlockWithoutEnd(Keyword::If),
         };
-        assert_eq!(check(template, |_| false), Err(expected));
+        assert_eq!(
+            check(template, &Delimiters::default(), |_| false),
+            Err(expected)
+        );
     }
 }

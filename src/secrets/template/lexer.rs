@@ -1,5 +1,6 @@
 //! The lexer of Go's templates (`text/template/parse`): where actions are, and what is in them.
 
+use super::Delimiters;
 use super::mistake::MistakeKind;
 
 /// What a piece of a template is.
@@ -7,9 +8,9 @@ use super::mistake::MistakeKind;
 pub enum Token {
     /// Text that is copied to the output.
     Text,
-    /// `{{`, with a trim mark.
+    /// What begins an action, with a trim mark.
     Open,
-    /// `}}`, with its trim mark.
+    /// What ends it, with its trim mark.
     Close,
     /// A comment, which is an action's only content.
     Comment,
@@ -29,15 +30,16 @@ pub enum Token {
 /// The pieces of a template, of which nothing is left out.
 pub struct Lexer<'t> {
     rest: &'t str,
+    delimiters: &'t Delimiters,
     place: Place,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
     Text,
-    /// Right behind `{{`.
+    /// Right behind what begins an action.
     Begin,
-    /// Right behind `{{-`, with space to come.
+    /// Right behind that and a trim mark, with space to come.
     TrimmedBegin,
     Action,
     /// Behind a comment.
@@ -47,9 +49,10 @@ enum Place {
 }
 
 impl<'t> Lexer<'t> {
-    pub fn new(template: &'t str) -> Self {
+    pub fn new(template: &'t str, delimiters: &'t Delimiters) -> Self {
         Lexer {
             rest: template,
+            delimiters,
             place: Place::Text,
         }
     }
@@ -59,16 +62,17 @@ impl<'t> Lexer<'t> {
         let rest = self.rest;
         let mistake = |kind| (Token::Mistake(kind), first.len_utf8());
         if self.place == Place::Text {
-            if !rest.starts_with("{{") {
-                return (Token::Text, rest.find("{{").unwrap_or(rest.len()));
-            }
-            let trimmed = rest[2..].strip_prefix('-');
+            let left = self.delimiters.left();
+            let Some(inside) = rest.strip_prefix(left) else {
+                return (Token::Text, rest.find(left).unwrap_or(rest.len()));
+            };
+            let trimmed = inside.strip_prefix('-');
             if trimmed.is_some_and(|inside| inside.starts_with(is_space)) {
                 self.place = Place::TrimmedBegin;
-                return (Token::Open, 3);
+                return (Token::Open, left.len() + 1);
             }
             self.place = Place::Begin;
-            return (Token::Open, 2);
+            return (Token::Open, left.len());
         }
         let place = std::mem::replace(&mut self.place, Place::Action);
         let comment = match place {
@@ -80,7 +84,8 @@ impl<'t> Lexer<'t> {
             self.place = Place::CommentEnd;
             return comment;
         }
-        if let Some(length) = right_delimiter(rest) {
+        let right = self.delimiters.right();
+        if let Some(length) = right_delimiter(rest, right) {
             self.place = Place::Text;
             return (Token::Close, length);
         }
@@ -120,7 +125,7 @@ impl<'t> Lexer<'t> {
         let behind = &rest[length..];
         let can_follow = match behind.chars().next() {
             None | Some('.' | ',' | '|' | ':' | ')' | '(') => true,
-            Some(next) => is_space(next) || behind.starts_with("}}"),
+            Some(next) => is_space(next) || behind.starts_with(self.delimiters.right()),
         };
         if !can_follow {
             self.place = Place::NameEnd;
@@ -153,13 +158,13 @@ fn comment(inside: &str, text: &str) -> Option<(Token, usize)> {
     })
 }
 
-/// The length of `}}`, which a trim mark may be in front of.
-fn right_delimiter(rest: &str) -> Option<usize> {
-    if rest.starts_with("}}") {
-        return Some(2);
+/// The length of what ends an action, which a trim mark may be in front of.
+fn right_delimiter(rest: &str, right: &str) -> Option<usize> {
+    if rest.starts_with(right) {
+        return Some(right.len());
     }
-    let trimmed = rest.strip_prefix(is_space)?;
-    trimmed.starts_with("-}}").then_some(4)
+    let trimmed = rest.strip_prefix(is_space)?.strip_prefix('-')?;
+    trimmed.starts_with(right).then_some(2 + right.len())
 }
 
 /// The literal that `rest` begins with, with its quotes.

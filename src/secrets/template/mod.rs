@@ -1,18 +1,45 @@
 //! Go template text: where its actions are, which decides how a list of templates is taken apart.
 
 mod check;
+mod default;
 mod lexer;
 mod mistake;
 
+use crate::values::Delimiter;
 pub use check::check;
+pub use default::{CALLED_BY_DEFAULT, Format, default_template};
 use lexer::{Lexer, Token};
 use mistake::MistakeKind;
 
-/// Splits at commas outside `{{ }}`, as release 3.0.0 of Vault Sidecar Injector separated its templates.
-pub fn split_at_commas(templates: &str) -> Vec<&str> {
+/// What actions of a template begin and end with.
+#[derive(Clone, Debug, Default)]
+pub struct Delimiters {
+    /// `None` for `{{`.
+    pub left: Option<Delimiter>,
+    /// `None` for `}}`.
+    pub right: Option<Delimiter>,
+}
+
+impl Delimiters {
+    pub fn left(&self) -> &str {
+        self.left.as_ref().map_or("{{", Delimiter::as_str)
+    }
+
+    pub fn right(&self) -> &str {
+        self.right.as_ref().map_or("}}", Delimiter::as_str)
+    }
+
+    /// A comment, which is nothing in the output.
+    pub fn comment(&self, text: impl std::fmt::Display) -> String {
+        format!("{}/* {text} */{}", self.left(), self.right())
+    }
+}
+
+/// Splits at commas outside actions, as release 3.0.0 of Vault Sidecar Injector separated its templates.
+pub fn split_at_commas<'t>(templates: &'t str, delimiters: &'t Delimiters) -> Vec<&'t str> {
     let mut pieces = Vec::new();
     let (mut start, mut end) = (0, 0);
-    for (token, text) in Lexer::new(templates) {
+    for (token, text) in Lexer::new(templates, delimiters) {
         if token == Token::Text {
             for (comma, _) in text.match_indices(',') {
                 pieces.push(&templates[start..end + comma]);
@@ -25,12 +52,31 @@ pub fn split_at_commas(templates: &str) -> Vec<&str> {
     pieces
 }
 
+/// Whether nothing in it is more than text.
+pub fn is_plain_text(template: &str, delimiters: &Delimiters) -> bool {
+    Lexer::new(template, delimiters).all(|(token, _)| token == Token::Text)
+}
+
+/// The paths for which a template has Vault issue certificates, as Go writes strings.
+pub fn issued_by<'t>(
+    template: &'t str,
+    delimiters: &'t Delimiters,
+) -> impl Iterator<Item = &'t str> {
+    let tokens = Lexer::new(template, delimiters).filter(|(token, _)| *token != Token::Space);
+    let mut is_argument = false;
+    tokens.filter_map(move |(token, text)| {
+        let is_path = is_argument && token == Token::Literal;
+        is_argument = token == Token::Word && text == "pkiCert";
+        is_path.then_some(text)
+    })
+}
+
 /// Turns `\$` into `$` inside `{{ }}` but outside literals: Vault Sidecar Injector pasted templates into a shell
 /// heredoc, which needed the backslash. Anywhere else in an action a backslash would be no Go template.
-pub fn without_heredoc_escapes(template: &str) -> String {
+pub fn without_heredoc_escapes(template: &str, delimiters: &Delimiters) -> String {
     let is_backslash = |token: &Token| *token == Token::Mistake(MistakeKind::Character('\\'));
     let mut output = String::with_capacity(template.len());
-    let mut lexer = Lexer::new(template).peekable();
+    let mut lexer = Lexer::new(template, delimiters).peekable();
     while let Some((token, text)) = lexer.next() {
         let next = lexer.peek();
         let is_before_variable =
@@ -42,53 +88,35 @@ pub fn without_heredoc_escapes(template: &str) -> String {
     output
 }
 
-/// The functions of Consul Template's that the default templates call.
-pub const CALLED_BY_DEFAULT: [&str; 3] = ["secret", "sprig_kindIs", "replaceAll"];
-
-/// The byte that begins a line of a file for the environment which goes on with the value above it.
-const CONTINUATION: &str = "\\x01";
-
-/// The template that writes one `key=value` line for each key of the secret at `path`.
-pub fn default_for_file(path: &str) -> String {
-    default_template(path, "")
-}
-
-/// The same for a file that becomes environment variables: a line break in a value is followed by a byte
-/// that no name begins with, so that the value arrives whole.
-pub fn default_for_environment(path: &str) -> String {
-    let fold = format!(" | printf \"%v\" | replaceAll \"\\n\" \"\\n{CONTINUATION}\"");
-    default_template(path, &fold)
-}
-
-/// It decides when it renders: only a KV v2 answer has maps at both `data` and `metadata`. A key that is
-/// missing from a map reads as nothing through `index`, where `.Data.data` would be an error.
-fn default_template(path: &str, filter: &str) -> String {
-    let path = go_string(path);
-    format!(
-        "{{{{ with secret {path} }}}}{{{{ $data := .Data }}}}\
-         {{{{ if and (sprig_kindIs \"map\" (index .Data \"data\")) (sprig_kindIs \"map\" (index .Data \"metadata\")) }}}}\
-         {{{{ $data = index .Data \"data\" }}}}{{{{ end }}}}\
-         {{{{ range $key, $value := $data }}}}{{{{ $key }}}}={{{{ $value{filter} }}}}\n{{{{ end }}}}{{{{ end }}}}"
-    )
-}
-
-/// `text` as an interpreted Go string literal. It holds no control characters: those are rejected earlier.
-fn go_string(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len() + 2);
-    literal.push('"');
-    for letter in text.chars() {
-        if letter == '"' || letter == '\\' {
-            literal.push('\\');
-        }
-        literal.push(letter);
-    }
-    literal.push('"');
-    literal
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_are_found_by_what_issues_them() {
+        let template = r#"{{ with pkiCert "pki/issue/a" "ttl=1h" }}{{ .Key }}{{ end }}
+            {{/* pkiCert "no" */}}pkiCert "no"{{ secret "no" }}{{ (pkiCert  `b`).Cert }}{{ pkiCert $x }}"#;
+        let delimiters = Delimiters::default();
+        let issued: Vec<_> = issued_by(template, &delimiters).collect();
+        assert_eq!(issued, ["\"pki/issue/a\"", "`b`"]);
+    }
+
+    #[test]
+    fn other_delimiters_are_as_good() {
+        let delimiter = |text| Some(Delimiter::known(text));
+        let delimiters = Delimiters {
+            left: delimiter("[["),
+            right: delimiter("]]"),
+        };
+        let template = r#"a {{ [[- if eq "]]" `x` -]], [[/* ]], */]][[ end ]]"#;
+        assert!(check(template, &delimiters, |_| false).is_ok());
+        assert_eq!(
+            split_at_commas(template, &delimiters),
+            [r#"a {{ [[- if eq "]]" `x` -]]"#, " [[/* ]], */]][[ end ]]"]
+        );
+        assert!(check("[[ if . ]]", &delimiters, |_| false).is_err());
+        assert!(is_plain_text("{{ if . }}", &delimiters));
+    }
 
     #[test]
     fn commas_inside_actions_do_not_separate() {
@@ -108,7 +136,11 @@ mod tests {
             ("{{ \"unterminated , ", vec!["{{ \"unterminated , "]),
             ("{{/* unterminated , ", vec!["{{/* unterminated , "]),
         ] {
-            assert_eq!(split_at_commas(templates), expected, "{templates}");
+            assert_eq!(
+                split_at_commas(templates, &Delimiters::default()),
+                expected,
+                "{templates}"
+            );
         }
     }
 
@@ -131,16 +163,11 @@ mod tests {
             (r"{{ \", r"{{ \"),
             (r"{{ \}}$", r"{{ \}}$"),
         ] {
-            assert_eq!(without_heredoc_escapes(template), expected, "{template}");
+            assert_eq!(
+                without_heredoc_escapes(template, &Delimiters::default()),
+                expected,
+                "{template}"
+            );
         }
-    }
-
-    #[test]
-    fn a_path_cannot_leave_its_literal() {
-        let template = default_for_file(r#"a" }}{{ plugin "x\"#);
-        assert!(template.starts_with(r#"{{ with secret "a\" }}{{ plugin \"x\\" }}{{ $data"#));
-        // All of it is one literal: splitting finds no text between the first action's delimiters.
-        let texts = Lexer::new(&template).filter(|(token, _)| *token == Token::Text);
-        assert_eq!(texts.map(|(_, text)| text).next(), Some("="));
     }
 }

@@ -89,9 +89,15 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     let (intent, settings) = (order.intent, order.subject.settings);
     let mut mounts = vec![writable(names::SHARED_VOLUME, names::SHARED_DIRECTORY)];
     if role.renders {
-        mounts.push(writable(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY));
+        mounts.push(writable(
+            order.subject.secrets_volume,
+            names::SECRETS_DIRECTORY,
+        ));
     } else if intent.reads_ids_from_files() {
-        mounts.push(read_only(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY));
+        mounts.push(read_only(
+            order.subject.secrets_volume,
+            names::SECRETS_DIRECTORY,
+        ));
     }
     let mut arguments = vec![role.token_file];
     arguments.extend(role.grace.as_deref());
@@ -103,7 +109,9 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     }
     let (mut variables, tls_mount) = connection::connection(order, names::NO_HOME);
     mounts.extend(tls_mount);
-    let login = intent.login.plan(order.subject, order.volumes)?;
+    let login = intent
+        .login
+        .plan(intent.user(), order.subject, order.volumes)?;
     mounts.extend(login.mounts);
 
     let files = match &intent.secrets {
@@ -115,11 +123,11 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     variables.push(env(CONFIG_VARIABLE, &config));
     variables.extend(render::notification(files));
 
-    let program = overridden(&settings.agent.program, &intent.agent, "agent", settings)?;
+    let program = overridden(&settings.agent.program, &intent.agent, order.subject)?;
     Ok(Container {
         env: Some(variables),
         volume_mounts: Some(mounts),
-        ..running_script(role.name, &program, settings, role.script, &arguments)
+        ..running_script(role.name, &program, intent, role.script, &arguments)
     })
 }
 

@@ -26,7 +26,7 @@ pub fn sidecar(files: &[SecretFile], order: &mut Order<'_, '_>) -> Result<Contai
     let mut mounts = vec![
         writable(names::CONFIG_VOLUME, names::CONFIG_DIRECTORY),
         read_only(names::SHARED_VOLUME, names::SHARED_DIRECTORY),
-        writable(names::SECRETS_VOLUME, names::SECRETS_DIRECTORY),
+        writable(order.subject.secrets_volume, names::SECRETS_DIRECTORY),
         service_account::none(order.volumes),
     ];
     let mut arguments = vec![names::TOKEN_FILE];
@@ -41,23 +41,12 @@ pub fn sidecar(files: &[SecretFile], order: &mut Order<'_, '_>) -> Result<Contai
     variables.extend(render::notification(files));
 
     let program = &settings.consul_template.program;
-    let program = overridden(
-        program,
-        &intent.consul_template,
-        "consul-template",
-        settings,
-    )?;
+    let program = overridden(program, &intent.consul_template, order.subject)?;
     let script = script!("consul-template.sh");
     let container = Container {
         env: Some(variables),
         volume_mounts: Some(mounts),
-        ..running_script(
-            names::CONSUL_TEMPLATE,
-            &program,
-            settings,
-            script,
-            &arguments,
-        )
+        ..running_script(names::CONSUL_TEMPLATE, &program, intent, script, &arguments)
     };
     Ok(match intent.sidecars {
         Sidecars::Classic => container,

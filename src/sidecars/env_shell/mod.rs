@@ -1,72 +1,58 @@
-//! Secrets as environment variables: the init container that brings a shell, and the command of the
-//! application's containers that goes through it.
+//! Secrets as environment variables: the init container that brings a shell with its script, and the commands of the pod's
+//! containers that go through it.
 
 use k8s_openapi::api::core::v1::Container;
 
-use super::{Order, running_script, script};
-use crate::annotations::Key;
-use crate::kubernetes::{literal, writable};
+use super::{Order, overridden, running_script, script};
+use crate::kubernetes::{env, literal, writable};
 use crate::names;
-use crate::pod;
-use crate::rejection::{Place, Rejection};
+use crate::pod::Command;
+use crate::rejection::Rejection;
 use crate::secrets::SecretFile;
 use crate::service_account;
-use crate::subject::Subject;
 
 /// Where the image has its static busybox.
 const IMAGE_BUSYBOX: &str = "/bin/busybox";
 
-/// Builds the init container that copies the shell.
-pub fn init_container(order: &mut Order<'_, '_>) -> Container {
-    let settings = order.subject.settings;
-    let program = &settings.env_shell.program;
-    let arguments = [IMAGE_BUSYBOX, names::ENV_BUSYBOX];
-    Container {
+/// The script that the commands go through, and the variable that it comes in.
+const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/scripts/env.sh"));
+const SCRIPT_VARIABLE: &str = "TVSI_ENV_SCRIPT";
+
+/// Builds the init container that writes shell, script and the names that are denied.
+pub fn init_container(order: &mut Order<'_, '_>) -> Result<Container, Rejection> {
+    let (intent, subject) = (order.intent, order.subject);
+    let settings = &subject.settings.env_shell;
+    let program = overridden(&settings.program, &intent.env_shell, subject)?;
+    let denied = settings.denied_names.iter().map(|name| name.as_str());
+    // In one argument: a list of its own would hide the rest of the pod.
+    let denied = denied.collect::<Vec<_>>().join(" ");
+    let arguments = [IMAGE_BUSYBOX, names::ENV_DIRECTORY, &denied];
+    Ok(Container {
+        env: Some(vec![env(SCRIPT_VARIABLE, SCRIPT)]),
         volume_mounts: Some(vec![
             writable(names::ENV_VOLUME, names::ENV_DIRECTORY),
             service_account::none(order.volumes),
         ]),
         ..running_script(
             names::ENV_INIT,
-            program,
-            settings,
+            &program,
+            intent,
             script!("env-init.sh"),
             &arguments,
         )
-    }
+    })
 }
 
-/// What comes before the command of `container`, which finds its files in `directory`.
-pub fn command(
-    container: &pod::Container<'_>,
-    directory: &str,
-    files: &[SecretFile],
-    subject: &Subject<'_>,
-) -> Result<Vec<String>, Rejection> {
-    let settings = subject.settings;
-    if !container.has_command() {
-        let annotation = settings.annotations.name(Key::SecretsInjectionMethod);
-        return Err(Place::Container(container.name.to_string()).rejected(format!(
-            "has no command, and annotation {annotation}: env needs one, because the image's own cannot be determined; add the image's ENTRYPOINT as command"
-        )));
-    }
-    let shell = [
-        names::ENV_BUSYBOX,
-        "sh",
-        "-c",
-        script!("env.sh"),
-        names::ENV_BUSYBOX,
-    ];
-    let mut command = shell.map(str::to_owned).to_vec();
-    let denied = settings.env_shell.denied_names.iter();
-    let denied: Vec<_> = denied.map(|name| name.as_str()).collect();
-    if !denied.is_empty() {
-        // In one argument: a list of its own would hide the rest of the pod.
-        command.push(literal(&denied.join(" ")));
-    }
-    command.push("--".to_owned());
-    let files = files.iter();
-    command.extend(files.map(|file| literal(&format!("{directory}/{}", file.destination))));
-    command.push("--".to_owned());
-    Ok(command)
+/// The words in front of such a command of a container that has its files in `directory`.
+pub fn words_before(command: Command, directory: &str, files: &[SecretFile]) -> Vec<String> {
+    let shell = [names::ENV_BUSYBOX, "sh", names::ENV_SCRIPT];
+    let files = files.iter().map(|file| {
+        let path = format!("{directory}/{}", file.destination);
+        match command.is_expanded() {
+            true => literal(&path),
+            false => path,
+        }
+    });
+    let words = shell.map(str::to_owned).into_iter().chain(files);
+    words.chain(["--".to_owned()]).collect()
 }

@@ -5,65 +5,72 @@ use k8s_openapi::api::core::v1::{
     VolumeProjection,
 };
 
-use super::{Order, running_script, script};
+use super::{Order, overridden, running_script, script};
 use crate::kubernetes::{Volume, env_from_field, field, items, read_only, writable};
 use crate::names;
 use crate::pod::{self, RestartPolicy, VolumeSource};
 use crate::rejection::{Place, Rejection};
-use crate::service_account::{self, Found, TOKEN};
+use crate::service_account::{self, Found};
 
 /// Builds the sidecar, which names every container of the job and what its end is.
 pub fn sidecar(
     of_the_job: &[&pod::Container<'_>],
     order: &mut Order<'_, '_>,
 ) -> Result<Container, Rejection> {
+    let native = order.subject.native_sidecars();
     let mut arguments = vec![names::JOB_SIGNAL_FILE.to_owned()];
     for container in of_the_job {
         let name = container.name.to_string();
         let reject = |problem| Err(Place::Container(name.clone()).rejected(problem));
         if container.has_restart_rules() {
-            return reject(
-                "has restartPolicyRules, with which mode job cannot determine when it has ended; remove them",
-            );
+            return reject(format!(
+                "has restartPolicyRules, with which mode job cannot determine when it has ended; remove them, or use {native}"
+            ));
         }
         let policy = container.restart_policy;
         match policy.unwrap_or(order.subject.pod.restart_policy) {
             RestartPolicy::Never => arguments.push(format!("{name}=Never")),
             RestartPolicy::OnFailure => arguments.push(format!("{name}=OnFailure")),
             RestartPolicy::Always => {
-                return reject(
-                    "has restartPolicy Always and never ends, and mode job waits for its end; expected Never or OnFailure",
-                );
+                return reject(format!(
+                    "has restartPolicy Always and never ends, and mode job waits for its end; expected Never or OnFailure, or use {native}"
+                ));
             }
         }
     }
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let script = script!("job-babysitter.sh");
-    let mut container = asking(names::JOB_BABYSITTER, script, &arguments, order);
+    let mut container = asking(names::JOB_BABYSITTER, script, &arguments, order)?;
     let mount = writable(names::JOB_VOLUME, names::JOB_DIRECTORY);
     container.volume_mounts.get_or_insert_default().push(mount);
     Ok(container)
 }
 
 /// Builds the init container that checks what the babysitter needs, before any work begins.
-pub fn init_container(order: &mut Order<'_, '_>) -> Container {
+pub fn init_container(order: &mut Order<'_, '_>) -> Result<Container, Rejection> {
     let script = script!("job-babysitter-check.sh");
     asking(names::JOB_BABYSITTER_INIT, script, &[], order)
 }
 
 /// A container that asks the API server for its own pod.
-fn asking(name: &str, script: &str, arguments: &[&str], order: &mut Order<'_, '_>) -> Container {
-    let settings = order.subject.settings;
-    let program = &settings.job_babysitter.program;
-    Container {
+fn asking(
+    name: &str,
+    script: &str,
+    arguments: &[&str],
+    order: &mut Order<'_, '_>,
+) -> Result<Container, Rejection> {
+    let (intent, subject) = (order.intent, order.subject);
+    let program = &subject.settings.job_babysitter.program;
+    let program = overridden(program, &intent.job_babysitter, subject)?;
+    Ok(Container {
         env: Some(vec![
             env_from_field("POD_NAME", "metadata.name"),
             env_from_field("POD_NAMESPACE", "metadata.namespace"),
             env_from_field("POD_SERVICE_ACCOUNT", "spec.serviceAccountName"),
         ]),
         volume_mounts: Some(vec![api_token(order)]),
-        ..running_script(name, program, settings, script, arguments)
-    }
+        ..running_script(name, &program, intent, script, arguments)
+    })
 }
 
 /// The token to ask the API server with: the pod's, or one of the policy's where the pod has none.
@@ -71,8 +78,10 @@ fn api_token(order: &mut Order<'_, '_>) -> VolumeMount {
     let found = Found::find(names::SERVICE_ACCOUNT_TOKEN, order.subject);
     let of_pod = found.filter(|found| {
         let source = &found.volume.source;
+        let own = found.own_token();
         found.is_default()
-            && (source.own_token(TOKEN) == Some(true)
+            && found.is_readable(order.intent.user(), order.subject)
+            && (own.is_some_and(|token| token.audience.is_none())
                 || (matches!(source, VolumeSource::Secret(_)) && found.can_be_token()))
     });
     if let Some(found) = of_pod {
