@@ -18,6 +18,7 @@ pub mod reference;
 mod rejection;
 mod request;
 mod response;
+mod search;
 mod secrets;
 mod service_account;
 mod settings;
@@ -38,16 +39,24 @@ use annotations::Annotations;
 use inject::MOST_ADDED;
 use intent::Intent;
 use pod::Pod;
-use rejection::{Place, Rejection, Warnings, read};
+use rejection::{Place, Rejection, Warnings, in_template, other_type, read};
 use request::Payload;
 use response::Response;
+use search::{ANNOTATIONS, Found};
 use settings::{AllInvalid, Settings};
 use subject::Subject;
+use words::{MOST_NAMES, set};
 use workload::{MOST_BYTES, PodTemplate};
 
 pub use annotations::Key;
 pub use words::nearest;
 pub use workload::template_path;
+
+/// The annotation of the pod that a kubelet shows in place of a static one.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// The most pod templates of one object that are checked: each costs as much as a pod.
+const MOST_TEMPLATES: usize = 32;
 
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]
@@ -114,8 +123,11 @@ fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejectio
     if let Some((old, new)) = workload::changed_pod(&payload.request)? {
         return decide_change(&payload, old, new, warnings).map(|()| None);
     }
-    if is_too_large(&payload)? {
+    if !workload::may_ask(&payload.request) || is_too_large(&payload, warnings)? {
         return Ok(None);
+    }
+    if !is_known(&payload) {
+        return check_other(&payload, warnings).map(|()| None);
     }
     let template = match PodTemplate::find(&payload.request)? {
         Some(template) if template.may_ask() && !template.is_left_alone() => template,
@@ -127,6 +139,64 @@ fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejectio
     let decision = decide_pod(&payload, &template, &settings, warnings);
     leave(settings);
     decision
+}
+
+/// Whether the policy knows where objects of the kind hold a pod.
+fn is_known(payload: &Payload<'_>) -> bool {
+    let kind = &payload.request.kind;
+    template_path(&kind.group, &kind.kind).is_some()
+}
+
+/// Checks the pod templates in an object of any other kind, whose controller makes pods of them, and tells where else it
+/// has the annotation.
+fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejection> {
+    let request = &payload.request;
+    let object = request.object.filter(|it| !workload::is_left_alone(it));
+    let (Some(object), Some(settings)) = (object, settings_for(payload)?) else {
+        return Ok(());
+    };
+    let inject = settings.annotations.name(Key::Inject);
+    // One that is so much larger is another one.
+    let old = (request.old_object).filter(|old| old.get().len() <= 2 * MOST_BYTES);
+    let old = old.map_or_else(Found::default, |old| Found::templates(old, &inject));
+    let old_templates = set(old.templates.iter().map(|template| template.json.get()));
+    let found = Found::templates(object, &inject);
+    let mut rejection = None;
+    for template in found.templates.iter().take(MOST_TEMPLATES) {
+        if old_templates.contains(template.json.get()) {
+            continue;
+        }
+        let told = Warnings::default();
+        let checked = PodTemplate::found(template, object)
+            .and_then(|template| decide_pod(payload, &template, &settings, &told));
+        for warning in told.into_vec() {
+            warnings.add(in_template(&warning, &template.path));
+        }
+        if let (Err(rejected), None) = (checked, &rejection) {
+            rejection = Some(rejected.in_template(&template.path));
+        }
+    }
+    let more = found.templates.len().saturating_sub(MOST_TEMPLATES);
+    if more > 0 {
+        warnings.add(format!(
+            "annotation {inject}: {more} pod templates are not checked; at most {MOST_TEMPLATES} of an object are"
+        ));
+    }
+    // Who annotates all that has metadata means the pods.
+    let is_meant = |path: &str| path == ANNOTATIONS && !found.templates.is_empty();
+    for path in told_of(&found.elsewhere) {
+        if !is_meant(path) && !old.elsewhere.contains(path) {
+            warnings.add(format!(
+                "annotation {inject}: in {path} it has an effect only if the object's controller copies it to the annotations of its pods"
+            ));
+        }
+    }
+    rejection.map_or(Ok(()), Err)
+}
+
+/// The places that are told of: whoever submits an object chooses how many there are.
+fn told_of(places: &[String]) -> impl Iterator<Item = &String> {
+    places.iter().take(MOST_NAMES)
 }
 
 /// The object with the pod injected, if the pod asks for it.
@@ -173,20 +243,30 @@ fn subject<'a>(
             return Ok(None);
         }
     }
-    let path = |name: &str| match template.path {
-        "" => name.to_owned(),
-        path => format!("{path}.{name}"),
-    };
+    if !template.is_template() && metadata.annotations.has(MIRROR) {
+        warnings.add(format!(
+            "annotation {MIRROR}: the pod is a kubelet's copy of a static pod, which cannot be changed; it is left as it is, and gets no secrets"
+        ));
+        return Ok(None);
+    }
     let labels = match metadata.labels {
-        Some(labels) => read(labels, &path("metadata.labels"))?,
+        Some(labels) => read(labels, &template.field("metadata.labels"))?,
         None => raw::Members::default(),
     };
-    let spec = template.spec;
-    let spec =
-        spec.ok_or_else(|| Place::field(path("spec")).rejected("missing; expected an object"))?;
-    let pod: Pod<'a> = read(spec, &path("spec"))?;
+    let field = template.field("spec");
+    let pod: Pod<'a> = match (template.found, template.spec) {
+        (Some(_), _) if search::are_filled_in(&annotations) => return Ok(None),
+        (Some(found), _) => search::pod(found, &annotations)?,
+        (None, Some(spec)) => read(spec, &field)?,
+        (None, None) => {
+            return Err(Place::field(field).rejected("missing; expected an object"));
+        }
+    };
+    if pod.all_containers().any(|it| it.name.is_empty()) {
+        return Err(other_type(&field));
+    }
     if pod.containers.is_empty() {
-        let containers = Place::field(path("spec.containers"));
+        let containers = Place::field(template.field("spec.containers"));
         return Err(containers.rejected("none; expected at least one"));
     }
     Ok(Some(Subject {
@@ -195,7 +275,7 @@ fn subject<'a>(
         labels,
         pod,
         namespace: &payload.request.namespace,
-        is_template: template.workload_annotations.is_some(),
+        is_template: template.is_template(),
         is_of_job: template.is_of_job,
         settings,
         warnings,
@@ -205,26 +285,31 @@ fn subject<'a>(
 /// Whether an object is larger than what is looked into, and asks for nothing: one that may ask is rejected. Its text
 /// shows that, because to look into it would take too long. A workload that is there already is left alone, because what
 /// changes may not be its template; its pods are looked at when they are created.
-fn is_too_large(payload: &Payload<'_>) -> Result<bool, Rejection> {
+fn is_too_large(payload: &Payload<'_>, warnings: &Warnings) -> Result<bool, Rejection> {
     let request = &payload.request;
-    let text = request.object.map_or("", RawValue::get);
-    if !PodTemplate::is_in(request) || text.len() <= MOST_BYTES {
+    let Some(object) = request.object.filter(|it| it.get().len() > MOST_BYTES) else {
         return Ok(false);
-    }
-    if &*request.operation != "CREATE" {
+    };
+    let is_known = is_known(payload);
+    if is_known && &*request.operation != "CREATE" {
         return Ok(true);
     }
     let Some(settings) = settings_for(payload)? else {
         return Ok(true);
     };
     let inject = settings.annotations.name(Key::Inject);
-    match text.contains(&format!("\"{inject}\"")) {
-        true => Err(Place::Annotation(inject).rejected(format!(
+    if object.get().contains(&format!("\"{inject}\"")) {
+        let rejection = Place::Annotation(inject).rejected(format!(
             "the object has {} bytes; expected at most {MOST_BYTES} in an object with this annotation",
-            text.len()
-        ))),
-        false => Ok(true),
+            object.get().len()
+        ));
+        // The pods of another kind may be small.
+        match is_known {
+            true => return Err(rejection),
+            false => warnings.add(format!("{rejection}; it is not checked")),
+        }
     }
+    Ok(true)
 }
 
 /// Whether a pod that is there already may become another.
@@ -270,14 +355,17 @@ fn settings_for(payload: &Payload<'_>) -> Result<Option<Settings>, Rejection> {
     }
 }
 
-/// Warns of an annotation on a workload that has an effect only on its pods.
+/// Warns of the annotation where it has no effect, because it is not among those of the pod or of the pod template.
 fn warn_of_misplaced(template: &PodTemplate<'_>, settings: &Settings, warnings: &Warnings) {
     let inject = settings.annotations.name(Key::Inject);
-    let annotations = template.workload_annotations.as_ref();
-    if annotations.is_some_and(|annotations| annotations.has(&inject)) {
+    let belongs = template.field(ANNOTATIONS);
+    for path in told_of(&Found::annotations(template.object, &inject)) {
+        let place = match path.as_str() {
+            ANNOTATIONS => "here".to_owned(),
+            path => format!("in {path}"),
+        };
         warnings.add(format!(
-            "annotation {inject}: no effect here; it belongs in {}.metadata.annotations",
-            template.path
+            "annotation {inject}: no effect {place}; it belongs in {belongs}"
         ));
     }
 }

@@ -38,7 +38,7 @@ pub struct Pod<'a> {
     #[serde(borrow, default, deserialize_with = "null_as_default")]
     pub image_pull_secrets: Vec<Reference<'a>>,
     #[serde(borrow)]
-    service_account_name: Option<Text<'a>>,
+    pub service_account_name: Option<Text<'a>>,
 }
 
 /// What decides who sees the processes of a pod.
@@ -112,7 +112,8 @@ pub enum List {
 #[derive(Debug, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Container<'a> {
-    #[serde(borrow)]
+    /// Empty where it has none, which only controllers of other kinds give it.
+    #[serde(borrow, default)]
     pub name: Text<'a>,
     #[serde(default, deserialize_with = "null_as_default")]
     security_context: SecurityContext,
