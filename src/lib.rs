@@ -117,6 +117,17 @@ pub fn settings_warnings(payload: &[u8]) -> Vec<(&'static str, String)> {
     }
 }
 
+/// Where an object of a kind whose fields the policy does not know has the annotation `inject`: the paths of the pod
+/// templates that have it, and of what else holds it.
+pub fn places_of(object: &RawValue, inject: &str) -> (Vec<String>, Vec<String>) {
+    let Found {
+        templates,
+        elsewhere,
+    } = Found::templates(object, inject);
+    let templates = templates.into_iter().map(|template| template.path);
+    (templates.collect(), elsewhere)
+}
+
 /// The object as it is to be, `None` for as it is, or why it is rejected: a pure function of the payload.
 fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejection> {
     let payload = Payload::decode(payload)?;
