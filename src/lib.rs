@@ -1,8 +1,8 @@
 //! A Kubewarden policy that gives pods their secrets from HashiCorp Vault or OpenBao.
 //!
 //! This file holds the entry points. An evaluation goes through the rooms in one direction: [`request`] decodes the
-//! payload, [`workload`] finds the pod, [`annotations`] reads the policy's vocabulary, [`intent`] what the pod asks for,
-//! [`inject`] plans what to add and makes a patch of it, and [`response`] encodes the answer.
+//! payload, [`workload`] finds the pod (and [`search`] those of other kinds), [`annotations`] reads the policy's vocabulary,
+//! [`intent`] what the pod asks for, [`inject`] plans what to add and makes a patch of it, and [`response`] encodes the answer.
 
 mod annotations;
 mod auth;
@@ -38,7 +38,7 @@ use serde_json::value::RawValue;
 use annotations::Annotations;
 use inject::MOST_ADDED;
 use intent::Intent;
-use pod::Pod;
+use pod::{Pod, UNNAMED};
 use rejection::{Place, Rejection, Warnings, in_template, other_type, read};
 use request::Payload;
 use response::Response;
@@ -55,8 +55,10 @@ pub use workload::template_path;
 /// The annotation of the pod that a kubelet shows in place of a static one.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// The most pod templates of one object that are checked: each costs as much as a pod.
-const MOST_TEMPLATES: usize = 32;
+/// The most pod templates of one object that are checked, and the most bytes of them if they are several: each costs as much
+/// as a pod.
+const MOST_TEMPLATES: usize = 20;
+const MOST_TEMPLATE_BYTES: usize = 64 * 1024;
 
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]
@@ -167,30 +169,40 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
         return Ok(());
     };
     let inject = settings.annotations.name(Key::Inject);
-    // One that is so much larger is another one.
-    let old = (request.old_object).filter(|old| old.get().len() <= 2 * MOST_BYTES);
-    let old = old.map_or_else(Found::default, |old| Found::templates(old, &inject));
+    let old = match request.old_object {
+        // What changes may not be a template, and to look for them in both takes as long as in one twice as large.
+        Some(old) if old.get().len() + object.get().len() > MOST_BYTES => return Ok(()),
+        Some(old) => Found::templates(old, &inject),
+        None => Found::default(),
+    };
     let old_templates = set(old.templates.iter().map(|template| template.json.get()));
     let found = Found::templates(object, &inject);
     let mut rejection = None;
-    for template in found.templates.iter().take(MOST_TEMPLATES) {
-        if old_templates.contains(template.json.get()) {
+    let (mut checked, mut unchecked, mut bytes) = (0, 0, 0);
+    for template in &found.templates {
+        let text = template.json.get();
+        if old_templates.contains(text) {
             continue;
         }
+        bytes += text.len();
+        if checked == MOST_TEMPLATES || (checked > 0 && bytes > MOST_TEMPLATE_BYTES) {
+            unchecked += 1;
+            continue;
+        }
+        checked += 1;
         let told = Warnings::default();
-        let checked = PodTemplate::found(template, object)
+        let outcome = PodTemplate::found(template, object)
             .and_then(|template| decide_pod(payload, &template, &settings, &told));
         for warning in told.into_vec() {
             warnings.add(in_template(&warning, &template.path));
         }
-        if let (Err(rejected), None) = (checked, &rejection) {
+        if let (Err(rejected), None) = (outcome, &rejection) {
             rejection = Some(rejected.in_template(&template.path));
         }
     }
-    let more = found.templates.len().saturating_sub(MOST_TEMPLATES);
-    if more > 0 {
+    if unchecked > 0 {
         warnings.add(format!(
-            "annotation {inject}: {more} pod templates are not checked; at most {MOST_TEMPLATES} of an object are"
+            "annotation {inject}: {unchecked} pod templates are not checked; at most {MOST_TEMPLATES} of an object are, with {MOST_TEMPLATE_BYTES} bytes"
         ));
     }
     // Who annotates all that has metadata means the pods.
@@ -246,6 +258,9 @@ fn subject<'a>(
         warn_of_misplaced(template, settings, warnings);
         return Ok(None);
     };
+    if template.found.is_some() && search::are_filled_in(&annotations) {
+        return Ok(None);
+    }
     match intent::asks(&annotations) {
         Ok(true) => {}
         Ok(false) => return Ok(None),
@@ -266,14 +281,13 @@ fn subject<'a>(
     };
     let field = template.field("spec");
     let pod: Pod<'a> = match (template.found, template.spec) {
-        (Some(_), _) if search::are_filled_in(&annotations) => return Ok(None),
         (Some(found), _) => search::pod(found, &annotations)?,
         (None, Some(spec)) => read(spec, &field)?,
         (None, None) => {
             return Err(Place::field(field).rejected("missing; expected an object"));
         }
     };
-    if pod.all_containers().any(|it| it.name.is_empty()) {
+    if pod.all_containers().any(|it| &*it.name == UNNAMED) {
         return Err(other_type(&field));
     }
     if pod.containers.is_empty() {

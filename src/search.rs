@@ -4,12 +4,12 @@
 use serde_json::value::RawValue;
 
 use crate::annotations::{Annotations, Key};
-use crate::pod::{Pod, RestartPolicy};
+use crate::pod::{Pod, RestartPolicy, UNNAMED};
 use crate::raw::{Members, Text, items, may_have_escapes, member};
 use crate::rejection::{Rejection, read};
 
 /// How deep is looked: each level reads again what is in it.
-const DEEPEST: usize = 32;
+const DEEPEST: usize = 12;
 
 /// The longest path that is looked at: whoever submits an object chooses its names.
 const LONGEST_PATH: usize = 512;
@@ -105,7 +105,9 @@ impl<'a, 's> Search<'a, 's> {
             }
             let dot = if length > 0 { "." } else { "" };
             for (name, member) in members.iter() {
-                self.step(&format!("{dot}{}", &**name), member, value);
+                if member.get().starts_with(['{', '[']) {
+                    self.step(&format!("{dot}{}", &**name), member, value);
+                }
             }
             if is_template {
                 self.template = None;
@@ -166,21 +168,21 @@ pub fn pod<'a>(
         }
     };
     for container in pod.containers.iter_mut().chain(&mut pod.init_containers) {
-        if container.name.is_empty() {
+        if &*container.name == UNNAMED {
             container.name = Text(name.into());
         }
     }
     Ok(pod)
 }
 
-/// The pod of a step, which has the other fields of a pod beside its container, or in the workflow's spec.
+/// The pod of a step, which has the other fields of a pod beside its container. The workflow's volumes are its own as well, and
+/// are not looked at: they would be read for each step again.
 fn step<'a>(template: &Template<'a>) -> Result<Pod<'a>, Rejection> {
     let Template { path, json, holder } = template;
     let mut pod: Pod<'a> = read(json, path)?;
-    if let Ok(workflow) = read::<Pod<'a>>(holder, path) {
-        pod.volumes.extend(workflow.volumes);
-        pod.service_account_name = pod.service_account_name.or(workflow.service_account_name);
-    }
+    let account = member(holder, "serviceAccountName");
+    let account = account.and_then(|it| serde_json::from_str(it.get()).ok());
+    pod.service_account_name = pod.service_account_name.or(account);
     let [container, script, set] = STEP.map(|name| member(json, name));
     let lists = [
         set.and_then(|set| member(set, "containers")),

@@ -82,7 +82,7 @@ impl Cluster<'_> {
     /// Creates an object of a kind that the policy looks at where the annotation is in it.
     fn admit_other(&self, object: &Value) -> anyhow::Result<Option<Admission>> {
         let inject = Key::Inject.below(self.prefix);
-        let (templates, elsewhere) = places_of(&*to_raw_value(object)?, &inject);
+        let (templates, elsewhere) = places_of(&to_raw_value(object)?, &inject);
         if templates.is_empty() && elsewhere.is_empty() {
             return Ok(None);
         }
