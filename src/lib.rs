@@ -1,8 +1,8 @@
 //! A Kubewarden policy that gives pods their secrets from HashiCorp Vault or OpenBao.
 //!
 //! This file holds the entry points. An evaluation goes through the rooms in one direction: [`request`] decodes the
-//! payload, [`workload`] finds the pod, [`annotations`] reads the policy's vocabulary, [`intent`] what the pod asks for,
-//! [`inject`] plans what to add and makes a patch of it, and [`response`] encodes the answer.
+//! payload, [`workload`] finds the pod (and [`search`] those of other kinds), [`annotations`] reads the policy's vocabulary,
+//! [`intent`] what the pod asks for, [`inject`] plans what to add and makes a patch of it, and [`response`] encodes the answer.
 
 mod annotations;
 mod auth;
@@ -18,6 +18,7 @@ pub mod reference;
 mod rejection;
 mod request;
 mod response;
+mod search;
 mod secrets;
 mod service_account;
 mod settings;
@@ -37,17 +38,27 @@ use serde_json::value::RawValue;
 use annotations::Annotations;
 use inject::MOST_ADDED;
 use intent::Intent;
-use pod::{Pod, VolumeSource};
-use rejection::{Place, Rejection, Warnings, read};
+use pod::{Pod, UNNAMED, VolumeSource};
+use rejection::{Place, Rejection, Warnings, in_template, other_type, read};
 use request::Payload;
 use response::Response;
+use search::{ANNOTATIONS, Found};
 use settings::{AllInvalid, Settings};
 use subject::Subject;
+use words::{MOST_NAMES, set};
 use workload::{MOST_BYTES, PodTemplate};
 
 pub use annotations::Key;
 pub use words::nearest;
 pub use workload::template_path;
+
+/// The annotation of the pod that a kubelet shows in place of a static one.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// The most pod templates of one object that are checked, and the most bytes of them if they are several: each costs as much
+/// as a pod.
+const MOST_TEMPLATES: usize = 20;
+const MOST_TEMPLATE_BYTES: usize = 64 * 1024;
 
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]
@@ -108,14 +119,28 @@ pub fn settings_warnings(payload: &[u8]) -> Vec<(&'static str, String)> {
     }
 }
 
+/// Where an object of a kind whose fields the policy does not know has the annotation `inject`: the paths of the pod
+/// templates that have it, and of what else holds it.
+pub fn places_of(object: &RawValue, inject: &str) -> (Vec<String>, Vec<String>) {
+    let Found {
+        templates,
+        elsewhere,
+    } = Found::templates(object, inject);
+    let templates = templates.into_iter().map(|template| template.path);
+    (templates.collect(), elsewhere)
+}
+
 /// The object as it is to be, `None` for as it is, or why it is rejected: a pure function of the payload.
 fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejection> {
     let payload = Payload::decode(payload)?;
     if let Some((old, new)) = workload::changed_pod(&payload.request)? {
         return decide_change(&payload, old, new, warnings).map(|()| None);
     }
-    if is_too_large(&payload)? {
+    if !workload::may_ask(&payload.request) || is_too_large(&payload, warnings)? {
         return Ok(None);
+    }
+    if !is_known(&payload) {
+        return check_other(&payload, warnings).map(|()| None);
     }
     let template = match PodTemplate::find(&payload.request)? {
         Some(template) if template.may_ask() && !template.is_left_alone() => template,
@@ -127,6 +152,74 @@ fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejectio
     let decision = decide_pod(&payload, &template, &settings, warnings);
     leave(settings);
     decision
+}
+
+/// Whether the policy knows where objects of the kind hold a pod.
+fn is_known(payload: &Payload<'_>) -> bool {
+    let kind = &payload.request.kind;
+    template_path(&kind.group, &kind.kind).is_some()
+}
+
+/// Checks the pod templates in an object of any other kind, whose controller makes pods of them, and tells where else it
+/// has the annotation.
+fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejection> {
+    let request = &payload.request;
+    let object = request.object.filter(|it| !workload::is_left_alone(it));
+    let (Some(object), Some(settings)) = (object, settings_for(payload)?) else {
+        return Ok(());
+    };
+    let inject = settings.annotations.name(Key::Inject);
+    let old = match request.old_object {
+        // What changes may not be a template, and to look for them in both takes as long as in one twice as large.
+        Some(old) if old.get().len() + object.get().len() > MOST_BYTES => return Ok(()),
+        Some(old) => Found::templates(old, &inject),
+        None => Found::default(),
+    };
+    let old_templates = set(old.templates.iter().map(|template| template.json.get()));
+    let found = Found::templates(object, &inject);
+    let mut rejection = None;
+    let (mut checked, mut unchecked, mut bytes) = (0, 0, 0);
+    for template in &found.templates {
+        let text = template.json.get();
+        if old_templates.contains(text) {
+            continue;
+        }
+        bytes += text.len();
+        if checked == MOST_TEMPLATES || (checked > 0 && bytes > MOST_TEMPLATE_BYTES) {
+            unchecked += 1;
+            continue;
+        }
+        checked += 1;
+        let told = Warnings::default();
+        let outcome = PodTemplate::found(template, object)
+            .and_then(|template| decide_pod(payload, &template, &settings, &told));
+        for warning in told.into_vec() {
+            warnings.add(in_template(&warning, &template.path));
+        }
+        if let (Err(rejected), None) = (outcome, &rejection) {
+            rejection = Some(rejected.in_template(&template.path));
+        }
+    }
+    if unchecked > 0 {
+        warnings.add(format!(
+            "annotation {inject}: {unchecked} pod templates are not checked; at most {MOST_TEMPLATES} of an object are, with {MOST_TEMPLATE_BYTES} bytes"
+        ));
+    }
+    // Who annotates all that has metadata means the pods.
+    let is_meant = |path: &str| path == ANNOTATIONS && !found.templates.is_empty();
+    for path in told_of(&found.elsewhere) {
+        if !is_meant(path) && !old.elsewhere.contains(path) {
+            warnings.add(format!(
+                "annotation {inject}: in {path} it has an effect only if the object's controller copies it to the annotations of its pods"
+            ));
+        }
+    }
+    rejection.map_or(Ok(()), Err)
+}
+
+/// The places that are told of: whoever submits an object chooses how many there are.
+fn told_of(places: &[String]) -> impl Iterator<Item = &String> {
+    places.iter().take(MOST_NAMES)
 }
 
 /// The object with the pod injected, if the pod asks for it.
@@ -165,6 +258,9 @@ fn subject<'a>(
         warn_of_misplaced(template, settings, warnings);
         return Ok(None);
     };
+    if template.found.is_some() && search::are_filled_in(&annotations) {
+        return Ok(None);
+    }
     match intent::asks(&annotations) {
         Ok(true) => {}
         Ok(false) => return Ok(None),
@@ -173,22 +269,31 @@ fn subject<'a>(
             return Ok(None);
         }
     }
-    let path = |name: &str| match template.path {
-        "" => name.to_owned(),
-        path => format!("{path}.{name}"),
-    };
+    if !template.is_template() && metadata.annotations.has(MIRROR) {
+        warnings.add(format!(
+            "annotation {MIRROR}: the pod is a kubelet's copy of a static pod, which cannot be changed; it is left as it is, and gets no secrets"
+        ));
+        return Ok(None);
+    }
     let labels = match metadata.labels {
-        Some(labels) => read(labels, &path("metadata.labels"))?,
+        Some(labels) => read(labels, &template.field("metadata.labels"))?,
         None => raw::Members::default(),
     };
-    let spec = template.spec;
-    let spec =
-        spec.ok_or_else(|| Place::field(path("spec")).rejected("missing; expected an object"))?;
-    let mut pod: Pod<'a> = read(spec, &path("spec"))?;
+    let field = template.field("spec");
+    let mut pod: Pod<'a> = match (template.found, template.spec) {
+        (Some(found), _) => search::pod(found, &annotations)?,
+        (None, Some(spec)) => read(spec, &field)?,
+        (None, None) => {
+            return Err(Place::field(field).rejected("missing; expected an object"));
+        }
+    };
+    if pod.all_containers().any(|it| &*it.name == UNNAMED) {
+        return Err(other_type(&field));
+    }
     // The StatefulSet's come in the place of its template's.
     pod.volumes.splice(..0, template.claims()?);
     if pod.containers.is_empty() {
-        let containers = Place::field(path("spec.containers"));
+        let containers = Place::field(template.field("spec.containers"));
         return Err(containers.rejected("none; expected at least one"));
     }
     Ok(Some(Subject {
@@ -201,7 +306,7 @@ fn subject<'a>(
         },
         pod,
         namespace: &payload.request.namespace,
-        is_template: template.workload_annotations.is_some(),
+        is_template: template.is_template(),
         is_of_job: template.is_of_job,
         settings,
         warnings,
@@ -211,26 +316,31 @@ fn subject<'a>(
 /// Whether an object is larger than what is looked into, and asks for nothing: one that may ask is rejected. Its text
 /// shows that, because to look into it would take too long. A workload that is there already is left alone, because what
 /// changes may not be its template; its pods are looked at when they are created.
-fn is_too_large(payload: &Payload<'_>) -> Result<bool, Rejection> {
+fn is_too_large(payload: &Payload<'_>, warnings: &Warnings) -> Result<bool, Rejection> {
     let request = &payload.request;
-    let text = request.object.map_or("", RawValue::get);
-    if !PodTemplate::is_in(request) || text.len() <= MOST_BYTES {
+    let Some(object) = request.object.filter(|it| it.get().len() > MOST_BYTES) else {
         return Ok(false);
-    }
-    if &*request.operation != "CREATE" {
+    };
+    let is_known = is_known(payload);
+    if is_known && &*request.operation != "CREATE" {
         return Ok(true);
     }
     let Some(settings) = settings_for(payload)? else {
         return Ok(true);
     };
     let inject = settings.annotations.name(Key::Inject);
-    match text.contains(&format!("\"{inject}\"")) {
-        true => Err(Place::Annotation(inject).rejected(format!(
+    if object.get().contains(&format!("\"{inject}\"")) {
+        let rejection = Place::Annotation(inject).rejected(format!(
             "the object has {} bytes; expected at most {MOST_BYTES} in an object with this annotation",
-            text.len()
-        ))),
-        false => Ok(true),
+            object.get().len()
+        ));
+        // The pods of another kind may be small.
+        match is_known {
+            true => return Err(rejection),
+            false => warnings.add(format!("{rejection}; it is not checked")),
+        }
     }
+    Ok(true)
 }
 
 /// Whether a pod that is there already may become another.
@@ -276,14 +386,17 @@ fn settings_for(payload: &Payload<'_>) -> Result<Option<Settings>, Rejection> {
     }
 }
 
-/// Warns of an annotation on a workload that has an effect only on its pods.
+/// Warns of the annotation where it has no effect, because it is not among those of the pod or of the pod template.
 fn warn_of_misplaced(template: &PodTemplate<'_>, settings: &Settings, warnings: &Warnings) {
     let inject = settings.annotations.name(Key::Inject);
-    let annotations = template.workload_annotations.as_ref();
-    if annotations.is_some_and(|annotations| annotations.has(&inject)) {
+    let belongs = template.field(ANNOTATIONS);
+    for path in told_of(&Found::annotations(template.object, &inject)) {
+        let place = match path.as_str() {
+            ANNOTATIONS => "here".to_owned(),
+            path => format!("in {path}"),
+        };
         warnings.add(format!(
-            "annotation {inject}: no effect here; it belongs in {}.metadata.annotations",
-            template.path
+            "annotation {inject}: no effect {place}; it belongs in {belongs}"
         ));
     }
 }

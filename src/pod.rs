@@ -47,7 +47,7 @@ pub struct Pod<'a> {
     #[serde(borrow, default, deserialize_with = "null_as_default")]
     pub image_pull_secrets: Vec<Reference<'a>>,
     #[serde(borrow)]
-    service_account_name: Option<Text<'a>>,
+    pub service_account_name: Option<Text<'a>>,
 }
 
 /// What decides who sees the processes of a pod.
@@ -123,10 +123,18 @@ pub enum List {
     InitContainers,
 }
 
+/// What stands for the name of a container that has none, which some controllers give it; none that has one has this.
+pub const UNNAMED: &str = "\0";
+
+fn unnamed() -> Text<'static> {
+    Text(UNNAMED.into())
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Container<'a> {
-    #[serde(borrow)]
+    /// [`UNNAMED`] where it has none.
+    #[serde(borrow, default = "unnamed")]
     pub name: Text<'a>,
     #[serde(default, deserialize_with = "null_as_default")]
     security_context: SecurityContext,
@@ -800,7 +808,6 @@ mod tests {
             "[]",
             r#"{"containers":[{"name":"a"},"hunter2"]}"#,
             r#"{"containers":[["hunter2"]]}"#,
-            r#"{"containers":[{"image":"hunter2"}]}"#,
             r#"{"containers":[{"name":"a","volumeMounts":[{"name":"b"}]}]}"#,
             r#"{"containers":[],"volumes":[{"emptyDir":{}}]}"#,
             r#"{"containers":[],"volumes":[{"name":"a","emptyDir":["hunter2"]}]}"#,

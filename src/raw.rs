@@ -152,6 +152,16 @@ pub fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     member.filter(|member| !is_null(member))
 }
 
+/// The items of a JSON list; none of another value.
+pub fn items(list: &RawValue) -> Vec<&RawValue> {
+    serde_json::from_str(list.get()).unwrap_or_default()
+}
+
+/// Whether text may say something else than it seems to. Hosts write letters as they are, but need not.
+pub fn may_have_escapes(value: &RawValue) -> bool {
+    value.get().contains("\\u")
+}
+
 /// Whether a value is JSON's null.
 pub fn is_null(value: &RawValue) -> bool {
     value.get() == "null"

@@ -21,6 +21,19 @@ struct Reason {
     problem: Cow<'static, str>,
 }
 
+impl Rejection {
+    /// The same, of one pod template of an object that may have several.
+    pub fn in_template(mut self, path: &str) -> Self {
+        self.0.problem = in_template(&self.0.problem, path).into();
+        self
+    }
+}
+
+/// What is said of one pod template of an object that may have several.
+pub fn in_template(message: &str, path: &str) -> String {
+    format!("{message} (in {path})")
+}
+
 /// Where something is wrong.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Place {

@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::pod::Volume;
-use crate::raw::{self, Members, Text, null_as_default, objects};
+use crate::raw::{self, Members, Text, may_have_escapes, null_as_default, objects};
 use crate::rejection::{Place, Rejection, read};
 use crate::request::Request;
+use crate::search::Template;
 
 /// The most bytes of an object that asks for injection: as much as all annotations of an object can have. What is in it
 /// is read several times, and whoever submits it chooses how much of it there is.
@@ -40,9 +41,9 @@ pub struct PodTemplate<'a> {
     /// The whole object that holds it.
     pub object: &'a RawValue,
     /// Where it is in the object: `spec.template`; empty for a pod.
-    pub path: &'static str,
-    /// The annotations of the workload whose template it is; `None` for a pod.
-    pub workload_annotations: Option<Members<'a>>,
+    pub path: &'a str,
+    /// What it was found as, in an object of a kind that the policy does not know.
+    pub found: Option<&'a Template<'a>>,
     /// Whether a Job makes pods of it, or has made this one.
     pub is_of_job: bool,
     is_left_alone: bool,
@@ -74,10 +75,14 @@ pub struct Metadata<'a> {
 objects!(Shape<'a>, Metadata<'a>);
 
 impl Metadata<'_> {
+    /// Whether the object is going away, or another one controls it: nothing that is already running may be blocked.
+    fn is_left_alone(&self) -> bool {
+        self.deletion_timestamp.is_some() || self.is_controlled_by(|_, _| true)
+    }
+
     /// Whether a controller of such an API group and kind owns the object.
     fn is_controlled_by(&self, is_kind: impl Fn(&str, &str) -> bool) -> bool {
-        let owners = self.owner_references.map(RawValue::get).unwrap_or("[]");
-        let owners: Vec<&RawValue> = serde_json::from_str(owners).unwrap_or_default();
+        let owners = self.owner_references.map_or_else(Vec::new, raw::items);
         owners.into_iter().any(|owner| {
             // An error would cost more than to look: there may be very many owners.
             if !owner.get().starts_with('{') {
@@ -99,22 +104,27 @@ impl Metadata<'_> {
 }
 
 impl<'a> PodTemplate<'a> {
-    /// Whether a request is one that [`find`](Self::find) looks into.
-    pub fn is_in(request: &Request<'_>) -> bool {
-        match template_path(&request.kind.group, &request.kind.kind) {
-            Some("") => &*request.operation == "CREATE",
-            Some(_) => matches!(&*request.operation, "CREATE" | "UPDATE"),
-            None => false,
-        }
+    /// A pod template in an object of another kind.
+    pub fn found(template: &'a Template<'a>, object: &'a RawValue) -> Result<Self, Rejection> {
+        let path = &template.path;
+        let Shape { metadata, spec } = read(template.json, path)?;
+        Ok(PodTemplate {
+            metadata,
+            spec,
+            object,
+            path,
+            found: Some(template),
+            is_of_job: false,
+            is_left_alone: false,
+        })
     }
 
     /// Finds the pod in the object of a request that creates one, or that creates or changes a workload;
     /// `None` for all other requests.
     pub fn find(request: &Request<'a>) -> Result<Option<Self>, Rejection> {
         let kind = &*request.kind.kind;
-        let path = match template_path(&request.kind.group, kind) {
-            Some(path) if PodTemplate::is_in(request) => path,
-            _ => return Ok(None),
+        let Some(path) = template_path(&request.kind.group, kind) else {
+            return Ok(None);
         };
         let object = request.object;
         let object =
@@ -129,7 +139,7 @@ impl<'a> PodTemplate<'a> {
                 spec: shape.spec,
                 object,
                 path,
-                workload_annotations: None,
+                found: None,
                 is_left_alone: false,
             }));
         }
@@ -143,31 +153,36 @@ impl<'a> PodTemplate<'a> {
             spec,
             object,
             path,
+            found: None,
             is_of_job: matches!(kind, "Job" | "CronJob"),
-            is_left_alone: workload.deletion_timestamp.is_some()
-                || workload.is_controlled_by(|_, _| true)
-                || is_unchanged(template, request, path),
-            workload_annotations: Some(workload.annotations),
+            is_left_alone: workload.is_left_alone() || is_unchanged(template, request, path),
         }))
     }
 
-    /// Whether an annotation may ask for injection, whatever the prefix: cheap enough for every pod.
+    /// Whether it may ask for injection, as [`may_ask`] says it of the text, or in other letters.
     pub fn may_ask(&self) -> bool {
-        let of_workload = self.workload_annotations.iter();
-        of_workload
-            .chain([&self.metadata.annotations])
-            .flat_map(Members::iter)
-            .any(|(name, _)| name.ends_with("/inject"))
+        let mut annotations = self.metadata.annotations.iter();
+        annotations.any(|(name, _)| name.ends_with("/inject")) || has_inject(self.object)
+    }
+
+    /// Whether it is the template of a workload, and no pod itself.
+    pub fn is_template(&self) -> bool {
+        !self.path.is_empty()
+    }
+
+    /// The path of a field in the object.
+    pub fn field(&self, name: &str) -> String {
+        match self.path {
+            "" => name.to_owned(),
+            path => format!("{path}.{name}"),
+        }
     }
 
     /// The volumes that a StatefulSet's pods have besides those of its template.
     pub fn claims(&self) -> Result<Vec<Volume<'a>>, Rejection> {
         const PATH: &str = "spec.volumeClaimTemplates";
-        let claims = match self.workload_annotations {
-            Some(_) => at(self.object, PATH),
-            None => None,
-        };
-        let Some(claims) = claims else {
+        let is_of_workload = self.is_template() && self.found.is_none();
+        let Some(claims) = at(self.object, PATH).filter(|_| is_of_workload) else {
             return Ok(Vec::new());
         };
         let claims: Vec<&'a RawValue> = read(claims, PATH)?;
@@ -183,6 +198,29 @@ impl<'a> PodTemplate<'a> {
     pub fn is_left_alone(&self) -> bool {
         self.is_left_alone
     }
+}
+
+/// Whether a request brings an object in which something may ask for injection, whatever the prefix: by its text, which is
+/// cheap enough for every pod.
+pub fn may_ask(request: &Request<'_>) -> bool {
+    let is_pod = template_path(&request.kind.group, &request.kind.kind) == Some("");
+    let brings_pods = match &*request.operation {
+        "CREATE" => true,
+        "UPDATE" => !is_pod,
+        _ => false,
+    };
+    brings_pods
+        && (request.object).is_none_or(|object| has_inject(object) || may_have_escapes(object))
+}
+
+fn has_inject(object: &RawValue) -> bool {
+    object.get().contains("/inject\"")
+}
+
+/// Whether an object is going away, or another one controls it, as far as that can be read.
+pub fn is_left_alone(object: &RawValue) -> bool {
+    let shape: Result<Shape<'_>, _> = read(object, "object");
+    shape.is_ok_and(|shape| shape.metadata.is_left_alone())
 }
 
 /// Whether an update leaves the template as it is.
@@ -216,11 +254,9 @@ pub fn changed_pod<'a>(
     Ok(Some((old, new.ok_or_else(missing)?)))
 }
 
-/// Whether a pod may have a name of the policy's in it, by its text: without one it was not injected. Hosts write letters as
-/// they are, but need not.
+/// Whether a pod may have a name of the policy's in it, by its text: without one it was not injected.
 fn may_be_injected(pod: &RawValue) -> bool {
-    let text = pod.get();
-    text.contains("\"tvsi-") || text.contains("\\u")
+    pod.get().contains("\"tvsi-") || may_have_escapes(pod)
 }
 
 /// The member at a path of names between dots.

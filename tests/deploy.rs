@@ -225,7 +225,12 @@ impl MatchConditions {
 const DEFAULT_PREFIX: &str = "sidecar.vault.talend.org";
 
 /// What no API server hands over, because it is none of its types.
-const IMPOSSIBLE: [&str; 1] = ["malformed/rejected/annotations-are-a-list"];
+const IMPOSSIBLE: [&str; 4] = [
+    "malformed/rejected/annotations-are-a-list",
+    "other-kinds/misplaced/deployment-template",
+    "other-kinds/misplaced/deployment-spec-of-its-pods",
+    "other-kinds/misplaced/pod-spec",
+];
 
 #[test]
 fn whatever_gets_more_than_a_yes_is_sent_to_the_policy_server() {
@@ -262,11 +267,11 @@ fn without_null(value: Value) -> Value {
 }
 
 fn creation(kind: &str, object: Value) -> Value {
-    json!({"kind": {"kind": kind}, "operation": "CREATE", "object": object, "oldObject": null})
+    json!({"kind": {"group": "", "kind": kind}, "operation": "CREATE", "object": object, "oldObject": null})
 }
 
 fn update(old: Value, new: Value) -> Value {
-    json!({"kind": {"kind": "Workload"}, "operation": "UPDATE", "object": new, "oldObject": old})
+    json!({"kind": {"group": "apps", "kind": "Workload"}, "operation": "UPDATE", "object": new, "oldObject": old})
 }
 
 #[test]
@@ -435,5 +440,56 @@ fn what_is_running_never_depends_on_the_policy_server() {
         ),
     ] {
         assert_eq!(conditions.are_met_by(&changed), is_sent, "{changed}");
+    }
+}
+
+/// Other kinds need rules, and nothing else.
+#[test]
+fn other_kinds_that_rules_are_added_for_are_sent_where_they_may_bring_pods() {
+    let conditions = MatchConditions::of(&kustomized("base"), DEFAULT_PREFIX);
+    let asking = json!({"metadata": {"annotations": {"sidecar.vault.talend.org/inject": "true"}}, "spec": {"containers": [{}]}});
+    let silent = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{}]}});
+    let is_sent = |(group, kind): (&str, &str), old: Option<&Value>, object: &Value| {
+        conditions.are_met_by(&json!({
+            "kind": {"group": group, "version": "v1", "kind": kind},
+            "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
+            "object": object,
+            "oldObject": old,
+        }))
+    };
+    let rollout = ("argoproj.io", "Rollout");
+    let of_rollout = |template: &Value, replicas: u8| json!({"metadata": {}, "spec": {"replicas": replicas, "template": template}});
+    assert!(is_sent(rollout, None, &of_rollout(&asking, 1)));
+    assert!(!is_sent(rollout, None, &of_rollout(&silent, 1)));
+    let old = of_rollout(&asking, 1);
+    assert!(!is_sent(rollout, Some(&old), &of_rollout(&asking, 2)));
+    let old = of_rollout(&silent, 1);
+    assert!(is_sent(rollout, Some(&old), &of_rollout(&asking, 1)));
+
+    // What its templates ask for, conditions do not find.
+    let job = ("kubeflow.org", "PyTorchJob");
+    let of_job = |template: &Value, metadata: Value| json!({"metadata": metadata, "spec": {"pytorchReplicaSpecs": {"Master": {"template": template}}}});
+    for template in [&asking, &silent] {
+        assert!(is_sent(job, None, &of_job(template, json!({}))));
+    }
+    let old = of_job(&asking, json!({}));
+    let noted = of_job(&asking, json!({"finalizers": []}));
+    assert!(!is_sent(job, Some(&old), &noted));
+    assert!(is_sent(job, Some(&old), &of_job(&silent, json!({}))));
+    let owner = json!({"ownerReferences": [{"kind": "Trial", "name": "a", "controller": true}]});
+    assert!(!is_sent(job, None, &of_job(&asking, owner)));
+
+    let of_core = ("", "PodTemplate");
+    let template = |template: &Value| json!({"metadata": {}, "template": template});
+    assert!(is_sent(of_core, None, &template(&asking)));
+    let old = template(&asking);
+    assert!(!is_sent(of_core, Some(&old), &old));
+    assert!(is_sent(of_core, Some(&template(&silent)), &old));
+
+    // Kinds without a spec are no error, whatever the rules say.
+    for kind in [("", "ConfigMap"), ("example.org", "Plain")] {
+        let object = json!({"metadata": {}, "data": {}});
+        is_sent(kind, None, &object);
+        assert!(!is_sent(kind, Some(&object), &object));
     }
 }

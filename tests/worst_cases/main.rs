@@ -18,6 +18,7 @@ mod annotations;
 mod changes;
 mod json;
 mod lists;
+mod other_kinds;
 mod requests;
 mod settings;
 mod templates;
@@ -128,6 +129,7 @@ fn no_request_is_expensive_for_its_size() {
         changes::cases(),
         templates::cases(),
         workloads::cases(),
+        other_kinds::cases(),
         settings::cases(),
     ]
     .into_iter()

@@ -189,6 +189,20 @@ impl Pod {
         ))
     }
 
+    /// The payload of a request to create an object of another kind, with this in its spec.
+    pub fn payload_of_other(spec: &str) -> String {
+        Pod::silent().payload_of(&format!(
+            r#""kind":{{"group":"example.org","version":"v1","kind":"Fleet"}},"operation":"CREATE","object":{{"metadata":{{}},"spec":{{{spec}}}}}"#
+        ))
+    }
+
+    /// The payload of a request to change an object of another kind, from one spec to the other.
+    pub fn payload_of_other_update(old: &str, new: &str) -> String {
+        Pod::silent().payload_of(&format!(
+            r#""kind":{{"group":"example.org","version":"v1","kind":"Fleet"}},"operation":"UPDATE","object":{{"metadata":{{}},"spec":{{{new}}}}},"oldObject":{{"metadata":{{}},"spec":{{{old}}}}}"#
+        ))
+    }
+
     /// The payload of a request to change the template of a Deployment to the pod.
     pub fn payload_of_update(&self, old: &Pod) -> String {
         let deployment = |template: String| {

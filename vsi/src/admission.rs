@@ -5,8 +5,8 @@ use policy_host::{
     AdmissionRequest, AdmissionResponse, Guest, Request,
     service_account::{mount_token, unmount_token},
 };
-use serde_json::{Map, Value, json};
-use vault_sidecar_injector::template_path;
+use serde_json::{Map, Value, json, value::to_raw_value};
+use vault_sidecar_injector::{Key, places_of, template_path};
 
 /// A cluster with the policy, and nothing else.
 pub(crate) struct Cluster<'p> {
@@ -14,6 +14,8 @@ pub(crate) struct Cluster<'p> {
     pub(crate) settings: &'p Value,
     /// The namespace of objects that name none.
     pub(crate) namespace: &'p str,
+    /// That of the policy's annotations.
+    pub(crate) prefix: &'p str,
 }
 
 /// What the policy says to an object and to the pods that are made of it.
@@ -28,6 +30,8 @@ pub(crate) enum Verdict {
     /// It goes on as it is.
     #[default]
     Unchanged,
+    /// It goes on as it is, and its controller makes pods of it that ask: how these will be, only that knows.
+    Checked,
     /// Its pod gets sidecars: the object with the pod as it is then, without what a cluster adds by itself.
     Injected(Value),
     /// It, or its pods, are rejected.
@@ -35,14 +39,14 @@ pub(crate) enum Verdict {
 }
 
 impl Cluster<'_> {
-    /// Creates the object; `None` if the policy does not look at its kind.
+    /// Creates the object; `None` if the policy has nothing to do with it.
     ///
     /// # Errors
     ///
     /// If the policy cannot be run.
     pub(crate) fn admit(&self, object: &Value) -> anyhow::Result<Option<Admission>> {
         let Some(path) = template_of(object) else {
-            return Ok(None);
+            return self.admit_other(object);
         };
         let mut admission = Admission::default();
         if path.is_empty() {
@@ -57,14 +61,35 @@ impl Cluster<'_> {
         let Some(template) = object.pointer(&pointer).filter(|it| it.is_object()) else {
             return Ok(Some(admission));
         };
+        let inject = Key::Inject.below(self.prefix);
+        let annotations = template.pointer("/metadata/annotations");
+        if annotations.is_none_or(|it| it.get(inject).is_none()) {
+            // Of what else is in it the workload has been told.
+            return Ok(Some(admission));
+        }
         let pod = pod_of(template, object);
         self.admit_pod(&pod, object, &mut admission)?;
-        if let Verdict::Injected(pod) = &admission.verdict {
+        if let Verdict::Injected(injected) = &admission.verdict {
             let mut workload = object.clone();
             if let Some(template) = workload.pointer_mut(&pointer) {
-                put_back(pod, template);
+                put_back(injected, &pod, template);
             }
             admission.verdict = Verdict::Injected(workload);
+        }
+        Ok(Some(admission))
+    }
+
+    /// Creates an object of a kind that the policy looks at where the annotation is in it.
+    fn admit_other(&self, object: &Value) -> anyhow::Result<Option<Admission>> {
+        let inject = Key::Inject.below(self.prefix);
+        let (templates, elsewhere) = places_of(&to_raw_value(object)?, &inject);
+        if templates.is_empty() && elsewhere.is_empty() {
+            return Ok(None);
+        }
+        let mut admission = Admission::default();
+        let response = self.create(object.clone(), object)?;
+        if admission.hear(&response) && !templates.is_empty() {
+            admission.verdict = Verdict::Checked;
         }
         Ok(Some(admission))
     }
@@ -131,10 +156,10 @@ fn text<'v>(object: &'v Value, name: &str) -> &'v str {
 fn pod_of(template: &Value, workload: &Value) -> Value {
     let name = workload.pointer("/metadata/name").and_then(Value::as_str);
     // The one whose pods they are: a CronJob makes Jobs, and a Deployment ReplicaSets.
-    let owner = match text(workload, "kind") {
-        "CronJob" => "Job",
-        "Deployment" => "ReplicaSet",
-        other => other,
+    let (api_version, kind) = match text(workload, "kind") {
+        "CronJob" => ("batch/v1", "Job"),
+        "Deployment" => ("apps/v1", "ReplicaSet"),
+        kind => (text(workload, "apiVersion"), kind),
     };
     let mut pod = template.clone();
     pod["apiVersion"] = json!("v1");
@@ -146,21 +171,69 @@ fn pod_of(template: &Value, workload: &Value) -> Value {
         );
         metadata.insert(
             "ownerReferences".to_owned(),
-            json!([{"kind": owner, "name": name, "controller": true}]),
+            json!([{"apiVersion": api_version, "kind": kind, "name": name, "controller": true}]),
         );
+    }
+    let claims = volumes_of_claims(workload);
+    if !claims.is_empty()
+        && let Some(spec) = object_in(&mut pod, "spec")
+    {
+        let is_claim = |volume: &Value| claims.iter().any(|claim| claim["name"] == volume["name"]);
+        let own = items(spec, "volumes");
+        let own = own.iter().filter(|volume| !is_claim(volume)).cloned();
+        let volumes = claims.iter().cloned().chain(own).collect();
+        spec.insert("volumes".to_owned(), volumes);
     }
     pod
 }
 
-/// Puts what the policy can change of a pod into the template that it was made of.
-fn put_back(pod: &Value, template: &mut Value) {
-    if let Some(spec) = pod.get("spec") {
-        template["spec"] = spec.clone();
+/// The volumes that the controller of a StatefulSet gives its first pod, before those of the template and in the place of
+/// what has the same name there.
+fn volumes_of_claims(workload: &Value) -> Vec<Value> {
+    let claims = workload.pointer("/spec/volumeClaimTemplates");
+    let is_set = text(workload, "kind") == "StatefulSet";
+    let claims = claims.and_then(Value::as_array).filter(|_| is_set);
+    let set = workload.pointer("/metadata/name").and_then(Value::as_str);
+    let names = claims.into_iter().flatten();
+    let names = names.filter_map(|claim| claim.pointer("/metadata/name")?.as_str());
+    names
+        .map(|name| {
+            let claim = format!("{name}-{}-0", set.unwrap_or_default());
+            json!({"name": name, "persistentVolumeClaim": {"claimName": claim}})
+        })
+        .collect()
+}
+
+/// Puts what the policy has changed of a pod into the template that it was made of.
+fn put_back(injected: &Value, made: &Value, template: &mut Value) {
+    if let Some(Value::Object(spec)) = injected.get("spec") {
+        let mut spec = spec.clone();
+        let volumes = |pod: &Value| {
+            let spec = pod.get("spec").and_then(Value::as_object);
+            spec.map(|spec| items(spec, "volumes").to_vec())
+                .unwrap_or_default()
+        };
+        let (own, made) = (volumes(template), volumes(made));
+        if own != made {
+            // The policy adds its own behind those that the controller has made of them.
+            let added = items(&spec, "volumes").iter().skip(made.len());
+            let volumes: Vec<_> = own.iter().chain(added).cloned().collect();
+            match volumes.is_empty() {
+                true => spec.remove("volumes"),
+                false => spec.insert("volumes".to_owned(), volumes.into()),
+            };
+        }
+        template["spec"] = spec.into();
     }
-    let annotations = pod.pointer("/metadata/annotations");
+    let annotations = injected.pointer("/metadata/annotations");
     if let (Some(annotations), Some(metadata)) = (annotations, object_in(template, "metadata")) {
         metadata.insert("annotations".to_owned(), annotations.clone());
     }
+}
+
+fn items<'v>(object: &'v Map<String, Value>, list: &str) -> &'v [Value] {
+    let items = object.get(list).and_then(Value::as_array);
+    items.map_or(&[], Vec::as_slice)
 }
 
 /// The object in a field, which is made if it is missing or null.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vault_sidecar_injector::Key;
 
 use crate::{
@@ -24,9 +24,11 @@ pub(crate) struct Review<'s> {
 /// What there was in the manifests, for people.
 #[derive(Default)]
 pub(crate) struct Counts {
-    /// Pods and workloads.
+    /// Pods and workloads, and what else has the annotation that asks.
     pub(crate) objects: usize,
     pub(crate) injected: usize,
+    /// Those of kinds whose pods only their controllers know.
+    pub(crate) checked: usize,
     pub(crate) rejected: usize,
 }
 
@@ -35,12 +37,16 @@ impl fmt::Display for Counts {
         let Self {
             objects,
             injected,
+            checked,
             rejected,
         } = self;
         write!(
             formatter,
             "{injected} of {objects} pods and workloads injected"
         )?;
+        if *checked > 0 {
+            write!(formatter, ", {checked} of other kinds checked")?;
+        }
         match rejected {
             0 => Ok(()),
             rejected => write!(formatter, ", {rejected} rejected"),
@@ -59,16 +65,12 @@ pub(crate) struct ReviewedDocument<'s> {
 }
 
 impl<'s> Review<'s> {
-    /// Reviews all documents of all sources; `prefix` is that of the policy's annotations.
+    /// Reviews all documents of all sources.
     ///
     /// # Errors
     ///
     /// If the policy cannot be run.
-    pub(crate) fn of(
-        sources: &'s [Source],
-        cluster: &Cluster<'_>,
-        prefix: &str,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn of(sources: &'s [Source], cluster: &Cluster<'_>) -> anyhow::Result<Self> {
         let mut review = Self {
             documents: Vec::new(),
             findings: Vec::new(),
@@ -76,7 +78,7 @@ impl<'s> Review<'s> {
         };
         for source in sources {
             for document in manifests::documents(&source.text) {
-                let reviewed = review.document(source, document, cluster, prefix)?;
+                let reviewed = review.document(source, document, cluster)?;
                 review.documents.push(reviewed);
             }
         }
@@ -93,7 +95,6 @@ impl<'s> Review<'s> {
         source: &'s Source,
         document: Document<'s>,
         cluster: &Cluster<'_>,
-        prefix: &str,
     ) -> anyhow::Result<ReviewedDocument<'s>> {
         let mut names = Vec::new();
         let mut injected = None;
@@ -108,7 +109,6 @@ impl<'s> Review<'s> {
                     document: document.number,
                     node,
                     cluster,
-                    prefix,
                     names: &mut names,
                 };
                 visit.object(&mut value, &mut Vec::new())?;
@@ -143,7 +143,6 @@ struct Visit<'v, 's, 'c> {
     document: usize,
     node: &'v Node,
     cluster: &'v Cluster<'c>,
-    prefix: &'v str,
     names: &'v mut Vec<Printable>,
 }
 
@@ -193,12 +192,13 @@ impl Visit<'_, '_, '_> {
         }
         match admission.verdict {
             Verdict::Unchanged => {
-                if let Some(annotation) = annotation_without_inject(object, self.prefix) {
-                    let inject = Key::Inject.below(self.prefix);
+                if let Some(annotation) = annotation_without_inject(object, self.cluster.prefix) {
+                    let inject = Key::Inject.below(self.cluster.prefix);
                     let message = format!("annotation {annotation} has no effect without {inject}");
                     self.find(Severity::Warning, &message, object, &name, path);
                 }
             }
+            Verdict::Checked => self.review.counts.checked += 1,
             Verdict::Injected(injected) => {
                 self.review.counts.injected += 1;
                 *object = injected;
@@ -220,14 +220,20 @@ impl Visit<'_, '_, '_> {
         name: &Printable,
         path: &[String],
     ) {
-        let places = places_of_annotations(object);
-        let at = |place: &[&str]| object.pointer(&pointer(place))?.as_object();
+        let prefix = self.cluster.prefix;
+        let mut places = places_of_annotations(object);
+        places_below(object, prefix, &mut Place::default(), &mut places);
         let present = annotations_at(object, &places).collect::<BTreeSet<_>>();
-        let annotation = annotation_in(message, &present, self.prefix);
+        let annotation = annotation_in(message, &present, prefix);
         let inside = annotation.iter().flat_map(|annotation| {
-            let has = |place: &&Vec<_>| at(place).is_some_and(|it| it.contains_key(annotation));
-            let place = places.iter().find(has).or(places.first());
-            let steps = place.into_iter().flatten().copied();
+            let mut having = places.iter().filter(|place| {
+                let annotations = place.annotations(object);
+                annotations.is_some_and(|it| it.contains_key(annotation))
+            });
+            let first = having.clone().next();
+            let place = having.find(|place| place.is_told_in(message)).or(first);
+            let steps = place.or(places.first()).into_iter();
+            let steps = steps.flat_map(|place| place.steps.iter().map(String::as_str));
             steps.chain([annotation.as_str()])
         });
         let path: Vec<_> = path.iter().map(String::as_str).chain(inside).collect();
@@ -261,27 +267,88 @@ fn annotation_without_inject(object: &Value, prefix: &str) -> Option<String> {
 }
 
 /// The names of all annotations that an object has at these places.
-fn annotations_at<'o>(
-    object: &'o Value,
-    places: &[Vec<&'static str>],
-) -> impl Iterator<Item = &'o str> {
+fn annotations_at<'o>(object: &'o Value, places: &[Place]) -> impl Iterator<Item = &'o str> {
     places
         .iter()
-        .filter_map(|place| object.pointer(&pointer(place))?.as_object())
+        .filter_map(|place| place.annotations(object))
         .flat_map(|annotations| annotations.keys().map(String::as_str))
 }
 
+/// Where in an object there are annotations, or what people have taken for them.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    steps: Vec<String>,
+    /// As the policy writes it: `spec.templates[0].metadata.annotations`.
+    path: String,
+}
+
+const ANNOTATIONS: &str = "metadata.annotations";
+
+impl Place {
+    fn of(path: &str) -> Self {
+        Self {
+            steps: path.split('.').map(str::to_owned).collect(),
+            path: path.to_owned(),
+        }
+    }
+
+    fn annotations<'o>(&self, object: &'o Value) -> Option<&'o Map<String, Value>> {
+        let pointer: String = self
+            .steps
+            .iter()
+            .map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")))
+            .collect();
+        object.pointer(&pointer)?.as_object()
+    }
+
+    /// Whether a message of the policy is about these: it names them, or their pod template in the end.
+    fn is_told_in(&self, message: &str) -> bool {
+        let template = self.path.strip_suffix(ANNOTATIONS);
+        let template = template.and_then(|path| path.strip_suffix('.'));
+        template.is_some_and(|template| message.ends_with(&format!(" (in {template})")))
+            || [' ', ';']
+                .iter()
+                .any(|end| message.contains(&format!(" in {}{end}", self.path)))
+    }
+}
+
 /// Where an object may have annotations of the policy, the pod's own first.
-fn places_of_annotations(object: &Value) -> Vec<Vec<&'static str>> {
-    const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
+fn places_of_annotations(object: &Value) -> Vec<Place> {
     let template = template_of(object).filter(|path| !path.is_empty());
-    let of_template = template.map(|path| path.split('.').chain(ANNOTATIONS).collect());
+    let of_template = template.map(|path| Place::of(&format!("{path}.{ANNOTATIONS}")));
     of_template
         .into_iter()
-        .chain([ANNOTATIONS.into()])
+        .chain([Place::of(ANNOTATIONS)])
         .collect()
 }
 
-fn pointer(path: &[&str]) -> String {
-    path.iter().map(|step| format!("/{step}")).collect()
+/// All else in `value`, which is at `place`, that has names below the prefix.
+fn places_below(value: &Value, prefix: &str, place: &mut Place, places: &mut Vec<Place>) {
+    let length = place.path.len();
+    let mut visit = |step: String, path: &str, value: &Value| {
+        place.steps.push(step);
+        place.path.push_str(path);
+        places_below(value, prefix, place, places);
+        place.path.truncate(length);
+        place.steps.pop();
+    };
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let dot = if length > 0 { "." } else { "" };
+                visit(name.clone(), &format!("{dot}{name}"), member);
+            }
+            let mut names = members.keys().filter_map(|name| name.strip_prefix(prefix));
+            let is_known = places.iter().any(|known| known.path == place.path);
+            if !is_known && names.any(|name| name.starts_with('/')) {
+                places.push(place.clone());
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                visit(index.to_string(), &format!("[{index}]"), item);
+            }
+        }
+        _ => {}
+    }
 }

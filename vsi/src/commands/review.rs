@@ -53,8 +53,8 @@ impl ReviewArguments {
             policy,
             settings: &settings,
             namespace: &self.namespace,
+            prefix: reference::annotations::prefix_with(&settings),
         };
-        let prefix = reference::annotations::prefix_with(&settings);
-        Review::of(sources, &cluster, prefix)
+        Review::of(sources, &cluster)
     }
 }

@@ -177,3 +177,113 @@ fn every_rejected_golden_case_is_rejected_here() {
     let errors = output.lines().filter(|line| line.contains(" error: "));
     assert_eq!(errors.count(), count, "{output}");
 }
+
+/// The second of two pod templates has a mode that is none, and steps of a workflow are numbered.
+const OTHERS: &str = "\
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
+metadata: {name: train}
+spec:
+  pytorchReplicaSpecs:
+    Master:
+      template:
+        metadata:
+          annotations: &asks
+            sidecar.vault.talend.org/inject: \"true\"
+            sidecar.vault.talend.org/role: ml
+            sidecar.vault.talend.org/secrets-path: secret/ml
+        spec: {containers: [{name: pytorch}]}
+    Worker:
+      template:
+        metadata:
+          annotations:
+            sidecar.vault.talend.org/inject: \"true\"
+            sidecar.vault.talend.org/mode: sideways
+        spec: {containers: [{name: pytorch}]}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: import-}
+spec:
+  templates:
+    - name: first
+      container: {image: a}
+    - name: second
+      metadata:
+        annotations:
+          sidecar.vault.talend.org/inject: \"true\"
+          sidecar.vault.talend.org/auth: ldap
+      container: {image: a}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web}
+spec:
+  template:
+    metadata:
+      annotations: *asks
+    spec: {containers: [{name: web}]}
+---
+apiVersion: example.org/v1
+kind: Fleet
+metadata: {name: quiet, annotations: {sidecar.vault.talend.org/role: ml}}
+";
+
+/// Aliases end with their document.
+fn others() -> String {
+    let asks = "{sidecar.vault.talend.org/inject: \"true\", sidecar.vault.talend.org/mode: proxy, sidecar.vault.talend.org/role: web}";
+    OTHERS.replace("*asks", asks).replace("&asks", "")
+}
+
+#[test]
+fn pod_templates_of_other_kinds_are_checked_where_they_are() {
+    let directory = Directory::with("app.yaml", others());
+    directory
+        .vsi(&["check", "-f", "app.yaml"])
+        .assert()
+        .code(1)
+        .stdout(
+            "app.yaml:19: error: document 1, PyTorchJob/train, sidecar.vault.talend.org/mode: item 1: \"sideways\" is not valid; expected one of secrets, proxy, job (in spec.pytorchReplicaSpecs.Worker.template)\n\
+             app.yaml:33: error: document 2, Workflow/import-*, sidecar.vault.talend.org/auth: \"ldap\" is not valid; expected one of kubernetes, approle (in spec.templates[1])\n",
+        )
+        .stderr("vsi: 0 of 3 pods and workloads injected, 1 of other kinds checked, 2 rejected\n");
+}
+
+#[test]
+fn an_annotation_that_nobody_reads_is_told_where_it_is() {
+    let text = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  labels:
+    sidecar.vault.talend.org/inject: \"true\"
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    annotations:
+      sidecar.vault.talend.org/inject: \"true\"
+    spec: {containers: [{name: web}]}
+---
+apiVersion: sparkoperator.k8s.io/v1beta2
+kind: SparkApplication
+metadata: {name: count}
+spec:
+  driver:
+    annotations:
+      sidecar.vault.talend.org/inject: \"true\"
+";
+    let directory = Directory::with("app.yaml", text);
+    let belongs = "it belongs in spec.template.metadata.annotations";
+    let inject = "sidecar.vault.talend.org/inject";
+    directory
+        .vsi(&["check", "-f", "app.yaml"])
+        .assert()
+        .success()
+        .stdout(format!(
+            "app.yaml:6: warning: document 1, Deployment/web, {inject}: no effect in metadata.labels; {belongs}\n\
+             app.yaml:11: warning: document 1, Deployment/web, {inject}: no effect in spec.template.annotations; {belongs}\n\
+             app.yaml:20: warning: document 2, SparkApplication/count, {inject}: in spec.driver.annotations it has an effect only if the object's controller copies it to the annotations of its pods\n"
+        ))
+        .stderr("vsi: 0 of 2 pods and workloads injected\n");
+}

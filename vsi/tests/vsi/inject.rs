@@ -375,3 +375,121 @@ fn what_cannot_be_read_is_an_error_of_the_command() {
             .stderr(predicates::str::contains(message));
     }
 }
+
+/// As a cluster makes them: only what Jobs of the group `batch` own is theirs.
+#[test]
+fn pods_of_jobs_are_known_by_their_owner() {
+    let template = json!({
+        "metadata": {"annotations": {
+            "sidecar.vault.talend.org/inject": "true",
+            "sidecar.vault.talend.org/role": "shop",
+            "sidecar.vault.talend.org/secrets-path": "secret/shop",
+        }},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "import"}]},
+    });
+    let job = json!({"spec": {"template": template}});
+    let cron_job = json!({"spec": {"jobTemplate": job}});
+    for (api_version, kind, mut object, path) in [
+        ("batch/v1", "Job", job, "/spec/template"),
+        (
+            "batch/v1",
+            "CronJob",
+            cron_job,
+            "/spec/jobTemplate/spec/template",
+        ),
+    ] {
+        object["apiVersion"] = json!(api_version);
+        object["kind"] = json!(kind);
+        object["metadata"] = json!({"name": "import"});
+        let directory = Directory::with("app.json", object.to_string());
+        let mut inject = directory.vsi(&["inject", "-f", "app.json", "-o", "json"]);
+        let output = inject
+            .assert()
+            .success()
+            .stderr("")
+            .get_output()
+            .stdout
+            .clone();
+        let injected = &json_documents(&String::from_utf8(output).unwrap())[0];
+        let spec = &injected.pointer(path).unwrap()["spec"];
+        assert_eq!(
+            names(&spec["containers"]).last(),
+            Some(&"tvsi-job-babysitter"),
+            "{kind}"
+        );
+    }
+}
+
+/// The controller gives its pods a volume for each claim; what is printed has none of them.
+#[test]
+fn a_stateful_sets_claims_are_volumes_of_its_pods() {
+    let set = |claim: &str| {
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": {"name": "keys"},
+            "spec": {
+                "volumeClaimTemplates": [{"metadata": {"name": claim}}],
+                "template": {
+                    "metadata": {"annotations": {
+                        "sidecar.vault.talend.org/inject": "true",
+                        "sidecar.vault.talend.org/role": "shop",
+                        "sidecar.vault.talend.org/secrets-path": "secret/shop",
+                    }},
+                    "spec": {
+                        "containers": [{
+                            "name": "keys",
+                            "volumeMounts": [{"name": claim, "mountPath": "/data"}],
+                        }],
+                        "volumes": [
+                            {"name": "first", "emptyDir": {}},
+                            {"name": "data", "emptyDir": {}},
+                            {"name": "last", "emptyDir": {}},
+                        ],
+                    },
+                },
+            },
+        })
+    };
+    let directory = Directory::with("app.json", set("data").to_string());
+    let output = output_of(directory.vsi(&["inject", "-f", "app.json", "-o", "json"]));
+    let injected = &json_documents(&output)[0];
+    let volumes = &injected["spec"]["template"]["spec"]["volumes"];
+    assert_eq!(
+        names(volumes),
+        [
+            "first",
+            "data",
+            "last",
+            "secrets",
+            "tvsi-shared",
+            "tvsi-config",
+            "tvsi-no-token"
+        ]
+    );
+    assert_eq!(volumes[1], json!({"name": "data", "emptyDir": {}}));
+
+    let directory = Directory::with("app.json", set("secrets").to_string());
+    directory
+        .vsi(&["check", "-f", "app.json"])
+        .assert()
+        .code(1)
+        .stdout(predicates::str::contains(
+            "volume secrets: is of kind persistentVolumeClaim",
+        ));
+}
+
+/// What becomes of its pods only the controller knows.
+#[test]
+fn other_kinds_are_printed_as_they_are() {
+    let rollout = DEPLOYMENT
+        .replace("apps/v1", "argoproj.io/v1alpha1")
+        .replace("Deployment", "Rollout");
+    let directory = Directory::with("app.yaml", &rollout);
+    let mut inject = directory.vsi(&["inject", "-f", "app.yaml"]);
+    inject
+        .assert()
+        .success()
+        .stdout(rollout)
+        .stderr("vsi: 0 of 1 pods and workloads injected, 1 of other kinds checked\n");
+}
