@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 
-use k8s_openapi::api::core::v1::{ServiceAccountTokenProjection, VolumeMount, VolumeProjection};
+use k8s_openapi::api::core::v1::{ServiceAccountTokenProjection, VolumeMount};
 
 use crate::annotations::Key;
-use crate::kubernetes::{Volume, Volumes, read_only};
+use crate::kubernetes::{Projection, Volume, Volumes, read_only};
 use crate::names;
 use crate::path::{below, segments};
 use crate::pod::{self, OwnToken};
@@ -110,15 +110,12 @@ fn depth_above(wanted: &[&str], directory: &str) -> Option<usize> {
 }
 
 /// A token of the pod's service account, in a projected volume of the policy's.
-pub fn projection(audience: Option<&str>) -> VolumeProjection {
-    VolumeProjection {
-        service_account_token: Some(ServiceAccountTokenProjection {
-            audience: audience.map(str::to_owned),
-            expiration_seconds: Some(EXPIRATION_SECONDS),
-            path: TOKEN.to_owned(),
-        }),
-        ..VolumeProjection::default()
-    }
+pub fn projection(audience: Option<&str>) -> Projection {
+    Projection::ServiceAccountToken(ServiceAccountTokenProjection {
+        audience: audience.map(str::to_owned),
+        expiration_seconds: Some(EXPIRATION_SECONDS),
+        path: TOKEN.to_owned(),
+    })
 }
 
 /// An empty volume where Kubernetes would mount the pod's token: it does so again after webhooks, in every

@@ -4,7 +4,7 @@ mod volume;
 
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector, VolumeMount};
 
-pub use volume::{Volume, Volumes, items};
+pub use volume::{Projection, Volume, Volumes, items};
 
 /// Doubles every `$`, so that the text is taken as it is.
 ///

@@ -1,12 +1,10 @@
 //! How agent, Consul Template and the revocation reach Vault: variables, and certificates from objects of the pod's
 //! namespace.
 
-use k8s_openapi::api::core::v1::{
-    ConfigMapProjection, EnvVar, SecretProjection, VolumeMount, VolumeProjection,
-};
+use k8s_openapi::api::core::v1::{ConfigMapProjection, EnvVar, SecretProjection, VolumeMount};
 
 use super::Order;
-use crate::kubernetes::{Volume, env, items, read_only};
+use crate::kubernetes::{Projection, Volume, env, items, read_only};
 use crate::names;
 
 const CA_FILE: &str = "ca.crt";
@@ -62,24 +60,18 @@ pub fn connection(order: &mut Order<'_, '_>, home: &str) -> (Vec<EnvVar>, Option
     (variables, Some(mount))
 }
 
-fn from_secret(name: &str, files: &[(&str, &str)]) -> VolumeProjection {
-    VolumeProjection {
-        secret: Some(SecretProjection {
-            name: name.to_owned(),
-            items: items(files),
-            optional: None,
-        }),
-        ..VolumeProjection::default()
-    }
+fn from_secret(name: &str, files: &[(&str, &str)]) -> Projection {
+    Projection::Secret(SecretProjection {
+        name: name.to_owned(),
+        items: items(files),
+        optional: None,
+    })
 }
 
-fn from_config_map(name: &str, files: &[(&str, &str)]) -> VolumeProjection {
-    VolumeProjection {
-        config_map: Some(ConfigMapProjection {
-            name: name.to_owned(),
-            items: items(files),
-            optional: None,
-        }),
-        ..VolumeProjection::default()
-    }
+fn from_config_map(name: &str, files: &[(&str, &str)]) -> Projection {
+    Projection::ConfigMap(ConfigMapProjection {
+        name: name.to_owned(),
+        items: items(files),
+        optional: None,
+    })
 }

@@ -7,12 +7,14 @@ pub mod env_shell;
 pub mod job_babysitter;
 mod render;
 
-use k8s_openapi::api::core::v1::{Container, ExecAction, Probe, ResourceRequirements, VolumeMount};
+use k8s_openapi::api::core::v1::{
+    Container, EnvVar, ExecAction, Probe, ResourceRequirements, VolumeMount,
+};
 use serde::Serialize;
 
 use crate::annotations::Key;
 use crate::intent::{Intent, Overrides};
-use crate::kubernetes::{Volumes, literal, read_only};
+use crate::kubernetes::{Volumes, env, literal, read_only};
 use crate::names;
 use crate::rejection::{Place, Rejection};
 use crate::settings::{Amounts, Program, Settings, requests_over_limits};
@@ -44,13 +46,26 @@ impl Order<'_, '_> {
         self.subject.settings
     }
 
-    /// The mount of the signal that ends the sidecars, and the file, if there is a job whose end they have to follow.
-    fn signal(&self) -> Option<(VolumeMount, &'static str)> {
-        let mount = || read_only(names::JOB_VOLUME, names::JOB_DIRECTORY);
-        let needs_babysitter = self.intent.needs_babysitter();
-        needs_babysitter.then(|| (mount(), names::JOB_SIGNAL_FILE))
+    /// What lets a sidecar end with a job, if there is one whose end it has to follow.
+    fn job(&self) -> Option<Job> {
+        self.intent.needs_babysitter().then(|| Job {
+            mount: read_only(names::JOB_VOLUME, names::JOB_DIRECTORY),
+            signal: names::JOB_SIGNAL_FILE,
+            script: env("TVSI_JOB", JOB),
+        })
     }
 }
+
+/// What lets a sidecar end with a job.
+struct Job {
+    mount: VolumeMount,
+    /// The file that says that the job is done: the last of its script's arguments.
+    signal: &'static str,
+    script: EnvVar,
+}
+
+/// What the scripts of both sidecars do about a job.
+const JOB: &str = include_str!(concat!(env!("OUT_DIR"), "/scripts/job.sh"));
 
 /// Begins a container that runs a constant [`script!`], whose `$` are doubled, with these arguments.
 fn running_script(

@@ -300,15 +300,23 @@ impl Container {
         let mut command = self.shell.command();
         command.arg("-c").arg(text).arg(script);
         command.args(arguments.iter().map(AsRef::as_ref));
-        self.start(command)
+        // A sidecar that gets the job's signal has what it does about it in its environment.
+        let has_signal = arguments.iter().any(|it| it.as_ref().ends_with("/signal"));
+        let job = has_signal.then(|| ("TVSI_JOB", text_of("job.sh")));
+        self.start_with(command, job)
     }
 
-    pub fn start(&self, mut command: Command) -> Running<'_> {
+    pub fn start(&self, command: Command) -> Running<'_> {
+        self.start_with(command, None)
+    }
+
+    fn start_with(&self, mut command: Command, variable: Option<(&str, String)>) -> Running<'_> {
         let (mut output, command_output) = io::pipe().expect("a pipe can be made");
         let messages = File::create(self.directory.join("messages")).expect("a file can be made");
         let started = command
             .env_clear()
             .envs(&self.environment)
+            .envs(variable)
             .current_dir(&self.directory)
             .process_group(0)
             .stdin(Stdio::null())

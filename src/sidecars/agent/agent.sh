@@ -5,7 +5,7 @@
 #
 # TOKEN   file the agent writes its Vault token to
 # GRACE   seconds between TERM and the end of the agent, so that the application can drain
-# SIGNAL  file that says that the job is done; none where no job is awaited
+# SIGNAL  file that says that the job is done, with job.sh in TVSI_JOB; none where no job is awaited
 #
 # The configuration arrives in TVSI_AGENT_CONFIG, and the agent reads it from its standard input, where
 # nothing could change it. Ends with the agent's own status, or with 0 after a TERM or the job's end; until a job's
@@ -15,6 +15,7 @@
 . ../parts/program.sh
 . ../parts/revoke.sh
 
+# shellcheck disable=SC2034 # signal is for job.sh
 role=agent token=$1 grace=$2 signal=$3
 
 # shellcheck disable=SC2317 # called by a trap
@@ -33,17 +34,14 @@ trap 'end "told to stop" "$grace"' TERM INT
 config=$TVSI_AGENT_CONFIG
 unset TVSI_AGENT_CONFIG
 
-. ../parts/job.sh
+eval "$TVSI_JOB"
 
 while
-    started=$(date +%s)
     printf '%s' "$config" | vault agent -config /dev/stdin &
     wait $!
     status=$? previous=$!
-    [ -n "$signal" ]
-do
-    pause_before_next_start
-done
+    starts_again
+do :; done
 # Its end is not to be changed any more by being told to stop.
 trap '' TERM INT USR1
 stop_watching

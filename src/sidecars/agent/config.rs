@@ -13,9 +13,12 @@ pub struct Config<'a> {
     pub log_level: &'static str,
     pub log_format: &'static str,
     pub auto_auth: [AutoAuth<'a>; 1],
-    /// The local proxy.
-    #[serde(flatten)]
-    pub proxy: Option<Proxy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_proxy: Option<[ApiProxy; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<[Cache; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listener: Option<[Listener; 1]>,
     /// Whether the agent ends when all templates have been rendered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exit_after_auth: bool,
@@ -27,44 +30,33 @@ pub struct Config<'a> {
     pub template: Vec<AgentTemplate<'a>>,
 }
 
-/// Answers requests from the pod, with the agent's token, and keeps what is leased.
-#[derive(Debug, Serialize)]
-pub struct Proxy {
-    pub api_proxy: [ApiProxy; 1],
-    pub cache: [Cache; 1],
-    pub listener: [Listener; 1],
-}
-
-impl Proxy {
-    pub fn on(port: Port) -> Self {
-        Proxy {
-            api_proxy: [ApiProxy {
-                use_auto_auth_token: true,
-            }],
-            cache: [Cache {}],
-            listener: [Listener {
-                kind: "tcp",
-                address: format!("127.0.0.1:{}", port.0),
-                tls_disable: true,
-            }],
-        }
-    }
-}
-
+/// Answers requests from the pod with the agent's token.
 #[derive(Debug, Serialize)]
 pub struct ApiProxy {
     pub use_auto_auth_token: bool,
 }
 
+/// Keeps what is leased.
 #[derive(Debug, Serialize)]
 pub struct Cache {}
 
+/// Where the local proxy listens.
 #[derive(Debug, Serialize)]
 pub struct Listener {
     #[serde(rename = "type")]
     pub kind: &'static str,
     pub address: String,
     pub tls_disable: bool,
+}
+
+impl Listener {
+    pub fn on(port: Port) -> Self {
+        Listener {
+            kind: "tcp",
+            address: format!("127.0.0.1:{}", port.0),
+            tls_disable: true,
+        }
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Serialize)]

@@ -12,7 +12,9 @@ use crate::rejection::Rejection;
 use crate::secrets::SecretFile;
 use crate::settings::Settings;
 use crate::values::{Seconds, Sidecars, TemplateEngine};
-use config::{AutoAuth, Config, Proxy, Retry, Sink, SinkConfig, TemplateConfig, Vault};
+use config::{
+    ApiProxy, AutoAuth, Cache, Config, Listener, Retry, Sink, SinkConfig, TemplateConfig, Vault,
+};
 
 /// The environment variable with the agent's configuration.
 const CONFIG_VARIABLE: &str = "TVSI_AGENT_CONFIG";
@@ -101,12 +103,11 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     }
     let mut arguments = vec![role.token_file];
     arguments.extend(role.grace.as_deref());
-    if !role.runs_once
-        && let Some((mount, file)) = order.signal()
-    {
-        mounts.push(mount);
-        arguments.push(file);
-    }
+    let job = order.job().filter(|_| !role.runs_once).map(|job| {
+        mounts.push(job.mount);
+        arguments.push(job.signal);
+        job.script
+    });
     let (mut variables, tls_mount) = connection::connection(order, names::NO_HOME);
     mounts.extend(tls_mount);
     let login = intent
@@ -121,6 +122,7 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     let config = config(order, role, login.method, files);
     let config = configuration(order.subject, CONFIG_VARIABLE, &config)?;
     variables.push(env(CONFIG_VARIABLE, &config));
+    variables.extend(job);
     variables.extend(render::notification(files));
 
     let program = overridden(&settings.agent.program, &intent.agent, order.subject)?;
@@ -148,6 +150,7 @@ fn config<'s>(
     let templates = files
         .iter()
         .map(|file| render::template(settings, file, role.runs_once).in_blocks());
+    let proxy_port = intent.proxy_port.filter(|_| !role.runs_once);
     Config {
         log_level: settings.agent.log_level.as_str(),
         log_format: settings.agent.log_format.as_str(),
@@ -160,10 +163,13 @@ fn config<'s>(
                 }],
             }],
         }],
-        proxy: match intent.proxy_port {
-            Some(port) if !role.runs_once => Some(Proxy::on(port)),
-            _ => None,
-        },
+        api_proxy: proxy_port.map(|_| {
+            [ApiProxy {
+                use_auto_auth_token: true,
+            }]
+        }),
+        cache: proxy_port.map(|_| [Cache {}]),
+        listener: proxy_port.map(|port| [Listener::on(port)]),
         exit_after_auth: role.runs_once,
         vault: tries.map(|num_retries| {
             [Vault {

@@ -4,7 +4,7 @@
 #   consul-template.sh TOKEN [SIGNAL]
 #
 # TOKEN   file the agent writes its Vault token to
-# SIGNAL  file that says that the job is done; none where no job is awaited
+# SIGNAL  file that says that the job is done, with job.sh in TVSI_JOB; none where no job is awaited
 #
 # The configuration arrives in TVSI_CONSUL_TEMPLATE_CONFIG, and Consul Template takes it from a file only:
 # it reads it as /dev/fd/3, from a file in $HOME that has no name any more, where nothing could change it.
@@ -13,6 +13,7 @@
 
 . ../parts/program.sh
 
+# shellcheck disable=SC2034 # signal is for job.sh
 role=consul-template token=$1 signal=$2
 
 # shellcheck disable=SC2317 # called by a trap
@@ -33,13 +34,12 @@ unset TVSI_CONSUL_TEMPLATE_CONFIG
 exec 3<"$config"
 rm "$config" || exit
 
-. ../parts/job.sh
+eval "$TVSI_JOB"
 
 while :; do
     # It reads the token file once, at its start: without a token then, it never has one.
     until read_token; do sleep 1; done
     known=$current
-    started=$(date +%s)
     consul-template -config /dev/fd/3 &
     program=$!
     # Ends it when there is another token: the old one takes its leases with it, and it would not ask for
@@ -65,8 +65,7 @@ while :; do
         [ "$current" = "$known" ] || continue
         ;;
     esac
-    [ -n "$signal" ] || break
-    pause_before_next_start
+    starts_again || break
 done
 # Its end is not to be changed any more by being told to stop.
 trap '' TERM INT USR1

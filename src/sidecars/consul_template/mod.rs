@@ -30,14 +30,16 @@ pub fn sidecar(files: &[SecretFile], order: &mut Order<'_, '_>) -> Result<Contai
         service_account::none(order.volumes),
     ];
     let mut arguments = vec![names::TOKEN_FILE];
-    if let Some((mount, file)) = order.signal() {
-        mounts.push(mount);
-        arguments.push(file);
-    }
+    let job = order.job().map(|job| {
+        mounts.push(job.mount);
+        arguments.push(job.signal);
+        job.script
+    });
     let (mut variables, tls_mount) = connection::connection(order, names::CONFIG_DIRECTORY);
     mounts.extend(tls_mount);
     let config = configuration(order.subject, CONFIG_VARIABLE, &config(settings, files))?;
     variables.push(env(CONFIG_VARIABLE, &config));
+    variables.extend(job);
     variables.extend(render::notification(files));
 
     let program = &settings.consul_template.program;

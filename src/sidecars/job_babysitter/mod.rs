@@ -2,11 +2,10 @@
 
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, Container, DownwardAPIProjection, DownwardAPIVolumeFile, VolumeMount,
-    VolumeProjection,
 };
 
 use super::{Order, overridden, running_script, script};
-use crate::kubernetes::{Volume, env_from_field, field, items, read_only, writable};
+use crate::kubernetes::{Projection, Volume, env_from_field, field, items, read_only, writable};
 use crate::names;
 use crate::pod::{self, RestartPolicy, VolumeSource};
 use crate::rejection::{Place, Rejection};
@@ -87,24 +86,18 @@ fn api_token(order: &mut Order<'_, '_>) -> VolumeMount {
     if let Some(found) = of_pod {
         return read_only(&found.volume.name, names::SERVICE_ACCOUNT_DIRECTORY);
     }
-    let certificate = VolumeProjection {
-        config_map: Some(ConfigMapProjection {
-            name: "kube-root-ca.crt".to_owned(),
-            items: items(&[("ca.crt", "ca.crt")]),
-            optional: None,
-        }),
-        ..VolumeProjection::default()
-    };
-    let namespace = VolumeProjection {
-        downward_api: Some(DownwardAPIProjection {
-            items: Some(vec![DownwardAPIVolumeFile {
-                path: "namespace".to_owned(),
-                field_ref: Some(field("metadata.namespace")),
-                ..DownwardAPIVolumeFile::default()
-            }]),
-        }),
-        ..VolumeProjection::default()
-    };
+    let certificate = Projection::ConfigMap(ConfigMapProjection {
+        name: "kube-root-ca.crt".to_owned(),
+        items: items(&[("ca.crt", "ca.crt")]),
+        optional: None,
+    });
+    let namespace = Projection::DownwardApi(DownwardAPIProjection {
+        items: Some(vec![DownwardAPIVolumeFile {
+            path: "namespace".to_owned(),
+            field_ref: Some(field("metadata.namespace")),
+            ..DownwardAPIVolumeFile::default()
+        }]),
+    });
     let sources = vec![service_account::projection(None), certificate, namespace];
     order
         .volumes

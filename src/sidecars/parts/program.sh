@@ -11,6 +11,9 @@ trap 'told=yes' TERM INT
 
 program= previous= watcher= teller=
 
+# Without a job to end with, no program is started again.
+starts_again() { false; }
+
 log() { echo "tvsi: $role: $*" >&2; }
 
 # Reads the token into $current; fails where there is none.
