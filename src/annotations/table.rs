@@ -153,9 +153,9 @@ table! {
         "Comma list of file names, one per path or template: relative, without empty, `.` or `..` segments, each once.";
     SecretsTemplate "secrets-template" secrets_template: Lines<'_>, From("a template that writes one `key=value` line per key"), [Need::Secrets],
         "Consul Template templates, separated by lines `---`; they replace `secrets-path`.";
-    TemplateLeftDelimiter "template-left-delimiter" template_left_delimiter: Delimiter, Value("{{"), [Need::Secrets, Need::OwnTemplate],
+    TemplateLeftDelimiter "template-left-delimiter" template_left_delimiter: Delimiter, From("`{{`"), [Need::Secrets, Need::OwnTemplate],
         "What begins an action in the templates of `secrets-template`, such as `[[` where Helm takes `{{` for its own.";
-    TemplateRightDelimiter "template-right-delimiter" template_right_delimiter: Delimiter, Value("}}"), [Need::Secrets, Need::OwnTemplate],
+    TemplateRightDelimiter "template-right-delimiter" template_right_delimiter: Delimiter, From("`}}`"), [Need::Secrets, Need::OwnTemplate],
         "What ends an action in the templates of `secrets-template`, such as `]]`.";
     SecretsFormat "secrets-format" secrets_format: Commas<SecretsFormat>, Value("properties"), [Need::Secrets, Need::DefaultTemplate],
         "What the default template writes, for all files or one per destination: `properties` (`key=value` lines), `json` (one object) or `dotenv` (`key=value` lines, quoted for shells and dotenv libraries).";
