@@ -56,32 +56,37 @@ pub(crate) fn name_of(object: &Value) -> Printable {
     Printable::from(name)
 }
 
-/// The first annotation that a message of the policy names: one that is there, or one below the prefix.
+/// The annotation that a message of the policy is about: the one that it begins with, or the first one in it that is there.
+/// What it recommends is not.
 pub(crate) fn annotation_in(
     message: &str,
     present: &BTreeSet<&str>,
     prefix: &str,
 ) -> Option<String> {
-    // A name with letters that no name should have is told by where it stands, in the warning that it is unknown.
-    let behind = message.strip_prefix("annotation ").unwrap_or_default();
-    let is_first = |name: &&str| {
-        let rest = behind.strip_prefix(*name);
-        rest.is_some_and(|rest| rest.starts_with([' ', ':']))
-    };
-    let first = present.iter().copied().filter(is_first);
-    if let Some(longest) = first.max_by_key(|name| name.len()) {
-        return Some(longest.to_owned());
-    }
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+    let is_below = |word: &str| {
+        let name = word.strip_prefix(prefix);
+        name.is_some_and(|name| name.len() > 1 && name.starts_with('/'))
+    };
+    if let Some(behind) = message.strip_prefix("annotation ") {
+        // A name with letters that no name should have is told by where it stands, in the warning that it is unknown.
+        let is_first = |name: &&str| {
+            let rest = behind.strip_prefix(*name);
+            rest.is_some_and(|rest| rest.starts_with([' ', ':']))
+        };
+        let first = present.iter().copied().filter(is_first);
+        if let Some(longest) = first.max_by_key(|name| name.len()) {
+            return Some(longest.to_owned());
+        }
+        let first = behind.split(|letter| !is_of_name(letter)).next();
+        if let Some(missing) = first.filter(|word| is_below(word)) {
+            return Some(missing.to_owned());
+        }
+    }
     message
         .split(|letter| !is_of_name(letter))
         .map(|word| word.trim_end_matches('.'))
-        .find(|word| {
-            let below = word
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.strip_prefix('/'));
-            present.contains(word) || below.is_some_and(|name| !name.is_empty())
-        })
+        .find(|word| present.contains(word))
         .map(str::to_owned)
 }
 
@@ -131,8 +136,16 @@ mod tests {
                 Some("sidecar.vault.talend.org/mode"),
             ),
             (
-                "there is no annotation `sidecar.vault.talend.org/role`.",
+                "annotation sidecar.vault.talend.org/role: missing",
                 Some("sidecar.vault.talend.org/role"),
+            ),
+            (
+                "container a: no; use annotation sidecar.vault.talend.org/role",
+                None,
+            ),
+            (
+                "container a: needed by annotation sidecar.vault.talend.org/mode.",
+                Some("sidecar.vault.talend.org/mode"),
             ),
             (
                 "annotation example.org/team: expected a string",
