@@ -160,6 +160,12 @@ impl Intent {
         self.security_context.as_ref()?.run_as_user
     }
 
+    /// Whether a container of the application gets the secrets.
+    pub fn selects(&self, container: &str) -> bool {
+        let names = self.inject_containers.as_ref();
+        names.is_none_or(|names| names.iter().any(|name| name == container))
+    }
+
     /// Whether an init container fetches secrets once.
     pub fn fetches_once(&self) -> bool {
         matches!(self.delivery(), Some(Delivery::Static { .. }))

@@ -90,6 +90,8 @@ struct SecurityContext {
     run_as_user: Option<i64>,
     run_as_group: Option<i64>,
     fs_group: Option<i64>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    supplemental_groups: Vec<i64>,
 }
 
 /// Whether the kubelet starts a container again that has ended; `Always` where the pod does not say.
@@ -429,6 +431,11 @@ impl<'a> Pod<'a> {
     /// Whether its volumes are given to a group that all its containers are in.
     pub fn has_fs_group(&self) -> bool {
         self.security_context.fs_group.is_some()
+    }
+
+    /// Whether all its containers are in this group besides their own.
+    pub fn has_group(&self, group: i64) -> bool {
+        self.security_context.supplemental_groups.contains(&group)
     }
 
     /// All init containers, containers and ephemeral containers.

@@ -213,6 +213,16 @@ checked_string!(
     "octal permissions as a string, such as \"0644\""
 );
 
+impl FilePermissions {
+    /// Whether a user who is not the owner can read, who is in the group or not.
+    pub fn let_others_read(&self, is_in_group: bool) -> bool {
+        let mut digits = self.0.bytes().rev();
+        let (others, group) = (digits.next(), digits.next());
+        let digit = if is_in_group { group } else { others };
+        digit.is_some_and(|digit| digit & 4 != 0)
+    }
+}
+
 checked_string!(
     /// The prefix of annotations, in front of the slash: a DNS subdomain.
     AnnotationPrefix,

@@ -14,7 +14,7 @@ use support::{module, read_yaml, root};
 
 const CLUSTER: &str = "deploy/base/cluster-admission-policy.yaml";
 const NAMESPACED: &str = "deploy/namespaced/admission-policy.yaml";
-const OVERLAYS: [&str; 3] = ["development", "openbao", "production"];
+const OVERLAYS: [&str; 4] = ["development", "openbao", "openshift", "production"];
 
 /// A ClusterAdmissionPolicy or AdmissionPolicy of Kubewarden's API `policies.kubewarden.io/v1`, with the fields that
 /// these manifests use. A field that is not here would be unknown to some Kubewarden that is still supported.

@@ -13,12 +13,13 @@ use support::{creation_of, evaluate_module, evaluate_natively, payload, root};
 /// What each pod has in the end, its init containers and its containers. Those that are injected are
 /// J (`tvsi-job-babysitter-init`), I (`tvsi-vault-agent-init`), E (`tvsi-env-init`), A (`tvsi-vault-agent`),
 /// C (`tvsi-consul-template`) and B (`tvsi-job-babysitter`).
-const SAMPLES: [(&str, &str, &str); 19] = [
+const SAMPLES: [(&str, &str, &str); 21] = [
     ("cronjob-dynamic-proxy.yaml", "J", "backup A C B"),
     ("cronjob-static.yaml", "I", "report"),
     ("daemonset-vault-agent-engine.yaml", "", "log-shipper A"),
     ("deployment-approle-files.yaml", "approle", "mailer A C"),
     ("deployment-approle-secret.yaml", "I", "images"),
+    ("deployment-dotenv.yaml", "I", "basket"),
     ("deployment-dynamic.yaml", "", "orders A C"),
     ("deployment-env.yaml", "I E", "checkout"),
     ("deployment-one-of-several.yaml", "", "search metrics A C"),
@@ -32,6 +33,7 @@ const SAMPLES: [(&str, &str, &str); 19] = [
     ("job-static-proxy.yaml", "J I", "import A B"),
     ("statefulset-dynamic-proxy.yaml", "", "stock A C"),
     ("statefulset-hook.yaml", "", "A C ledger"),
+    ("statefulset-same-user.yaml", "I", "postgres"),
     ("statefulset-templates-notify.yaml", "", "prometheus A C"),
 ];
 
@@ -53,7 +55,8 @@ fn every_sample_gets_what_it_promises() {
         assert_eq!(answer, evaluate_natively(&payload), "{name}");
         assert_eq!(answer["accepted"], true, "{name}: {answer}");
         let warnings = answer["warnings"].as_array().map_or(0, Vec::len);
-        let shares_processes = name == "deployment-signal.yaml";
+        let shares_processes =
+            ["deployment-signal.yaml", "statefulset-same-user.yaml"].contains(&name);
         assert_eq!(warnings, usize::from(shares_processes), "{name}: {answer}");
         let spec = &answer["mutated_object"]["spec"];
         assert_eq!(names(&spec["initContainers"]), init_containers, "{name}");

@@ -119,6 +119,7 @@ pub fn warn_of_weak_spots(intent: &Intent, subject: &Subject<'_>) {
         ));
     }
     warn_of_users(intent, subject);
+    warn_of_unreadable_files(intent, subject);
     warn_of_lost_token(intent, subject);
     warn_of_name_resolution(subject);
     if pod.has_resources() {
@@ -167,6 +168,35 @@ fn warn_of_users(intent: &Intent, subject: &Subject<'_>) {
             subject.annotations.name(Key::ShareProcessNamespace),
             subject.annotations.name(Key::RunAsSameUser)
         ));
+    }
+}
+
+/// Warns of a file that its permissions keep from a container that gets it, as far as users and groups are known.
+fn warn_of_unreadable_files(intent: &Intent, subject: &Subject<'_>) {
+    let (pod, ours) = (subject.pod.processes(), intent.security_context.as_ref());
+    let Some(owner) = intent.user().or(pod.run_as_user) else {
+        return;
+    };
+    let group = ours.and_then(|context| context.run_as_group);
+    for (_, container) in subject.applications() {
+        let user = container.run_as_user().or(pod.run_as_user);
+        let Some(user) = user.filter(|user| *user != 0 && *user != owner) else {
+            continue;
+        };
+        let own_group = container.run_as_group().or(pod.run_as_group);
+        let is_in_group = subject.pod.has_fs_group()
+            || group.is_none_or(|group| own_group == Some(group) || subject.pod.has_group(group));
+        let mut files = intent.secrets.iter().flat_map(|secrets| &secrets.files);
+        let file = files.find(|file| !file.permissions.let_others_read(is_in_group));
+        if let Some(file) = file.filter(|_| intent.selects(&container.name)) {
+            subject.warnings.add(format!(
+                "container {}: runs as user {user}, and permissions {} keep {} for user {owner}; use annotation {}",
+                &*container.name,
+                file.permissions.as_str(),
+                quoted(&file.destination),
+                subject.annotations.name(Key::RunAsSameUser)
+            ));
+        }
     }
 }
 

@@ -55,7 +55,8 @@ section! {
         /// Secrets to pull images with, added to those of the pod.
         value image_pull_secrets "imagePullSecrets": Vec<ObjectName> = Vec::new(), "Image pull secrets" in "Sidecars";
         /// The security context of every injected container, with Kubernetes' fields. These values pass Pod Security
-        /// "restricted"; null leaves one of them, or all, to the images.
+        /// "restricted"; null leaves one of them, or all, to the images. For user and group none is the same as null, which
+        /// `kubectl apply` drops.
         nullable security_context "securityContext": Option<SecurityContext> = Some(security_context()), "" in "Security context";
         /// Pods of jobs, which have to end.
         section jobs "jobs": Jobs = Jobs::default(), "" in "Jobs";
@@ -719,6 +720,9 @@ mod tests {
         assert_eq!(settings.secrets.size_limit, None);
         let value = json!({"securityContext": null});
         assert_eq!(read(value).unwrap().security_context, None);
+        let value = json!({"securityContext": {"runAsUser": "none", "runAsGroup": "none"}});
+        let context = read(value).unwrap().security_context.unwrap();
+        assert_eq!((context.run_as_user, context.run_as_group), (None, None));
     }
 
     #[test]

@@ -279,13 +279,14 @@ impl<T: Checked> Setting for T {
     }
 }
 
-/// Null unsets.
+/// Null unsets. `kubectl apply` drops it from a policy: where it takes away a number, `none` does the same.
 impl<T: Setting> Setting for Option<T> {
     const SHAPE: Shape = T::SHAPE;
 
     fn from_json(value: &Value) -> Result<Self, String> {
         match value {
             Value::Null => Ok(None),
+            Value::String(text) if text == "none" && matches!(T::SHAPE, Shape::Whole) => Ok(None),
             value => T::from_json(value).map(Some),
         }
     }
