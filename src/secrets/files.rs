@@ -1,7 +1,7 @@
 //! The files with secrets: their destinations, templates and commands, which go together by their order.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::path::not_plain;
 use super::template::{Delimiters, Format, default_template};
@@ -425,20 +425,25 @@ fn warn_of_other_certificates(
     delimiters: &Delimiters,
     destinations: &[String],
 ) {
-    let mut first_with = BTreeMap::new();
-    for (template, destination) in templates.iter().zip(destinations) {
-        for path in template::issued_by(template, delimiters) {
-            let first = *first_with.entry(path).or_insert(destination);
-            if first != destination {
-                subject.warnings.add(format!(
-                    "annotation {}: the templates for {} and {} call pkiCert with the same path, and Vault issues a certificate for each of them: a key in one does not match the certificate in the other; write both with one template, or use secret in place of pkiCert",
-                    subject.annotations.name(Key::SecretsTemplate),
-                    quoted(first),
-                    quoted(destination)
-                ));
-                return;
-            }
+    let files = || templates.iter().zip(destinations);
+    let mut before = BTreeSet::new();
+    for (template, destination) in files() {
+        let issued = set(template::issued_by(template, delimiters));
+        if let Some(path) = issued.iter().find(|path| before.contains(**path)) {
+            let mut with = files().filter(|(template, _)| {
+                let mut issued = template::issued_by(template, delimiters);
+                issued.any(|it| it == *path)
+            });
+            let first = with.next().map_or("", |(_, destination)| destination);
+            subject.warnings.add(format!(
+                "annotation {}: the templates for {} and {} call pkiCert with the same path, and Vault issues a certificate for each of them: a key in one does not match the certificate in the other; write both with one template, or use secret in place of pkiCert",
+                subject.annotations.name(Key::SecretsTemplate),
+                quoted(first),
+                quoted(destination)
+            ));
+            return;
         }
+        before.extend(issued);
     }
 }
 
