@@ -181,8 +181,9 @@ impl<'a> PodTemplate<'a> {
     /// The volumes that a StatefulSet's pods have besides those of its template.
     pub fn claims(&self) -> Result<Vec<Volume<'a>>, Rejection> {
         const PATH: &str = "spec.volumeClaimTemplates";
-        let is_of_workload = self.is_template() && self.found.is_none();
-        let Some(claims) = at(self.object, PATH).filter(|_| is_of_workload) else {
+        let has_claims = self.is_template() && self.found.is_none();
+        let claims = has_claims.then(|| at(self.object, PATH)).flatten();
+        let Some(claims) = claims else {
             return Ok(Vec::new());
         };
         let claims: Vec<&'a RawValue> = read(claims, PATH)?;
