@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 /// An authority that signs certificates.
 pub struct Authority {
@@ -16,6 +18,21 @@ pub struct Identity {
     pub certificate: String,
     /// Its private key.
     pub private_key: String,
+}
+
+impl Identity {
+    /// Whether the key, in PKCS 8, is that of the certificate.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be read.
+    pub fn is_pair(&self) -> Result<bool> {
+        let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes())?;
+        let key = KeyPair::from_pem(&self.private_key)?;
+        let public_key = key.public_key_raw();
+        let mut places = certificate.windows(public_key.len());
+        Ok(places.any(|place| place == public_key))
+    }
 }
 
 impl Authority {

@@ -1,6 +1,7 @@
 //! Dynamic secrets become files, byte for byte.
 
-use serde_json::json;
+use cluster_scenarios::certificates::Identity;
+use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, entry};
 use crate::support::running::{FILE, Running, SECRETS};
@@ -31,6 +32,9 @@ pub const SCENARIOS: &[Entry] = &[
     entry("own_templates_with_engine_vault_agent", BOTH, |scenario| {
         templates(scenario, "vault-agent");
     }),
+    entry("templates_with_other_delimiters", CLASSIC, other_delimiters),
+    entry("formats_of_the_default_template", CLASSIC, formats),
+    entry("certificate_and_key_in_two_files", CLASSIC, two_files),
     entry(
         "files_belong_to_the_sidecars_and_are_read_only",
         BOTH,
@@ -108,7 +112,7 @@ fn templates(scenario: &Scenario, engine: &str) {
         .container("app", "sleep 1000")
         .run();
     let json = json!({"password": HOSTILE}).to_string();
-    // A line break before `---` belongs to the separator, and one at the end to the template.
+    // A template ends with the line break in front of `---`.
     let large = large.trim_end();
     let expected = [
         ("literal", literal),
@@ -127,6 +131,140 @@ fn templates(scenario: &Scenario, engine: &str) {
             content.trim_end_matches('\n'),
             "{file}"
         );
+    }
+}
+
+const ENGINES: [&str; 2] = ["consul-template", "vault-agent"];
+
+/// As in a Helm chart, for which `{{ }}` is its own. Programs that know templates by their text alone get two that are alike.
+fn other_delimiters(scenario: &Scenario) {
+    let path = scenario.secret("app", json!({"password": HOSTILE}));
+    let template = format!(
+        "[[ with secret \"{path}\" ]][[ .Data.data.password ]] {{{{ .Values.a }}}}[[ end ]]\n"
+    );
+    for engine in ENGINES {
+        let pod = scenario
+            .pod()
+            .name(engine)
+            .annotate("template-engine", engine)
+            .annotate("template-left-delimiter", "[[")
+            .annotate("template-right-delimiter", "]]")
+            .annotate("secrets-destination", "one,two")
+            .annotate("secrets-template", &format!("{template}---\n{template}"))
+            .container("app", WAIT)
+            .run();
+        let content = format!("{HOSTILE} {{{{ .Values.a }}}}\n");
+        for file in ["one", "two"] {
+            pod.wait_for_content("app", &format!("{SECRETS}/{file}"), content.as_bytes());
+        }
+    }
+}
+
+/// The same secret as properties, as JSON, and as lines that a shell reads.
+fn formats(scenario: &Scenario) {
+    let secret = json!({
+        "BACKSLASHES": r"a\b\\ \n",
+        "DOLLARS": "$HOME ${HOME} $(touch /tmp/run) `touch /tmp/run` $",
+        "EMPTY": "",
+        "LINES": "first\n  second 'quoted' $HOME\n",
+        "MAP": {"host": "db", "inner": {"text": "it's $HOME <&>"}, "ports": [5432, 5433]},
+        "NOTHING": null,
+        "NUMBER": 12_345_678_901_u64,
+        "PLAIN": "postgres://db:5432/shop",
+        "QUOTES": "'\"`'",
+        "TRAILING": r"'single' and \",
+        "UTF8": HOSTILE,
+        "`touch /tmp/run`": "is no name",
+    });
+    let path = scenario.secret("app", secret.clone());
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let values = secret.as_object().expect("it is one");
+    let lines = values
+        .iter()
+        .map(|(key, value)| format!("{key}={}\n", text(value)));
+    let lines: String = lines.collect();
+    let (names, values): (Vec<_>, Vec<_>) = values
+        .iter()
+        .filter(|(key, _)| !key.starts_with('`'))
+        .map(|(key, value)| (format!("\"${{{key}?}}\""), text(value) + "\0"))
+        .unzip();
+    let show = format!(". {SECRETS}/app.env; printf '%s\\0' {}", names.join(" "));
+    for engine in ENGINES {
+        let pod = scenario
+            .pod()
+            .name(engine)
+            .annotate("template-engine", engine)
+            .annotate("secrets-path", &format!("{path},{path},{path}"))
+            .annotate("secrets-format", "properties,json,dotenv")
+            .annotate("secrets-destination", "app.properties,app.json,app.env")
+            .container("app", WAIT)
+            .run();
+        for file in ["app.properties", "app.json", "app.env"] {
+            pod.wait_until_true(&format!("{file} is there"), || {
+                let found = pod.execute("app", &["test", "-e", &format!("{SECRETS}/{file}")]);
+                found.is_ok_and(|found| found.succeeded())
+            });
+        }
+        let read = |file: &str| {
+            let content = pod.read("app", &format!("{SECRETS}/{file}"));
+            String::from_utf8(content).expect("it is UTF-8")
+        };
+        assert_eq!(read("app.properties"), lines);
+        let parsed: Value = serde_json::from_str(&read("app.json")).expect("it is JSON");
+        assert_eq!(parsed, secret);
+        assert_eq!(
+            pod.shell("app", &show),
+            values.concat(),
+            "{}",
+            read("app.env")
+        );
+        pod.assert_fails("app", "cat /tmp/run", "No such file");
+    }
+}
+
+/// Two templates that ask for the same by `secret` get the same answer, so that key and certificate belong together. With
+/// `pkiCert` each has a certificate of its own, of which the policy warns.
+fn two_files(scenario: &Scenario) {
+    let path = scenario.leased_secrets();
+    let arguments = format!("\"{path}\" \"common_name=app.test\" \"private_key_format=pkcs8\"");
+    let template = |function: &str, field: &str| {
+        format!("{{{{ with {function} {arguments} }}}}{{{{ {field} }}}}{{{{ end }}}}")
+    };
+    for engine in ENGINES {
+        let is_pair = |function: &str, certificate: &str, private_key: &str| {
+            let [certificate, private_key] =
+                [certificate, private_key].map(|field| template(function, field));
+            let pod = scenario
+                .pod()
+                .name(&format!("{engine}-{}", function.to_lowercase()))
+                .annotate("template-engine", engine)
+                .annotate("secrets-destination", "tls.crt,tls.key")
+                .annotate(
+                    "secrets-template",
+                    &format!("{certificate}\n---\n{private_key}"),
+                )
+                .container("app", WAIT)
+                .run();
+            let [certificate, private_key] = ["tls.crt", "tls.key"].map(|file| {
+                let path = format!("{SECRETS}/{file}");
+                pod.wait_until_true(&format!("{file} is there"), || {
+                    let found = pod.execute("app", &["test", "-s", &path]);
+                    found.is_ok_and(|found| found.succeeded())
+                });
+                String::from_utf8(pod.read("app", &path)).expect("it is PEM")
+            });
+            let identity = Identity {
+                certificate,
+                private_key,
+            };
+            identity.is_pair().expect("they can be read")
+        };
+        assert!(is_pair("secret", ".Data.certificate", ".Data.private_key"));
+        assert!(!is_pair("pkiCert", ".Cert", ".Key"));
     }
 }
 

@@ -23,6 +23,9 @@ pub const SCENARIOS: &[Entry] = &[
     ),
     entry("job_with_a_deadline", BOTH, has_a_deadline),
     entry("job_with_two_containers", BOTH, has_two_containers),
+    entry("pod_that_ends", CLASSIC, is_no_jobs_pod).vault_only(),
+    entry("pod_that_ends_in_mode_secrets", CLASSIC, asks_for_secrets).vault_only(),
+    entry("job_with_sidecars_that_are_killed", CLASSIC, loses_sidecars),
     entry("job_with_a_mesh_proxy", CLASSIC, has_a_mesh_proxy),
     entry("job_without_permission", CLASSIC, has_no_permission).vault_only(),
     entry("job_with_late_permission", CLASSIC, gets_permission_late).vault_only(),
@@ -30,6 +33,7 @@ pub const SCENARIOS: &[Entry] = &[
         .vault_only()
         .local()
         .alone(),
+    entry("job_that_cannot_reach_the_api_server", CLASSIC, is_cut_off).vault_only(),
     entry("job_without_mounted_token", BOTH, has_no_mounted_token),
     entry("job_that_is_deleted", BOTH, is_deleted),
 ];
@@ -288,6 +292,59 @@ fn has_two_containers(scenario: &Scenario) {
     assert!(!scenario.is_valid(&token));
 }
 
+/// Neither a Job nor an annotation says that its work can be done: its restartPolicy does.
+fn is_no_jobs_pod(scenario: &Scenario) {
+    scenario.allow_to_get_pods();
+    let pod = pod(scenario, "Never").container("job", WORK).run();
+    pod.wait_for_log("job", "user=shop\n");
+    let token = pod.token();
+    let_end(&pod, "job");
+    assert_eq!(pod.wait_until_ended(), "Succeeded");
+    assert_ended_after(sidecars(scenario), &pod, pod.end_of("job").at);
+    assert!(!scenario.is_valid(&token));
+}
+
+/// Sidecars whose pod asks for its secrets and nothing else stay when the work is done.
+fn asks_for_secrets(scenario: &Scenario) {
+    let pod = pod(scenario, "Never")
+        .annotate("mode", "secrets")
+        .container("job", WORK)
+        .run();
+    pod.wait_for_log("job", "user=shop\n");
+    let_end(&pod, "job");
+    assert_eq!(pod.wait_until_over("job").status, 0);
+    assert_eq!(pod.containers(), ["job", AGENT, CONSUL_TEMPLATE]);
+    assert_none_ends(SOME_READINGS, &pod, &[AGENT, CONSUL_TEMPLATE]);
+    assert_eq!(pod.life().phase(), "Running");
+    scenario.delete_without_traces(&pod);
+}
+
+/// The kubelet does not start a container of such a pod again, and one that fails would fail the job: the programs are
+/// started again inside their containers. The agent logs in anew.
+fn loses_sidecars(scenario: &Scenario) {
+    scenario.allow_to_get_pods();
+    let pod = pod(scenario, "Never").container("job", WORK);
+    let pod = start_job(scenario, pod, json!({"backoffLimit": 0}));
+    pod.wait_for_log("job", "user=shop\n");
+    let first = pod.token();
+    pod.kill(CONSUL_TEMPLATE, "consul-template");
+    pod.kill(AGENT, "vault");
+    for sidecar in [CONSUL_TEMPLATE, AGENT] {
+        pod.wait_for_log(sidecar, "ended with status 137; starting again");
+    }
+    pod.wait_until_true("the agent has another token", || pod.token() != first);
+    let second = pod.token();
+    assert_none_ends(SOME_READINGS, &pod, sidecars(scenario));
+    assert!(scenario.is_valid(&second));
+
+    let_end(&pod, "job");
+    wait_until_job(scenario, "Complete");
+    assert_eq!(pod.wait_until_ended(), "Succeeded");
+    assert_ended_after(sidecars(scenario), &pod, pod.end_of("job").at);
+    assert!(!scenario.is_valid(&second));
+    assert_eq!(scenario.logins(), 2);
+}
+
 /// A proxy of a service mesh never ends by itself: nobody waits for it.
 fn has_a_mesh_proxy(scenario: &Scenario) {
     scenario.allow_to_get_pods();
@@ -362,6 +419,53 @@ fn ends_without_api_server(scenario: &Scenario) {
     assert_ended_after(sidecars(scenario), &pod, back);
     assert!(!scenario.is_valid(&token));
     assert_eq!(scenario.logins(), 1);
+}
+
+/// Keeps the pod from the API server until there is `/tmp/open`, as a service mesh that lets nobody through yet.
+const CUT_OFF: &str = "
+trap 'exit 0' TERM
+ip route add unreachable $KUBERNETES_SERVICE_HOST && touch /tmp/closed
+until [ -e /tmp/open ]; do sleep 0.2; done
+ip route del unreachable $KUBERNETES_SERVICE_HOST
+sleep 1000 & wait
+";
+
+/// The check gives up without an answer, and the job begins. It ends once the babysitter gets one.
+fn is_cut_off(scenario: &Scenario) {
+    scenario.allow_to_get_pods();
+    let proxy = shell_container_with(
+        "istio-proxy",
+        CUT_OFF,
+        json!({
+            "restartPolicy": "Always",
+            "securityContext": {"capabilities": {"add": ["NET_ADMIN"]}},
+            "startupProbe": {"exec": {"command": ["test", "-e", "/tmp/closed"]}, "periodSeconds": 1},
+        }),
+    );
+    let pod = lone_pod(scenario, "Never")
+        .spec("initContainers", json!([proxy]))
+        .container("job", WORK)
+        .run();
+    pod.wait_for_log("job", "user=shop\n");
+    let check = pod.end_of(BABYSITTER_INIT);
+    assert_eq!(check.status, 0);
+    scenario.took(
+        "check of a Job's permission that is not answered",
+        since(check.at, pod.began(BABYSITTER_INIT)),
+    );
+    let message = "the API server did not answer; the job begins without the check: ";
+    pod.wait_for_log(BABYSITTER_INIT, message);
+    let token = pod.token();
+    let_end(&pod, "job");
+    pod.wait_until_over("job");
+    assert_none_ends(SOME_READINGS, &pod, sidecars(scenario));
+
+    // Times in statuses are whole seconds.
+    let open = SystemTime::now() - Duration::from_secs(1);
+    pod.shell("istio-proxy", "touch /tmp/open");
+    assert_eq!(pod.wait_until_ended(), "Succeeded");
+    assert_ended_after(sidecars(scenario), &pod, open);
+    assert!(!scenario.is_valid(&token));
 }
 
 /// Neither the agent nor the babysitter depends on the token that the API server mounts.

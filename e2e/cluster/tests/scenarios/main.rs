@@ -44,7 +44,7 @@ struct Subject {
 const SUBJECTS: &[Subject] = &[
     Subject {
         name: "security",
-        about: "users and groups, Pod Security `restricted`, seccomp, LimitRange and ResourceQuota, tokens that the kubelet renews, changes of injected pods",
+        about: "users and groups, Pod Security `restricted`, seccomp, LimitRange and ResourceQuota, class Guaranteed, tokens that the kubelet renews, changes of injected pods",
         scenarios: security::SCENARIOS,
     },
     Subject {
@@ -84,12 +84,12 @@ const SUBJECTS: &[Subject] = &[
     },
     Subject {
         name: "environment",
-        about: "environment variables with hostile values, names that are denied, probes and hooks",
+        about: "environment variables with hostile values, names that are denied; init containers, probes and hooks",
         scenarios: environment::SCENARIOS,
     },
     Subject {
         name: "files",
-        about: "KV 1 and 2, default and own templates (also 64 KB), both engines, byte for byte",
+        about: "KV 1 and 2, default and own templates (also 64 KB, with other delimiters), properties, JSON and lines for shells, certificates and their keys, both engines, byte for byte",
         scenarios: files::SCENARIOS,
     },
     Subject {
@@ -99,7 +99,7 @@ const SUBJECTS: &[Subject] = &[
     },
     Subject {
         name: "jobs",
-        about: "Jobs that succeed, fail, are retried or exceed their deadline; with two containers, without an API token or permission, with a mesh proxy",
+        about: "Jobs that succeed, fail, are retried or exceed their deadline; with two containers, without an API token or permission, with a mesh proxy, with sidecars that are killed; pods that end without a Job",
         scenarios: jobs::SCENARIOS,
     },
     Subject {

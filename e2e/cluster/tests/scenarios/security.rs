@@ -22,6 +22,7 @@ pub const SCENARIOS: &[Entry] = &[
     entry("files_for_one_user", BOTH, one_user)
         .settings(|| json!({"secrets": {"filePermissions": "0600"}}))
         .vault_only(),
+    entry("files_for_the_user_of_the_application", BOTH, same_user).vault_only(),
     entry("sidecars_as_the_user_of_the_pod", BOTH, user_of_the_pod)
         .settings(|| {
             json!({
@@ -53,6 +54,8 @@ pub const SCENARIOS: &[Entry] = &[
     entry("sidecars_have_no_privileges", BOTH, no_privileges).quick(),
     entry("limit_range", BOTH, limit_range).vault_only(),
     entry("resource_quota", BOTH, resource_quota).vault_only(),
+    entry("job_of_class_guaranteed", BOTH, guaranteed).vault_only(),
+    entry("resources_of_the_whole_pod", BOTH, of_the_whole_pod).vault_only(),
     entry("user_namespace", BOTH, user_namespace),
     entry("nobody_changes_sidecars", BOTH, nobody_changes_sidecars).vault_only(),
 ];
@@ -145,6 +148,29 @@ fn one_user(scenario: &Scenario) {
     assert_eq!(owner(&pod, "postgres", FILE), "600 100 999");
     let script = format!("cat {FILE}");
     pod.assert_fails("postgres", &script, "Permission denied");
+}
+
+/// Sidecars that run as that user give it files as it insists on them. Others of the pod get what is for its fsGroup.
+fn same_user(scenario: &Scenario) {
+    let path = scenario.secret("app", json!({"a": "b"}));
+    let pod = scenario
+        .pod()
+        .annotate("run-as-same-user", "true")
+        .annotate("secrets-path", &format!("{path},{path}"))
+        .annotate("secrets-destination", "server.key,shared")
+        .annotate("file-permissions", "0600,0640")
+        .spec("securityContext", json!({"fsGroup": 2000}))
+        .container_with(container_as("postgres", 999, 999))
+        .container_with(container_as("other", 10001, 10001))
+        .run();
+    let [key, shared] = ["server.key", "shared"].map(|file| format!("{SECRETS}/{file}"));
+    pod.wait_for_content("postgres", &key, CONTENT);
+    pod.wait_for_content("other", &shared, CONTENT);
+    assert_eq!(owner(&pod, "postgres", &key), "600 999 2000");
+    assert_eq!(owner(&pod, "other", &shared), "640 999 2000");
+    pod.assert_fails("other", &format!("cat {key}"), "Permission denied");
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
+    scenario.delete_without_traces(&pod);
 }
 
 /// OpenShift gives each namespace a user of its own, which it writes into pods that have none: with a policy that names
@@ -248,22 +274,28 @@ fn with_own_token(pod: PodBuilder<'_>, permissions: u32) -> PodBuilder<'_> {
         ))
 }
 
-/// The kubelet gives the token to root's group, or to the fsGroup: without an fsGroup, the agent cannot read it.
+/// The kubelet gives the token to the fsGroup, to the user that all containers run as, or else to root. Where the agent cannot
+/// read it, it has one of its own; the application can read it where the sidecars run as its user.
 fn token_for_a_group(scenario: &Scenario) {
     scenario.change_role(json!({"audience": "vault"}));
-    let security =
-        |fs_group: Value| json!({"runAsUser": 1001, "runAsNonRoot": true, "fsGroup": fs_group});
-    let without = with_own_token(pod(scenario).name("without-fs-group"), 0o440)
-        .spec("securityContext", security(Value::Null))
-        .run();
-    without.wait_for_log(AGENT, "permission denied");
-    assert_eq!(scenario.logins(), 0);
-    let with = with_own_token(pod(scenario).name("with-fs-group"), 0o440)
-        .spec("securityContext", security(json!(2000)))
-        .run();
-    with.wait_for_content("app", FILE, CONTENT);
-    assert_eq!(scenario.logins(), 1);
-    scenario.delete_without_traces(&with);
+    let run = |name: &str, fs_group: Value, is_same_user: &str| {
+        let security = json!({"runAsUser": 1001, "runAsGroup": 1001, "fsGroup": fs_group});
+        let pod = with_own_token(pod(scenario).name(name), 0o440)
+            .annotate("run-as-same-user", is_same_user)
+            .spec("securityContext", security)
+            .run();
+        pod.wait_for_content("app", FILE, CONTENT);
+        pod
+    };
+    let other = run("other-user", Value::Null, "false");
+    other.assert_fails("app", &format!("cat {OWN_TOKEN}"), "Permission denied");
+    let same = run("same-user", Value::Null, "true");
+    let group = run("fs-group", json!(2000), "false");
+    for pod in [&same, &group] {
+        let token = String::from_utf8(pod.read("app", OWN_TOKEN));
+        assert!(is_accepted(&token.expect("a token is text")));
+    }
+    assert_eq!(scenario.logins(), 3);
 }
 
 /// The kubelet renews a service account's token, and the agent logs in with the new one once the old one has ended.
@@ -533,6 +565,61 @@ fn resource_quota(scenario: &Scenario) {
         status.contains("ReplicaFailure") && status.contains(too_much)
     });
     scenario.delete_without_traces(&admitted);
+}
+
+/// All that is injected has annotations for its amounts, without which the pod's class would be another.
+fn guaranteed(scenario: &Scenario) {
+    scenario.allow_to_get_pods();
+    let amounts = json!({"cpu": "100m", "memory": "96Mi"});
+    let mut pod = pod(scenario).spec("restartPolicy", json!("Never"));
+    let programs: &[&str] = match scenario.sidecars {
+        Sidecars::Classic => &["agent", "consul-template", "job-babysitter"],
+        Sidecars::Native => &["agent", "consul-template"],
+    };
+    for program in programs {
+        for kind in ["requests", "limits"] {
+            pod = pod
+                .annotate(&format!("{program}-{kind}-cpu"), "100m")
+                .annotate(&format!("{program}-{kind}-memory"), "96Mi");
+        }
+    }
+    let script = format!("until cat {FILE}; do sleep 1; done");
+    let resources = json!({"resources": {"requests": amounts, "limits": amounts}});
+    let pod = pod
+        .container_with(shell_container_with("job", &script, resources))
+        .run();
+    assert_eq!(qos_class(&pod), "Guaranteed");
+    assert_eq!(pod.wait_until_ended(), "Succeeded");
+    pod.wait_for_log("job", "a=b\n");
+}
+
+fn qos_class(pod: &Running) -> String {
+    let status = pod.life().pod.status.clone();
+    status
+        .and_then(|status| status.qos_class)
+        .unwrap_or_default()
+}
+
+/// What is injected has no amounts of its own in a pod that says what all its containers may use together.
+fn of_the_whole_pod(scenario: &Scenario) {
+    let pod_amounts = json!({"cpu": "300m", "memory": "256Mi"});
+    let own = json!({"resources": {"requests": {"cpu": "290m", "memory": "240Mi"}}});
+    let pod = pod(scenario)
+        .spec(
+            "resources",
+            json!({"requests": pod_amounts, "limits": pod_amounts}),
+        )
+        .container_with(shell_container_with("app", WAIT, own))
+        .run();
+    let admitted = scenario.get("v1", "Pod", "app").expect("it is there");
+    if admitted["spec"]["resources"].is_null() {
+        return scenario.was_not_run("the cluster ignores spec.resources");
+    }
+    assert_eq!(qos_class(&pod), "Guaranteed");
+    pod.wait_for_content("app", FILE, CONTENT);
+    pod.wait_until_ready();
+    pod.assert_no_restarts(&[AGENT, CONSUL_TEMPLATE]);
+    scenario.delete_without_traces(&pod);
 }
 
 /// Root in the pod is nobody on the node, where kernel, container runtime and kubelet have that.

@@ -268,8 +268,7 @@ impl Volume<'_> {
     }
 }
 
-/// The volume of that name is the policy's. A StatefulSet's claims are not in its pod template, so that the mistake shows
-/// when its pod is made, and where Kubernetes reports that.
+/// A claim that is called like the volume with the secrets stays the application's, which has both.
 fn claim_called_secrets(scenario: &Scenario) {
     let template = pod(scenario)
         .container_with(shell_container_with(
@@ -278,23 +277,19 @@ fn claim_called_secrets(scenario: &Scenario) {
             json!({"volumeMounts": [{"name": "secrets", "mountPath": "/data/secrets"}]}),
         ))
         .template(APP);
-    let set = stateful_set_with_claim(&template, "secrets");
-    scenario.apply(set);
-    wait_for_event(scenario, "volume secrets");
-    assert!(list(scenario).is_empty());
-    scenario.delete("apps/v1", "StatefulSet", APP);
-}
+    scenario.apply(stateful_set_with_claim(&template, "secrets"));
+    let _volume = Volume::new(scenario, "secrets-web-0");
+    let first = observe_one(scenario, &[]);
+    assert_run(&[&first]);
+    let own = scenario.name.as_str();
+    first.shell("app", &format!("echo {own} >/data/secrets/own"));
+    first.begin_deletion();
+    assert_vanish(&[&first]);
 
-/// Waits until an event of the workload has this text.
-fn wait_for_event(scenario: &Scenario, text: &str) {
-    let api: Api<core::Event> = Api::namespaced(cluster().client.clone(), &scenario.name);
-    let of_workload = ListParams::default().fields(&format!("involvedObject.name={APP}"));
-    wait_until_true(LIMIT, &format!("an event says {text:?}"), || {
-        let events = cluster().wait(api.list(&of_workload));
-        let events = events.expect("they can be listed").items;
-        let mut messages = events.into_iter().filter_map(|event| event.message);
-        messages.any(|message| message.contains(text))
-    });
+    let second = observe_one(scenario, &[&first]);
+    assert_run(&[&second]);
+    assert_eq!(second.shell("app", "cat /data/secrets/own").trim(), own);
+    delete(scenario, "StatefulSet", &[&second]);
 }
 
 fn daemon_set(scenario: &Scenario) {
