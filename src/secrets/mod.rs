@@ -106,7 +106,10 @@ impl Delivery {
         if waits_in_hook && is_job {
             return Err(annotations.rejected(
                 Key::SecretsHook,
-                "must not be used with mode job: the hook would fail the job; let the job wait for its files itself",
+                format!(
+                    "must not be used in a pod that can end, which is in mode job: the hook would fail the job; let the job wait for its files itself, or use {}",
+                    subject.native_sidecars()
+                ),
             ));
         }
         Ok(Delivery::Dynamic {
