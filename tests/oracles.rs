@@ -102,7 +102,8 @@ fn verdict(template: &str) -> Verdict {
     match &answer["mutated_object"] {
         Value::Null => {
             let message = answer["message"].as_str().unwrap_or_default();
-            match message.contains("secrets-template: template 1, line ")
+            match message
+                .contains("secrets-template: the template for \"secrets.properties\", line ")
                 && !message.contains(" is denied by ")
             {
                 true => Verdict::Rejected(message.to_owned()),
