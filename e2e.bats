@@ -216,7 +216,7 @@ setup() {
         == [["/opt/talend/secrets/mail.properties", "true"], ["/opt/talend/secrets/db/creds", "kill -HUP 1"]]'
     pod secrets-destination=a/../../b
     run_policy
-    assert_rejected_for secrets-destination "item 1"
+    assert_rejected_for secrets-destination '"a/../../b"'
 }
 
 @test "secrets-template: templates separated by lines ---, which are checked" {
@@ -229,7 +229,7 @@ setup() {
         --arg mail "$mail" --arg rest "$rest"
     pod secrets-destination=a,b secrets-template=$'hunter2\n---\n\n{{ file "/etc/passwd" }}'
     run_policy
-    assert_rejected_for secrets-template "template 2, line 2" file restrictions.deniedTemplateFunctions
+    assert_rejected_for secrets-template 'the template for "b", line 2' file restrictions.deniedTemplateFunctions
 }
 
 @test "secrets-mount-path and inject-containers: which containers see the files, and where" {
