@@ -346,9 +346,12 @@ setup() {
     run_policy
     assert_rejected tvsi-shared
     pod
+    # It stays the application's.
     edit '.object.spec.volumes += [{name: "secrets", configMap: {name: "x"}}]'
     run_policy
-    assert_rejected "volume secrets" emptyDir
+    assert_injected
+    assert_jq 'container("tvsi-consul-template") | volume_at("/opt/talend/secrets") == "tvsi-secrets"'
+    assert_jq '[.spec.volumes[] | select(.name == "tvsi-secrets")] | length == 1'
 }
 
 # ---- Settings
@@ -433,7 +436,7 @@ setup() {
     edit '.object.spec.containers[0].command = ["/orders"]'
     run_policy '{"envShell": {"image": "example.org/shell:1", "deniedNames": ["SHOP_*"]}}'
     assert_jq 'container("tvsi-env-init").image == "example.org/shell:1"
-        and (container("orders").command | index("SHOP_*") != null)'
+        and (container("tvsi-env-init").args | index("SHOP_*") != null)'
 }
 
 @test "settings jobs and ignoredNamespaces: what is left alone" {
