@@ -304,12 +304,10 @@ fn the_environment_has_every_value_as_it_is() {
     };
     write("env.sh", &scripts["env.sh"]);
     write("denied-names", "");
-    let busybox = std::env::var_os("PATH").unwrap_or_default();
-    let busybox = std::env::split_paths(&busybox).map(|directory| directory.join("busybox"));
-    let busybox = busybox
-        .filter(|file| file.is_file())
-        .next()
-        .expect("busybox is on the path");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut files = std::env::split_paths(&path).map(|directory| directory.join("busybox"));
+    let busybox = files.find(|file| file.is_file());
+    let busybox = busybox.expect("busybox is on the path");
     std::os::unix::fs::symlink(busybox, home.path().join("busybox")).expect("a link can be made");
     let annotations = [
         ("secrets-type", "static"),
