@@ -216,7 +216,7 @@ setup() {
         == [["/opt/talend/secrets/mail.properties", "true"], ["/opt/talend/secrets/db/creds", "kill -HUP 1"]]'
     pod secrets-destination=a/../../b
     run_policy
-    assert_rejected_for secrets-destination "item 1"
+    assert_rejected_for secrets-destination '"a/../../b"'
 }
 
 @test "secrets-template: templates separated by lines ---, which are checked" {
@@ -229,7 +229,7 @@ setup() {
         --arg mail "$mail" --arg rest "$rest"
     pod secrets-destination=a,b secrets-template=$'hunter2\n---\n\n{{ file "/etc/passwd" }}'
     run_policy
-    assert_rejected_for secrets-template "template 2, line 2" file restrictions.deniedTemplateFunctions
+    assert_rejected_for secrets-template 'the template for "b", line 2' file restrictions.deniedTemplateFunctions
 }
 
 @test "secrets-mount-path and inject-containers: which containers see the files, and where" {
@@ -346,9 +346,12 @@ setup() {
     run_policy
     assert_rejected tvsi-shared
     pod
+    # It stays the application's.
     edit '.object.spec.volumes += [{name: "secrets", configMap: {name: "x"}}]'
     run_policy
-    assert_rejected "volume secrets" emptyDir
+    assert_injected
+    assert_jq 'container("tvsi-consul-template") | volume_at("/opt/talend/secrets") == "tvsi-secrets"'
+    assert_jq '[.spec.volumes[] | select(.name == "tvsi-secrets")] | length == 1'
 }
 
 # ---- Settings
@@ -433,7 +436,7 @@ setup() {
     edit '.object.spec.containers[0].command = ["/orders"]'
     run_policy '{"envShell": {"image": "example.org/shell:1", "deniedNames": ["SHOP_*"]}}'
     assert_jq 'container("tvsi-env-init").image == "example.org/shell:1"
-        and (container("orders").command | index("SHOP_*") != null)'
+        and (container("tvsi-env-init").args | index("SHOP_*") != null)'
 }
 
 @test "settings jobs and ignoredNamespaces: what is left alone" {

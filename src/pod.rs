@@ -827,4 +827,166 @@ mod tests {
             assert!(!message.contains("hunter2"), "{message}");
         }
     }
+
+    fn pod(spec: &str) -> Pod<'_> {
+        serde_json::from_str(spec).unwrap()
+    }
+
+    #[test]
+    fn a_pod_that_needs_windows_says_so_in_one_field() {
+        let required = |terms: &str| {
+            format!(
+                r#"{{"affinity":{{"nodeAffinity":{{"requiredDuringSchedulingIgnoredDuringExecution":{{"nodeSelectorTerms":{terms}}}}}}}}}"#
+            )
+        };
+        let term = |key: &str, operator: &str, values: &str| {
+            format!(
+                r#"{{"matchExpressions":[{{"key":"zone","operator":"Exists"}},{{"key":"{key}","operator":"{operator}","values":{values}}}]}}"#
+            )
+        };
+        let windows = term("kubernetes.io/os", "In", r#"["windows"]"#);
+        let linux = term("kubernetes.io/os", "In", r#"["linux"]"#);
+        let affinity = Some("spec.affinity");
+        for (spec, field) in [
+            (
+                r#"{"os":{"name":"windows"}}"#.to_owned(),
+                Some("spec.os.name"),
+            ),
+            (r#"{"os":{"name":"linux"}}"#.to_owned(), None),
+            (r#"{"os":{}}"#.to_owned(), None),
+            (
+                r#"{"nodeSelector":{"a":"b","kubernetes.io/os":"windows"}}"#.to_owned(),
+                Some("spec.nodeSelector"),
+            ),
+            (
+                r#"{"nodeSelector":{"beta.kubernetes.io/os":"windows"}}"#.to_owned(),
+                Some("spec.nodeSelector"),
+            ),
+            (
+                r#"{"nodeSelector":{"kubernetes.io/os":"linux"}}"#.to_owned(),
+                None,
+            ),
+            (
+                r#"{"nodeSelector":{"os":"windows","kubernetes.io/os":5}}"#.to_owned(),
+                None,
+            ),
+            (required(&format!("[{windows}]")), affinity),
+            (required(&format!("[{windows},{windows}]")), affinity),
+            // One of them is enough for a node.
+            (required(&format!("[{windows},{linux}]")), None),
+            (
+                required(&format!(
+                    "[{}]",
+                    term("beta.kubernetes.io/os", "NotIn", r#"["linux"]"#)
+                )),
+                affinity,
+            ),
+            (
+                required(&format!(
+                    "[{}]",
+                    term("kubernetes.io/os", "NotIn", r#"["windows"]"#)
+                )),
+                None,
+            ),
+            (
+                required(&format!(
+                    "[{}]",
+                    term("kubernetes.io/os", "In", r#"["windows","linux"]"#)
+                )),
+                None,
+            ),
+            (
+                required(&format!("[{}]", term("kubernetes.io/os", "In", "[]"))),
+                None,
+            ),
+            (
+                required(&format!("[{}]", term("other", "In", r#"["windows"]"#))),
+                None,
+            ),
+            (required("[]"), None),
+            (required("null"), None),
+            // What is no affinity is the API server's to reject.
+            (required("5"), None),
+            (
+                format!(
+                    r#"{{"affinity":{{"nodeAffinity":{{"preferredDuringSchedulingIgnoredDuringExecution":[{{"weight":1,"preference":{windows}}}]}}}}}}"#
+                ),
+                None,
+            ),
+            ("{}".to_owned(), None),
+        ] {
+            assert_eq!(pod(&spec).windows(), field, "{spec}");
+        }
+    }
+
+    #[test]
+    fn the_volume_of_a_claim_is_no_emptydir_and_holds_no_token() {
+        let volume = Volume::of_claim(Text("secrets".into()));
+        assert_eq!(&*volume.name, "secrets");
+        let source = &volume.source;
+        assert_eq!(source.kind(), "persistentVolumeClaim");
+        assert!(!source.is_read_only() && !source.can_hold_token("token"));
+        assert!(source.own_token("token").is_none() && !source.has_guarded_token());
+        assert!(volume.resource_fields.is_empty());
+    }
+
+    #[test]
+    fn volumes_that_nothing_can_write_to_are_read_only() {
+        for (volume, is_read_only) in [
+            (r#"{"name":"v","emptyDir":{}}"#, false),
+            (r#"{"name":"v"}"#, false),
+            (r#"{"name":"v","secret":{"secretName":"s"}}"#, true),
+            (r#"{"name":"v","projected":{"sources":[]}}"#, true),
+            (r#"{"name":"v","configMap":{"name":"c"}}"#, true),
+            (r#"{"name":"v","downwardAPI":{}}"#, true),
+            (r#"{"name":"v","image":{"reference":"i"}}"#, true),
+            (r#"{"name":"v","hostPath":{"path":"/"}}"#, false),
+            (
+                r#"{"name":"v","persistentVolumeClaim":{"claimName":"c"}}"#,
+                false,
+            ),
+            (
+                r#"{"name":"v","persistentVolumeClaim":{"claimName":"c","readOnly":true}}"#,
+                true,
+            ),
+            (r#"{"name":"v","csi":{"driver":"d","readOnly":true}}"#, true),
+            (
+                r#"{"name":"v","csi":{"driver":"d","readOnly":false}}"#,
+                false,
+            ),
+        ] {
+            let read: Volume<'_> = serde_json::from_str(volume).unwrap();
+            assert_eq!(read.source.is_read_only(), is_read_only, "{volume}");
+        }
+    }
+
+    #[test]
+    fn a_pod_has_resources_if_it_names_an_amount() {
+        for (resources, has_resources) in [
+            (r#"{"limits":{"cpu":"1"}}"#, true),
+            (r#"{"requests":{"memory":"1Gi"},"limits":null}"#, true),
+            (r#"{"limits":{"cpu":1}}"#, true),
+            (r#"{"limits":{},"requests":{}}"#, false),
+            (r#"{"claims":[{"name":"gpu"}]}"#, false),
+            ("{}", false),
+            ("null", false),
+        ] {
+            let spec = format!(r#"{{"resources":{resources}}}"#);
+            assert_eq!(pod(&spec).has_resources(), has_resources, "{spec}");
+        }
+    }
+
+    #[test]
+    fn commands_are_seen_where_there_are_words() {
+        let container = r#"{"name":"a","command":["x"],"startupProbe":{"exec":{"command":["x"]}},
+            "livenessProbe":{"exec":{"command":[]}},"readinessProbe":{"httpGet":{"port":80}},
+            "lifecycle":{"postStart":{"exec":{"command":["x"]}},"preStop":{"exec":null}}}"#;
+        let read: Container<'_> = serde_json::from_str(container).unwrap();
+        let commands = Command::ALL.into_iter().filter(|it| read.has(*it));
+        let commands: Vec<_> = commands.collect();
+        assert_eq!(
+            commands,
+            [Command::Main, Command::StartupProbe, Command::PostStart]
+        );
+    }
 }

@@ -634,4 +634,100 @@ mod tests {
         accepts::<FileName>(&["approle_roleid"], &["a/b", "..", ""]);
         accepts::<Port>(&["1", "8200", "65535"], &["0", "65536", "+1", "", "-1"]);
     }
+
+    #[test]
+    fn ids_are_never_root_s() {
+        accepts::<NonRootId>(
+            &["1", "100", "2147483647", "0100"],
+            &[
+                "0",
+                "00",
+                "-0",
+                "-1",
+                "+1",
+                "",
+                " 1",
+                "1.0",
+                "1e3",
+                "0x1",
+                "root",
+                "2147483648",
+                "4294967296",
+                "18446744073709551617",
+                "\u{661}",
+            ],
+        );
+        assert_eq!(NonRootId::parse("0100"), Some(NonRootId(100)));
+    }
+
+    #[test]
+    fn delimiters_cannot_be_taken_for_what_is_in_actions() {
+        accepts::<Delimiter>(
+            &["[[", "]]", "<%", "%>", "{{", "}}", "<<<<<<<<", "#{", "@@"],
+            &[
+                "",
+                "[",
+                "<<<<<<<<<",
+                "[ [",
+                "((",
+                "{{-",
+                "--",
+                "//",
+                "/*",
+                "**",
+                "\"\"",
+                "''",
+                "``",
+                "$$",
+                "||",
+                ",,",
+                "..",
+                "\\\\",
+                "[[a",
+                "[[\n",
+                "\u{ab}\u{ab}",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_host_is_what_is_connected_to() {
+        for (url, host) in [
+            ("https://vault", "vault"),
+            ("https://vault:8200", "vault"),
+            ("http://vault.vault.svc:8200/v1", "vault.vault.svc"),
+            ("https://vault?x", "vault"),
+            ("https://vault#x:y", "vault"),
+            ("https://user:pass@vault:8200/a@b", "vault"),
+            ("http://[::1]:8200/x", "::1"),
+            ("http://user@[fd00::1]", "fd00::1"),
+            ("https://10.0.0.1:8200", "10.0.0.1"),
+        ] {
+            assert_eq!(Url::parse(url).unwrap().host(), host, "{url}");
+        }
+    }
+
+    #[test]
+    fn names_of_services_are_of_the_cluster() {
+        for (host, is_of_cluster) in [
+            ("vault", true),
+            ("Vault:8200", true),
+            ("vault.", true),
+            ("vault.vault.svc", true),
+            ("vault.vault.SVC:8200", true),
+            ("vault.vault.svc.cluster.local", true),
+            ("vault.vault.svc.cluster.local.", true),
+            ("vault.vault.svc.example.org", true),
+            ("localhost", false),
+            ("LOCALHOST:8200", false),
+            ("127.0.0.1", false),
+            ("[::1]:8200", false),
+            ("vault.example.org", false),
+            ("svc.example.org", false),
+            ("vault.svc2.example.org", false),
+        ] {
+            let url = Url::parse(&format!("https://{host}")).unwrap();
+            assert_eq!(url.is_of_cluster(), is_of_cluster, "{host}");
+        }
+    }
 }

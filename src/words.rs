@@ -11,9 +11,12 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         return None;
     }
     // A third of the letters may be wrong, and in a short name one or two.
-    let limit = (name.chars().count() / 3).max(2);
+    let letters = name.chars().count();
+    let limit = (letters / 3).max(2);
     known
         .into_iter()
+        // To find the distance takes longer, and it is no less than this.
+        .filter(|candidate| candidate.chars().count().abs_diff(letters) <= limit)
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)

@@ -5,6 +5,8 @@
 
 #[path = "oracles/consul_template.rs"]
 mod consul_template;
+#[path = "oracles/formats.rs"]
+mod formats;
 #[path = "oracles/go.rs"]
 mod go;
 mod support;
@@ -98,11 +100,20 @@ enum Verdict {
 }
 
 fn verdict(template: &str) -> Verdict {
-    let answer = answer(&[("secrets-template", template)]);
+    verdict_between(template, None, None)
+}
+
+/// The same of a template with other delimiters.
+fn verdict_between(template: &str, left: Option<&str>, right: Option<&str>) -> Verdict {
+    let mut annotations = vec![("secrets-template", template)];
+    annotations.extend(left.map(|left| ("template-left-delimiter", left)));
+    annotations.extend(right.map(|right| ("template-right-delimiter", right)));
+    let answer = answer(&annotations);
     match &answer["mutated_object"] {
         Value::Null => {
             let message = answer["message"].as_str().unwrap_or_default();
-            match message.contains("secrets-template: template 1, line ")
+            match message
+                .contains("secrets-template: the template for \"secrets.properties\", line ")
                 && !message.contains(" is denied by ")
             {
                 true => Verdict::Rejected(message.to_owned()),
@@ -134,7 +145,11 @@ fn answer_with_labels(annotations: &[(&str, &str)], application: &str, service: 
             "com.talend.application": application,
             "com.talend.service": service,
         }},
-        "spec": {"containers": [{"name": "app", "image": "registry.example.org/app:1.0"}]},
+        "spec": {"containers": [{
+            "name": "app",
+            "image": "registry.example.org/app:1.0",
+            "command": ["/bin/app"],
+        }]},
     });
     evaluate_natively(&payload(&creation_of(&pod), &json!({})))
 }
@@ -156,14 +171,21 @@ fn injected_pod(mut answer: Value) -> Option<Value> {
 
 /// What Consul Template is configured with, after Kubernetes has made `$` of `$$`.
 fn configuration(pod: &Value) -> Value {
-    let containers = pod["spec"]["containers"].as_array();
+    configuration_in(pod, "TVSI_CONSUL_TEMPLATE_CONFIG")
+}
+
+/// A program's configuration in this variable.
+fn configuration_in(pod: &Value, name: &str) -> Value {
+    let lists = ["initContainers", "containers"];
+    let containers = lists.map(|list| pod["spec"][list].as_array());
     let text = containers
         .into_iter()
         .flatten()
+        .flatten()
         .flat_map(|container| container["env"].as_array().into_iter().flatten())
-        .find(|variable| variable["name"] == "TVSI_CONSUL_TEMPLATE_CONFIG")
+        .find(|variable| variable["name"] == name)
         .and_then(|variable| variable["value"].as_str())
-        .expect("Consul Template has a configuration");
+        .unwrap_or_else(|| panic!("there is no {name}"));
     serde_json::from_str(&text.replace("$$", "$")).expect("it is JSON")
 }
 
@@ -314,6 +336,83 @@ mod templates_of_go {
             Ok(())
         });
         count.check();
+    }
+}
+
+mod delimiters_of_go {
+    use super::*;
+
+    /// What actions can begin or end with: what people take, what is in braces already, and any other.
+    fn delimiter() -> impl Strategy<Value = Option<String>> {
+        prop_oneof![
+            2 => Just(None),
+            4 => select(list("[[¦]]¦<%¦%>¦<<¦>>¦{{{¦}}}¦@@¦#{¦}#¦<!¦!>")).prop_map(|it| Some(it.to_owned())),
+            2 => select(list(":=¦==¦{{¦}}¦}{¦=}¦::¦++")).prop_map(|it| Some(it.to_owned())),
+            2 => "[!#%&+:;<=>?@\\[\\]^{}~]{2,8}".prop_map(Some),
+        ]
+    }
+
+    #[test]
+    fn the_policy_refuses_what_go_refuses_with_any_delimiters() {
+        let Some(go) = go() else { return };
+        let count = Count::default();
+        let cases = (texts::template(), delimiter(), delimiter());
+        for_all(CASES, cases, |(template, left, right)| {
+            let (left, right) = (left.as_deref(), right.as_deref());
+            let template = template
+                .replace("{{", left.unwrap_or("{{"))
+                .replace("}}", right.unwrap_or("}}"));
+            match verdict_between(&template, left, right) {
+                Verdict::Taken(contents) => {
+                    count.add(true);
+                    let rejection = go.rejection_between(&contents, left, right);
+                    let is_same = rejection.as_deref().is_none_or(is_left_to_go);
+                    prop_assert!(
+                        is_same,
+                        "{:?} is taken between {:?} and {:?}, and Go says: {:?}",
+                        contents,
+                        left,
+                        right,
+                        rejection
+                    );
+                }
+                Verdict::Rejected(message) => {
+                    count.add(false);
+                    let rejection = go.rejection_between(&template, left, right);
+                    prop_assert!(
+                        rejection.is_some(),
+                        "Go takes {:?} between {:?} and {:?}: {}",
+                        template,
+                        left,
+                        right,
+                        message
+                    );
+                }
+                Verdict::Other => {}
+            }
+            Ok(())
+        });
+        count.check();
+    }
+
+    #[test]
+    fn the_examples_mean_the_same_between_other_delimiters() {
+        let Some(go) = go() else { return };
+        let (left, right) = (Some("[["), Some("]]"));
+        let other = |template: &str| template.replace("{{", "[[").replace("}}", "]]");
+        for (what, template) in VALID {
+            let template = other(template);
+            assert_eq!(go.rejection_between(&template, left, right), None, "{what}");
+            let verdict = verdict_between(&template, left, right);
+            assert!(matches!(verdict, Verdict::Taken(_)), "{what}: {verdict:?}");
+        }
+        for (template, ..) in INVALID {
+            let template = other(template);
+            let rejection = go.rejection_between(&template, left, right);
+            assert!(rejection.is_some(), "{template}");
+            let verdict = verdict_between(&template, left, right);
+            assert!(matches!(verdict, Verdict::Rejected(_)), "{template}");
+        }
     }
 }
 

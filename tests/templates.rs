@@ -38,7 +38,14 @@ fn a_valid_template_arrives_as_it_was_written() {
     for (what, template) in VALID {
         let answer = answer_to(template);
         assert_eq!(answer["accepted"], true, "{what}: {answer}");
-        assert_eq!(answer["warnings"], Value::Null, "{what}");
+        let warnings = match template.contains("{{") {
+            true => Value::Null,
+            // Braces may have been lost on the way.
+            false => json!([
+                "annotation sidecar.vault.talend.org/secrets-template: the template for \"secrets.properties\" has no {{ }}, and the file will have its text as it is; where another program such as Helm needs these, annotations sidecar.vault.talend.org/template-left-delimiter and sidecar.vault.talend.org/template-right-delimiter name others"
+            ]),
+        };
+        assert_eq!(answer["warnings"], warnings, "{what}");
         assert_eq!(contents(&answer["mutated_object"]), *template, "{what}");
     }
 }
@@ -75,7 +82,7 @@ fn where_all_functions_are_denied_values_are_not() {
 
 fn rejection(line: usize, problem: &str) -> String {
     format!(
-        "annotation sidecar.vault.talend.org/secrets-template: template 1, line {line}: {problem}"
+        "annotation sidecar.vault.talend.org/secrets-template: the template for \"secrets.properties\", line {line}: {problem}"
     )
 }
 

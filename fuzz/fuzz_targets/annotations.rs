@@ -83,18 +83,26 @@ static PODS: LazyLock<[Value; 4]> = LazyLock::new(|| {
         "volumes": [token_volume],
     }));
     of_job["metadata"]["ownerReferences"] =
-        json!([{"kind": "Job", "name": "job", "controller": true}]);
+        json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "job", "controller": true}]);
     let with_own_parts = pod(json!({
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 4,
-        "initContainers": [{"name": "setup", "image": "setup", "volumeMounts": null}],
+        "securityContext": {"runAsUser": 1000},
+        "initContainers": [
+            {"name": "istio-proxy", "image": "proxy", "restartPolicy": "Always"},
+            {"name": "setup", "image": "setup", "command": ["set", "up"], "volumeMounts": null},
+        ],
         "containers": [
             {
                 "name": "app",
                 "image": "app",
                 "command": ["run"],
                 "args": ["$HOME"],
-                "lifecycle": {"postStart": {"exec": {"command": ["warm", "up"]}}},
+                "livenessProbe": {"exec": {"command": ["check", "$(X)"]}},
+                "lifecycle": {
+                    "postStart": {"exec": {"command": ["warm", "up"]}},
+                    "preStop": {"exec": {"command": ["cool", "down"]}},
+                },
                 "volumeMounts": [token_mount, {"name": "secrets", "mountPath": "/app/secrets/"}],
             },
             {"name": "web", "image": "web", "lifecycle": null, "ports": [{"containerPort": 8080}]},

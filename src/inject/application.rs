@@ -1,6 +1,6 @@
 //! The pod's own containers: which of them belong to the application, and what each gets.
 
-use std::ptr;
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
@@ -47,18 +47,19 @@ fn applications<'s, 'a>(subject: &'s Subject<'a>) -> Vec<&'s Container<'a>> {
     applications.map(|(_, container)| container).collect()
 }
 
-/// The containers that the pod names as those that get the secrets; `None` where it names none.
-fn named_for_secrets<'s, 'a>(
-    intent: &Intent,
-    subject: &'s Subject<'a>,
-) -> Result<Option<Vec<&'s Container<'a>>>, Rejection> {
+/// The names of the containers that get the secrets, each of which must be there; `None` where the pod names none.
+fn names_for_secrets<'s>(
+    intent: &'s Intent,
+    subject: &Subject<'_>,
+) -> Result<Option<BTreeSet<&'s str>>, Rejection> {
     let Some(names) = &intent.inject_containers else {
         return Ok(None);
     };
     let init_containers = subject.without_ignored(&subject.pod.init_containers);
     let all: Vec<_> = subject.applications().chain(init_containers).collect();
     let all: Vec<_> = all.into_iter().map(|(_, container)| container).collect();
-    named(names, &all, Key::InjectContainers, subject).map(Some)
+    named(names, &all, Key::InjectContainers, subject)?;
+    Ok(Some(set(names.iter().map(String::as_str))))
 }
 
 /// The containers of these names, each of which must be there.
@@ -90,9 +91,9 @@ fn named<'s, 'a>(
 /// its environment.
 pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerChange>, Rejection> {
     let mut changes = Changes::default();
-    let named = named_for_secrets(intent, subject)?;
+    let named = names_for_secrets(intent, subject)?;
     let is_named = |container: &Container<'_>| match &named {
-        Some(named) => named.iter().any(|it| ptr::eq(*it, container)),
+        Some(named) => named.contains(&*container.name),
         None => true,
     };
     if let Some(secrets) = &intent.secrets {
@@ -117,8 +118,9 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
         return Ok(changes.all);
     }
     let writes = intent.reads_ids_from_files();
+    let behind = subject.behind_mesh_proxy();
     for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
-        if index < subject.behind_mesh_proxy() && !writes {
+        if index < behind && !writes {
             if intent.fetches_once() || intent.sidecars == Sidecars::Native {
                 subject.warnings.add(format!(
                     "container {}: runs before the proxy of the service mesh, and the secrets come after that; it gets none",

@@ -701,6 +701,33 @@ mod tests {
     }
 
     #[test]
+    fn jobs_are_detected_as_named_or_as_a_boolean_says() {
+        for (value, detection) in [
+            (json!("restartPolicy"), JobDetection::RestartPolicy),
+            (json!("owner"), JobDetection::Owner),
+            (json!("off"), JobDetection::Off),
+            (json!(true), JobDetection::Owner),
+            (json!(false), JobDetection::Off),
+        ] {
+            let settings = read(json!({"jobs": {"autoDetect": value}})).unwrap();
+            assert_eq!(settings.jobs.auto_detect, detection, "{value}");
+        }
+        let detection = read(json!({})).unwrap().jobs.auto_detect;
+        assert_eq!(detection, JobDetection::RestartPolicy);
+        for (value, found) in [
+            (json!("true"), ""),
+            (json!("Owner"), ""),
+            (Value::Null, ", found null"),
+            (json!(1), ", found a number"),
+            (json!(["owner"]), ", found a list"),
+        ] {
+            let problem = problems(json!({"jobs": {"autoDetect": value}}));
+            let expected = "jobs.autoDetect: expected one of restartPolicy, owner, off";
+            assert_eq!(problem, [format!("{expected}{found}")], "{value}");
+        }
+    }
+
+    #[test]
     fn null_unsets() {
         let value = json!({
             "agent": {"resources": {"limits": {"cpu": null}}},

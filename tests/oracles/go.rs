@@ -64,7 +64,18 @@ impl Go {
 
     /// Why Go's parser rejects a template, if it does.
     pub fn rejection(&self, template: &str) -> Option<String> {
-        let answer = self.ask(&json!({ "template": template }));
+        self.rejection_between(template, None, None)
+    }
+
+    /// The same of a template with other delimiters.
+    pub fn rejection_between(
+        &self,
+        template: &str,
+        left: Option<&str>,
+        right: Option<&str>,
+    ) -> Option<String> {
+        let (left, right) = (left.unwrap_or_default(), right.unwrap_or_default());
+        let answer = self.ask(&json!({"template": template, "left": left, "right": right}));
         Some(answer.rejection).filter(|rejection| !rejection.is_empty())
     }
 

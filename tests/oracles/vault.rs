@@ -17,6 +17,9 @@ pub enum Version {
 /// What it is asked for to learn of a path's mount, in front of the path.
 pub const MOUNT_OF: &str = "/v1/sys/internal/ui/mounts/";
 
+/// What is in the secret at a path.
+type Secret = dyn Fn(&str) -> Value + Send + Sync;
+
 /// Listens until the tests end.
 pub struct Vault {
     pub address: String,
@@ -26,15 +29,25 @@ pub struct Vault {
 impl Vault {
     /// Serves secrets below `mount`. The one at a path has a single key, `path`, whose value is that path.
     pub fn start(version: Version, mount: &'static str) -> Vault {
+        Vault::serving(version, mount, |path| json!({ "path": path }))
+    }
+
+    /// The same with other secrets, by the path of the request for them.
+    pub fn serving(
+        version: Version,
+        mount: &'static str,
+        secret: impl Fn(&str) -> Value + Send + Sync + 'static,
+    ) -> Vault {
+        let secret: Arc<Secret> = Arc::new(secret);
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let targets = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&targets);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let kept = Arc::clone(&kept);
+                let (kept, secret) = (Arc::clone(&kept), Arc::clone(&secret));
                 // The client closes connections as it likes.
-                thread::spawn(move || serve(&stream, version, mount, &kept));
+                thread::spawn(move || serve(&stream, version, mount, &*secret, &kept));
             }
         });
         Vault {
@@ -53,6 +66,7 @@ fn serve(
     mut stream: &TcpStream,
     version: Version,
     mount: &str,
+    secret: &Secret,
     kept: &Mutex<Vec<String>>,
 ) -> io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
@@ -67,7 +81,7 @@ fn serve(
         kept.lock()
             .expect("no thread has panicked")
             .push(target.to_owned());
-        let answer = answer(target, version, mount).to_string();
+        let answer = answer(target, version, mount, secret).to_string();
         write!(
             stream,
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{answer}",
@@ -77,7 +91,7 @@ fn serve(
     Ok(())
 }
 
-fn answer(target: &str, version: Version, mount: &str) -> Value {
+fn answer(target: &str, version: Version, mount: &str, secret: &Secret) -> Value {
     let number = match version {
         Version::One => "1",
         Version::Two => "2",
@@ -88,9 +102,9 @@ fn answer(target: &str, version: Version, mount: &str) -> Value {
             "type": "kv",
             "options": {"version": number},
         }),
-        (None, Version::One) => json!({ "path": unescaped(target) }),
+        (None, Version::One) => secret(&unescaped(target)),
         (None, Version::Two) => json!({
-            "data": {"path": unescaped(target)},
+            "data": secret(&unescaped(target)),
             "metadata": {"version": 1, "deletion_time": ""},
         }),
     };

@@ -25,6 +25,21 @@ pub fn own_containers(pod: &Tree) -> impl Iterator<Item = &Tree> {
     containers(pod).filter(|container| is_ours(container))
 }
 
+/// Where a container has commands, and whether Kubernetes expands variables there.
+pub const COMMANDS: [(&[&str], bool); 6] = [
+    (&["command"], true),
+    (&["startupProbe", "exec", "command"], true),
+    (&["livenessProbe", "exec", "command"], true),
+    (&["readinessProbe", "exec", "command"], true),
+    (&["lifecycle", "postStart", "exec", "command"], false),
+    (&["lifecycle", "preStop", "exec", "command"], false),
+];
+
+/// The words of a container at such a place.
+pub fn words_at<'t>(container: &'t Tree, path: &[&str]) -> &'t [Tree] {
+    container.at(path).map_or(&[], Tree::items)
+}
+
 /// The pod's own containers and init containers, injected and as submitted.
 pub fn changed_containers<'t>(
     injected: &'t Tree,
@@ -140,18 +155,16 @@ fn pod_annotations(pod: &mut Tree) -> Option<&mut Tree> {
 
 fn take_away_from_container(container: &mut Tree, own: &Tree) {
     take_away_tail(container, own, "volumeMounts");
-    let command = own.list_of("command");
-    if !command.is_empty() {
-        take_away_head(container.list_entry("command"), command);
+    for (path, _) in COMMANDS {
+        let words = words_at(own, path);
+        if words_at(container, path).len() > words.len() {
+            take_away_words(container, own, path, words);
+        }
     }
-    let path = ["lifecycle", "postStart", "exec", "command"];
-    let hook = own.at(&path).map_or(&[][..], Tree::items);
-    if container
-        .at(&path)
-        .is_none_or(|added| added.items().len() == hook.len())
-    {
-        return;
-    }
+}
+
+/// Takes away what has been put before the words at `path`.
+fn take_away_words(container: &mut Tree, own: &Tree, path: &[&str], words: &[Tree]) {
     // What of the way to the command was not submitted, or was null, has come with it.
     for depth in 1..=path.len() {
         let submitted = own.at(&path[..depth]);
@@ -165,7 +178,8 @@ fn take_away_from_container(container: &mut Tree, own: &Tree) {
         }
         return;
     }
-    take_away_head(container.entry_at(&path[..3]).list_entry("command"), hook);
+    let (last, parents) = path.split_last().expect("a path has an end");
+    take_away_head(container.entry_at(parents).list_entry(last), words);
 }
 
 /// Leaves of a list what ends it, if that is `own`, whatever the order of members in it.

@@ -193,8 +193,26 @@ fn logins(login: Login) -> impl Strategy<Value = Vec<(Key, String)>> {
 /// Destinations, paths or templates, and commands, each as many as are needed.
 fn files() -> impl Strategy<Value = Vec<(Key, String)>> {
     let file = (destination(), path(), template(), command());
-    (vec(file, 1..5), any::<bool>(), 0..5_usize, any::<bool>()).prop_map(
-        |(files, has_templates, commands, is_plain)| {
+    let delimiters = prop_oneof![
+        3 => Just(("{{", "}}")),
+        1 => select(vec![("[[", "]]"), ("<%", "%>"), ("{{", "]]"), ("[[", "}}")]),
+    ];
+    let each = option::weighted(0.3, any::<bool>());
+    let kinds = (
+        select(vec!["properties", "JSON", "dotenv"]),
+        select(vec!["0600", "640", "0444"]),
+    );
+    let of_files = (each.clone(), each, vec(kinds, 4));
+    let parts = (
+        vec(file, 1..5),
+        any::<bool>(),
+        0..5_usize,
+        any::<bool>(),
+        delimiters,
+        of_files,
+    );
+    parts.prop_map(
+        |(files, has_templates, commands, is_plain, delimiters, of_files)| {
             let count = files.len();
             let mut given = Vec::new();
             let joined = |separator: &str, texts: Vec<String>| texts.join(separator);
@@ -206,9 +224,34 @@ fn files() -> impl Strategy<Value = Vec<(Key, String)>> {
                     joined(", ", destinations.collect()),
                 ));
             }
+            let (format_of_each, permissions_of_each, kinds) = of_files;
+            // One for each file, or for all of them.
+            let of = |of_each: bool, all: Vec<&str>| match of_each {
+                true => all[..count].join(", "),
+                false => all[0].to_owned(),
+            };
+            if let Some(of_each) = permissions_of_each {
+                let all = kinds.iter().map(|kind| kind.1).collect();
+                given.push((Key::FilePermissions, of(of_each, all)));
+            }
+            if let Some(of_each) = format_of_each
+                && !has_templates
+            {
+                let all = kinds.iter().map(|kind| kind.0).collect();
+                given.push((Key::SecretsFormat, of(of_each, all)));
+            }
             if has_templates {
-                let templates = files.iter().map(|file| file.2.clone()).collect();
-                given.push((Key::SecretsTemplate, joined("\n---\n", templates)));
+                let (left, right) = delimiters;
+                let templates = files.iter();
+                let templates =
+                    templates.map(|file| file.2.replace("{{", left).replace("}}", right));
+                given.push((Key::SecretsTemplate, joined("\n---\n", templates.collect())));
+                if left != "{{" {
+                    given.push((Key::TemplateLeftDelimiter, left.to_owned()));
+                }
+                if right != "}}" {
+                    given.push((Key::TemplateRightDelimiter, right.to_owned()));
+                }
             } else if count > 1 || !is_plain {
                 let paths = files.iter().map(|file| file.1.clone()).collect();
                 given.push((Key::SecretsPath, joined(",", paths)));
@@ -253,6 +296,7 @@ fn template() -> impl Strategy<Value = String> {
         format!("{{{{ with secret \"secret/{SPICE_IN_LITERAL}\" }}}}{SPICE}{{{{ end }}}}"),
         format!("{{{{- /* {SECRET} */ -}}}} a {SPICE}\nb $(HOME) \\$"),
         format!(" {SPICE} {{{{ printf `%s` \"{SPICE_IN_LITERAL}\" }}}}"),
+        format!("no action: {SPICE} }}"),
         "{{ .X }}".to_owned(),
         "{{/* 2 */}}{{ .X }}".to_owned(),
     ])
@@ -286,22 +330,44 @@ fn extras() -> impl Strategy<Value = Vec<(Key, String)>> {
             vec!["/own".to_owned(), format!("/own/{SPICE}/$(X)")],
         ),
         extra(Key::ShareProcessNamespace, words(&["true", "no"])),
-        extra(Key::InjectContainers, words(&["app-0"])),
-        extra(Key::JobContainers, words(&["app-0"])),
-        extra(Key::AgentRequestsCpu, words(&["1m", "0.01"])),
+        // Those that the pod does not have are left out.
         extra(
-            Key::AgentLimitsMemory,
-            words(&["1Gi", "129e6", "500000000"]),
+            Key::InjectContainers,
+            words(&["app-0", "init-0,app-0", "app-0 , app-1", "init-0"]),
         ),
-        extra(Key::ConsulTemplateRequestsMemory, words(&["16Mi", "1"])),
-        extra(Key::ConsulTemplateLimitsCpu, words(&["1", "2000m"])),
+        extra(Key::JobContainers, words(&["app-0"])),
+        extra(Key::RunAsUser, words(&["1000", "65534"])),
+        extra(Key::RunAsGroup, words(&["2000"])),
+        extra(Key::RunAsSameUser, words(&["true", "no"])),
+        amounts(),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h, i, j)| {
-            [a, b, c, d, e, f, g, h, i, j]
-                .into_iter()
-                .flatten()
-                .collect()
+        .prop_map(|(a, b, c, d, e, f, g, h, i, amounts)| {
+            let others = [a, b, c, d, e, f, g, h, i].into_iter().flatten();
+            others.chain(amounts).collect()
         })
+}
+
+/// Requests and limits of the injected programs: the former are never more than the latter, nor than the settings'.
+fn amounts() -> impl Strategy<Value = Vec<(Key, String)>> {
+    let keys = Key::ALL.iter().copied();
+    let keys = keys.filter(|key| key.name().contains("-requests-") || is_limit(*key));
+    let keys: Vec<_> = keys.collect();
+    let amount = |key: Key| {
+        let amounts = match (is_limit(key), key.name().ends_with("-cpu")) {
+            (true, true) => vec!["4", "4000m", "5e0"],
+            (true, false) => vec!["1Gi", "2e9", "2000000000"],
+            (false, true) => vec!["1m", "0.01"],
+            (false, false) => vec!["1Mi", "1", "1e6"],
+        };
+        (Just(key), select(amounts).prop_map(str::to_owned))
+    };
+    let some = proptest::sample::subsequence(keys, 0..=4);
+    let some = prop_oneof![2 => Just(Vec::new()), 1 => some];
+    some.prop_flat_map(move |keys| keys.into_iter().map(amount).collect::<Vec<_>>())
+}
+
+fn is_limit(key: Key) -> bool {
+    key.name().contains("-limits-")
 }
 
 /// A value that no annotation, or hardly one, takes.
@@ -318,6 +384,11 @@ pub fn garbage() -> impl Strategy<Value = String> {
             "{{ end }}",
             "true",
             "8200",
+            "0",
+            "-1",
+            "00",
+            "root",
+            "1Ki",
             "../..",
             "a\u{0}b"
         ])
@@ -380,7 +451,11 @@ pub fn fitted(key: Key, hostile: &str) -> String {
             .collect()
     };
     match key {
-        Key::SecretsTemplate => hostile.replace("{{", "{-{").replace("---", "--"),
+        Key::SecretsTemplate => hostile
+            .replace("{{", "{-{")
+            .replace("[[", "[-[")
+            .replace("<%", "<-%")
+            .replace("---", "--"),
         Key::Notify => without(&|letter| letter.is_control() && !"\n\r\t".contains(letter))
             .replace("---", "--"),
         Key::VaultImage => without(&|letter| !letter.is_ascii_graphic()),

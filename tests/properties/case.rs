@@ -52,10 +52,10 @@ pub fn any_pod() -> BoxedStrategy<Case> {
         owner,
     )
         .prop_map(
-            |((asked, strays, replaced), mut spec, labels, damages, is_fitted, world, owner)| {
+            |((mut asked, strays, replaced), mut spec, labels, damages, is_fitted, world, owner)| {
                 let (settings, hostile) = world;
                 if is_fitted {
-                    fit(&mut spec, &asked);
+                    fit(&mut spec, &mut asked);
                 }
                 for damage in damages {
                     damage.apply(&mut spec);
@@ -90,8 +90,8 @@ pub fn any_pod() -> BoxedStrategy<Case> {
                 }));
                 let of_job = asked.is_job && owner.1 == "Job";
                 if owner.0 && (of_job || owner.1 != "Job") {
-                    let owner =
-                        json!([{"kind": owner.1, "name": "x", "controller": true, "uid": "1"}]);
+                    let version = if of_job { "batch/v1" } else { "apps/v1" };
+                    let owner = json!([{"apiVersion": version, "kind": owner.1, "name": "x", "controller": true, "uid": "1"}]);
                     *pod.entry_at(&["metadata", "ownerReferences"]) = owner.into();
                 }
                 if has_deletion {
@@ -144,13 +144,17 @@ fn strays() -> impl Strategy<Value = Vec<(String, Tree)>> {
 fn replaced() -> impl Strategy<Value = Vec<(Key, Tree)>> {
     let keys = Key::ALL.to_vec();
     let garbage = (select(keys), annotations::garbage()).prop_map(|(key, text)| {
-        // A restriction may quote what it rejects, and a clash or a missing token the path.
+        // A restriction may quote what it rejects, a clash or a missing token the path, and a mistake its container or
+        // file.
         let is_told = [
             Key::Role,
             Key::VaultImage,
             Key::SecretsPath,
+            Key::SecretsDestination,
             Key::SecretsMountPath,
             Key::SaToken,
+            Key::InjectContainers,
+            Key::JobContainers,
         ];
         let text = match is_told.contains(&key) {
             true => text.replace(SECRET, "x"),
@@ -174,20 +178,73 @@ fn replaced() -> impl Strategy<Value = Vec<(Key, Tree)>> {
 }
 
 /// Gives the pod what it needs for what it asks.
-fn fit(spec: &mut Tree, asked: &Asked) {
+fn fit(spec: &mut Tree, asked: &mut Asked) {
     let can_end = matches!(spec.text_of("restartPolicy"), Some("Never" | "OnFailure"));
     if asked.is_job && !can_end {
         *spec.entry("restartPolicy") = Tree::text("OnFailure");
     }
-    for container in spec.list_entry("containers") {
-        if asked.fills_environment && container.list_of("command").is_empty() {
-            *container.entry("command") = Tree::from(json!(["/bin/app", "$(HOME)"]));
-        }
-        let hook = container.at(&["lifecycle", "postStart"]);
-        if asked.has_hook && hook.is_some_and(|hook| hook.get("httpGet").is_some()) {
-            container.remove("lifecycle");
+    // It would be taken for a job.
+    if asked.has_hook {
+        spec.remove("restartPolicy");
+    }
+    let mut names = names_of(spec, "containers");
+    names.extend(names_of(spec, "initContainers"));
+    for (key, value) in &mut asked.annotations {
+        if *key == Key::InjectContainers {
+            let mut named: Vec<_> = value.split(',').collect();
+            named.retain(|name| names.contains(&name.trim().to_owned()));
+            *value = match named.is_empty() {
+                true => "app-0".to_owned(),
+                false => named.join(","),
+            };
         }
     }
+    let same_user = Key::RunAsSameUser;
+    if asked.annotations.contains(&(same_user, "true".to_owned())) {
+        asked.annotations.retain(|(key, _)| *key != Key::RunAsUser);
+        for list in ["containers", "initContainers"] {
+            for container in members_of(spec, list) {
+                let user = container.at(&["securityContext", "runAsUser"]);
+                if user.is_some_and(|user| *user == Tree::Literal("0".to_owned())) {
+                    container.remove("securityContext");
+                }
+            }
+        }
+        *spec.entry_at(&["securityContext", "runAsUser"]) = Tree::Literal("1000".to_owned());
+    }
+    for list in ["containers", "initContainers"] {
+        for container in members_of(spec, list) {
+            let is_named = list == "containers"
+                || asked.annotations.iter().any(|(key, value)| {
+                    *key == Key::InjectContainers
+                        && container
+                            .text_of("name")
+                            .is_some_and(|name| value.contains(name))
+                });
+            if asked.fills_environment && is_named && container.list_of("command").is_empty() {
+                *container.entry("command") = Tree::from(json!(["/bin/app", "$(HOME)"]));
+            }
+            let hook = container.at(&["lifecycle", "postStart"]);
+            if asked.has_hook && hook.is_some_and(|hook| hook.get("httpGet").is_some()) {
+                container.remove("lifecycle");
+            }
+        }
+    }
+}
+
+fn names_of(spec: &Tree, list: &str) -> Vec<String> {
+    let names = spec.list_of(list).iter();
+    let names = names.filter_map(|container| container.text_of("name"));
+    names.map(str::to_owned).collect()
+}
+
+/// The containers of a list, which is left as it is where there are none.
+fn members_of<'t>(spec: &'t mut Tree, list: &str) -> impl Iterator<Item = &'t mut Tree> {
+    let items = match spec.list_of(list).is_empty() {
+        true => None,
+        false => Some(spec.list_entry(list)),
+    };
+    items.into_iter().flatten()
 }
 
 impl Case {
@@ -205,6 +262,10 @@ impl Case {
             Key::SecretsPath,
             Key::SecretsDestination,
             Key::SecretsTemplate,
+            Key::TemplateLeftDelimiter,
+            Key::TemplateRightDelimiter,
+            Key::SecretsFormat,
+            Key::FilePermissions,
             Key::Notify,
         ];
         let given = values.iter().map(|(key, _)| *key);
@@ -255,6 +316,13 @@ impl Case {
                 .iter()
                 .map(|form| annotations::in_go_literal(form)),
         );
+        // As messages quote names.
+        forms.extend(
+            forms
+                .clone()
+                .iter()
+                .map(|form| format!("{form:?}").trim_matches('"').to_owned()),
+        );
         forms.extend(forms.clone().iter().map(|form| doubled(form)));
         forms.sort_by(|left, right| right.len().cmp(&left.len()).then(left.cmp(right)));
         forms.dedup();
@@ -268,6 +336,21 @@ impl Case {
         annotations
             .text_of(&key.below(&self.prefix))
             .map(str::to_owned)
+    }
+
+    /// The files, as they are below their directory.
+    pub fn destinations(&self) -> Vec<String> {
+        let all = self.annotation(Key::SecretsDestination);
+        let all = all.as_deref().unwrap_or("secrets.properties").split(',');
+        all.map(|file| file.trim().to_owned()).collect()
+    }
+
+    /// Whether annotation `mode` asks for this; for secrets it need not.
+    pub fn is_in_mode(&self, wanted: &str) -> bool {
+        let given = self.annotation(Key::Mode).unwrap_or_default();
+        let given = given.to_ascii_lowercase();
+        let has = |mode: &str| given.split(',').any(|given| given.trim() == mode);
+        has(wanted) || (wanted == "secrets" && !has("proxy"))
     }
 
     /// The whole name of the annotation that the policy sets.

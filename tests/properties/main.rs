@@ -26,7 +26,7 @@ use vault_sidecar_injector::Key;
 
 use additions::{own_containers, script, scripts};
 use annotations::in_go_literal;
-use case::{Answer, HARMLESS, any_object, any_pod, doubled};
+use case::{Answer, Case, HARMLESS, Submission, any_object, any_pod, doubled};
 use runner::{Injected, for_all, for_fewer};
 use tree::Tree;
 
@@ -128,8 +128,9 @@ fn names_and_mount_paths_stay_unique_and_every_mount_has_its_volume() {
     });
 }
 
-/// Every volume and container of the policy's, except `secrets`, which a pod may have and mount.
-const OUR_VOLUMES: [&str; 9] = [
+/// Every volume of the policy's, except `secrets`, which a pod may have and mount.
+const OUR_VOLUMES: [&str; 10] = [
+    OWN_SECRETS,
     "tvsi-shared",
     "tvsi-config",
     "tvsi-job",
@@ -140,6 +141,27 @@ const OUR_VOLUMES: [&str; 9] = [
     "tvsi-approle",
     "tvsi-tls",
 ];
+
+/// The volume with the secrets, in a pod that has one of another kind under their name.
+const OWN_SECRETS: &str = "tvsi-secrets";
+
+/// What the volume with the secrets is called in an injected pod.
+fn secrets_volume(submitted: &Tree) -> &'static str {
+    let mut volumes = submitted.list_of("volumes").iter();
+    let own = volumes.find(|volume| volume.text_of("name") == Some("secrets"));
+    let is_other = |name: &str, source: &Tree| name != "name" && !source.is_null();
+    match own.filter(|own| own.get("emptyDir").is_none_or(Tree::is_null)) {
+        Some(own)
+            if own
+                .members()
+                .iter()
+                .any(|(name, source)| is_other(name, source)) =>
+        {
+            OWN_SECRETS
+        }
+        _ => "secrets",
+    }
+}
 
 /// Uses of a name of the policy's, each as members of a container.
 fn uses() -> impl Strategy<Value = Tree> {
@@ -210,7 +232,9 @@ fn containers_of_the_pod_get_nothing_of_the_policy_s_but_the_shell() {
                 let name = mount.text_of("name").unwrap_or_default();
                 let is_read_only = mount.get("readOnly") == Some(&Tree::Literal("true".into()));
                 prop_assert!(
-                    !OUR_VOLUMES.contains(&name) || (name == "tvsi-env" && is_read_only),
+                    !OUR_VOLUMES.contains(&name)
+                        || name == secrets_volume(&submission.spec())
+                        || (name == "tvsi-env" && is_read_only),
                     "{mount}"
                 );
             }
@@ -231,10 +255,11 @@ fn files_in_directories_are_nobody_else_s_to_write() {
         if !destination.contains('/') {
             return Ok(Injected(true));
         }
+        let volume = secrets_volume(&submission.spec());
         for (container, _) in additions::changed_containers(&injected, &submission.object) {
             for mount in container.list_of("volumeMounts") {
                 prop_assert!(
-                    mount.text_of("name") != Some("secrets")
+                    mount.text_of("name") != Some(volume)
                         || mount.get("readOnly") == Some(&Tree::Literal("true".into())),
                     "{mount}"
                 );
@@ -376,8 +401,14 @@ fn scripts_are_those_of_the_policy() {
             prop_assert_eq!(&command[3..], [name]);
             for variable in container.list_of("env") {
                 let value = variable.text_of("value").unwrap_or_default();
-                if variable.text_of("name") == Some("TVSI_NOTIFY") {
-                    prop_assert_eq!(value, doubled(script("notify.sh")));
+                let of_variable = match variable.text_of("name") {
+                    Some("TVSI_NOTIFY") => Some("notify.sh"),
+                    Some("TVSI_JOB") => Some("job.sh"),
+                    Some("TVSI_ENV_SCRIPT") => Some("env.sh"),
+                    _ => None,
+                };
+                if let Some(file) = of_variable {
+                    prop_assert_eq!(value, doubled(script(file)));
                 }
                 if additions::is_configuration(variable) {
                     let config: Value = serde_json::from_str(&value.replace("$$", "$"))
@@ -413,12 +444,7 @@ fn no_two_files_of_a_pod_have_the_same_template() {
         let Some(injected) = case.submission().injected() else {
             return Ok(Injected(false));
         };
-        let configurations = additions::with_configuration_read(&injected);
-        let lists = own_containers(&configurations)
-            .flat_map(|container| container.list_of("env"))
-            .filter_map(|variable| variable.get("value"))
-            .map(|configuration| configuration.list_of("template"));
-        for templates in lists {
+        for templates in templates_of(&injected) {
             let contents = templates.iter().filter_map(|file| file.text_of("contents"));
             let contents: Vec<_> = contents.map(str::to_owned).collect();
             prop_assert!(are_unique(&contents), "{contents:?}");
@@ -459,47 +485,384 @@ fn every_dollar_of_ours_is_doubled_where_kubernetes_expands_and_nowhere_else() {
                 prop_assert!(is_literal(text), "{text:?}");
             }
         }
-        let destinations = case.annotation(Key::SecretsDestination);
-        let destinations = destinations.as_deref().unwrap_or("secrets.properties");
-        let destinations: Vec<_> = destinations.split(',').map(str::trim).collect();
-        for (container, submitted) in additions::changed_containers(&injected, &submission.object) {
-            let ours = words(before(
-                container.list_of("command"),
-                submitted.list_of("command"),
-            ));
-            if !ours.is_empty() {
-                prop_assert!(ours.iter().all(|text| is_literal(text)), "{ours:?}");
-                prop_assert!(
-                    ours.get(3)
-                        .is_some_and(|word| *word == doubled(script("env.sh"))),
-                    "{ours:?}"
-                );
-                let files = ours.iter().filter(|word| word.starts_with('/')).skip(2);
-                let files: Vec<_> = files.map(|word| word.replace("$$", "$")).collect();
-                prop_assert!(
-                    end_with(&files, &destinations),
-                    "{files:?} {destinations:?}"
-                );
+        let selected = Selected::of(&case, &submission);
+        for (list, index, container, submitted) in both(&injected, &submission.object) {
+            let destinations = case.destinations();
+            let directory = selected.directory(container);
+            let files = |is_expanded: bool| -> Vec<String> {
+                let paths = destinations
+                    .iter()
+                    .map(|file| format!("{directory}/{file}"));
+                paths
+                    .map(|path| if is_expanded { doubled(&path) } else { path })
+                    .collect()
+            };
+            let gets_environment = selected.fills_environment
+                && selected.has(list, index, submitted)
+                && !additions::words_at(submitted, &["command"]).is_empty();
+            for (path, is_expanded) in additions::COMMANDS {
+                let own = additions::words_at(submitted, path);
+                let ours = words(before(additions::words_at(container, path), own));
+                let is_hook = path.contains(&"postStart") && !selected.fills_environment;
+                if is_hook {
+                    if ours.is_empty() {
+                        continue;
+                    }
+                    let hook = "tvsi-secrets-hook";
+                    let wait = ["/bin/sh", "-c", script("wait-for-secrets.sh"), hook];
+                    prop_assert!(ours.len() > 5 && ours[..4] == wait, "{ours:?}");
+                    let own = submitted.at(&path[..3]);
+                    // Also where it has no words.
+                    let has_own = own.is_some_and(|exec| !exec.is_null());
+                    let end = if has_own { &["--"][..] } else { &[] };
+                    let expected = files(false);
+                    let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+                    prop_assert_eq!(&ours[5..], [&expected, end].concat(), "{}", container);
+                    continue;
+                }
+                let shell = "/opt/talend/tvsi-env/busybox";
+                let mut expected = Vec::new();
+                if gets_environment && !own.is_empty() {
+                    expected = [shell, "sh", "/opt/talend/tvsi-env/env.sh"]
+                        .map(str::to_owned)
+                        .into();
+                    expected.extend(files(is_expanded));
+                    expected.push("--".to_owned());
+                }
+                prop_assert_eq!(&ours, &expected, "{:?} of {}", path, container);
+                prop_assert!(!is_expanded || ours.iter().all(|text| is_literal(text)));
             }
-            let ours = words(before(hook_of(container), hook_of(submitted)));
-            if !ours.is_empty() {
-                prop_assert!(ours.len() > 5, "{ours:?}");
-                prop_assert_eq!(
-                    &ours[..4],
-                    [
-                        "/bin/sh",
-                        "-c",
-                        script("wait-for-secrets.sh"),
-                        "tvsi-secrets-hook"
-                    ]
-                );
-                let files: Vec<_> = ours[5..].iter().take(destinations.len()).cloned().collect();
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// Which of the pod's own containers get the secrets, by what was submitted alone.
+struct Selected {
+    fills_environment: bool,
+    volume: &'static str,
+    named: Option<Vec<String>>,
+    ignored: Vec<String>,
+    /// How many init containers come before those of the policy's.
+    behind_proxy: usize,
+}
+
+impl Selected {
+    fn of(case: &Case, submission: &Submission) -> Self {
+        let is = |key: Key, value: &str| {
+            let given = case.annotation(key).unwrap_or_default();
+            given.trim().eq_ignore_ascii_case(value)
+        };
+        let ignored = match submission.settings["jobs"]["ignoredContainers"].as_array() {
+            Some(names) => names.iter().filter_map(Value::as_str).collect(),
+            None => vec!["istio-proxy"],
+        };
+        let named = case.annotation(Key::InjectContainers);
+        let spec = submission.spec();
+        let behind_proxy = spec
+            .list_of("initContainers")
+            .iter()
+            .rposition(|container| {
+                container.text_of("restartPolicy") == Some("Always")
+                    && container
+                        .text_of("name")
+                        .is_some_and(|name| ignored.contains(&name))
+            });
+        Selected {
+            fills_environment: is(Key::SecretsInjectionMethod, "env")
+                && is(Key::SecretsType, "static")
+                && case.is_in_mode("secrets"),
+            volume: secrets_volume(&spec),
+            named: named.map(|names| {
+                names
+                    .split(',')
+                    .map(|name| name.trim().to_owned())
+                    .collect()
+            }),
+            ignored: ignored.into_iter().map(str::to_owned).collect(),
+            behind_proxy: behind_proxy.map_or(0, |index| index + 1),
+        }
+    }
+
+    fn has(&self, list: &str, index: usize, container: &Tree) -> bool {
+        let name = container.text_of("name").unwrap_or_default().to_owned();
+        let is_named = self
+            .named
+            .as_ref()
+            .is_none_or(|named| named.contains(&name));
+        let is_early = list == "initContainers" && index < self.behind_proxy;
+        is_named && !is_early && !self.ignored.contains(&name)
+    }
+
+    /// Where an injected container has the files.
+    fn directory<'t>(&self, container: &'t Tree) -> &'t str {
+        let is_whole = |mount: &&Tree| {
+            let parts =
+                ["subPath", "subPathExpr"].map(|part| mount.text_of(part).unwrap_or_default());
+            mount.text_of("name") == Some(self.volume) && parts == ["", ""]
+        };
+        let mut mounts = container.list_of("volumeMounts").iter();
+        let path = mounts
+            .find(is_whole)
+            .and_then(|mount| mount.text_of("mountPath"));
+        path.unwrap_or_default().trim_end_matches('/')
+    }
+}
+
+/// The pod's own containers with their list and their place in it, injected and as submitted.
+fn both<'t>(
+    injected: &'t Tree,
+    submitted: &'t Tree,
+) -> impl Iterator<Item = (&'static str, usize, &'t Tree, &'t Tree)> {
+    let pairs = additions::changed_containers(injected, submitted);
+    let init_containers = submitted.at(&["spec", "initContainers"]);
+    let init_containers = init_containers.map_or(0, |list| list.items().len());
+    pairs.enumerate().map(move |(index, (container, own))| {
+        match index.checked_sub(init_containers) {
+            None => ("initContainers", index, container, own),
+            Some(index) => ("containers", index, container, own),
+        }
+    })
+}
+
+/// The settings' security context is the default one half of the time.
+#[test]
+fn no_injected_container_runs_as_root() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let is_default = submission.settings.get("securityContext").is_none();
+        for container in own_containers(&injected) {
+            let context = container.get("securityContext").cloned();
+            let context = context.unwrap_or(Tree::EMPTY);
+            let id = |name: &str| number_at(&context, &[name]);
+            prop_assert!(id("runAsUser").is_none_or(|user| user > 0), "{context}");
+            let group = id("runAsGroup");
+            prop_assert!(group.is_none_or(|group| group > 0), "{context}");
+            if is_default {
+                let is_non_root = context.get("runAsNonRoot");
+                prop_assert_eq!(is_non_root, Some(&Tree::Literal("true".to_owned())));
+                prop_assert!(id("runAsUser").is_some(), "{context}");
+            }
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// The user's files are the user's, and the kubelet keeps giving it the pod's tokens.
+#[test]
+fn injected_containers_run_as_the_user_that_the_pod_wants() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let spec = submission.spec();
+        let selected = Selected::of(&case, &submission);
+        let as_number = |key: Key| -> Option<i64> { case.annotation(key)?.trim().parse().ok() };
+        let (mut user, mut group) = (as_number(Key::RunAsUser), as_number(Key::RunAsGroup));
+        let same = case.annotation(Key::RunAsSameUser).unwrap_or_default();
+        if same == "true" {
+            let mut containers = spec.list_of("containers").iter().enumerate();
+            let first = containers.find(|(index, it)| selected.has("containers", *index, it));
+            let (_, first) = first.expect("a container gets the secrets");
+            let of = |name: &str| {
+                let path = ["securityContext", name];
+                number_at(first, &path).or(number_at(&spec, &path))
+            };
+            user = of("runAsUser");
+            group = group.or(of("runAsGroup").filter(|group| *group != 0));
+            prop_assert!(user.is_some_and(|user| user > 0), "{user:?}");
+        }
+        for container in own_containers(&injected) {
+            for (name, wanted) in [("runAsUser", user), ("runAsGroup", group)] {
+                let id = number_at(container, &["securityContext", name]);
                 prop_assert!(
-                    end_with(&files, &destinations),
-                    "{files:?} {destinations:?}"
+                    wanted.is_none() || id == wanted,
+                    "{name}: {id:?}, not {wanted:?}"
                 );
             }
         }
+        Ok(Injected(true))
+    });
+}
+
+#[test]
+fn injected_containers_have_amounts_unless_the_pod_has() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let spec = submission.spec();
+        let of_pod = ["requests", "limits"].map(|kind| spec.at(&["resources", kind]));
+        let has_amounts = of_pod
+            .into_iter()
+            .flatten()
+            .any(|all| !all.members().is_empty());
+        for container in own_containers(&injected) {
+            let resources = container.get("resources");
+            if has_amounts {
+                prop_assert_eq!(resources, None);
+                continue;
+            }
+            let name = container.text_of("name").unwrap_or_default();
+            let program = ["vault-agent", "consul-template", "job-babysitter", "env"]
+                .into_iter()
+                .find(|program| name.starts_with(&format!("tvsi-{program}")));
+            let program = match program {
+                Some("vault-agent") => "agent",
+                Some("env") => "env-shell",
+                other => other.unwrap_or_default(),
+            };
+            for key in Key::ALL {
+                let of_program = key.name().strip_prefix(program);
+                let of_program =
+                    of_program.and_then(|rest| rest.strip_prefix('-')?.split_once('-'));
+                let Some((kind @ ("requests" | "limits"), resource)) = of_program else {
+                    continue;
+                };
+                let resource = match resource {
+                    "ephemeral" => "ephemeral-storage",
+                    other => other,
+                };
+                if let Some(amount) = case.annotation(*key) {
+                    let given = resources.and_then(|all| all.at(&[kind, resource])?.as_text());
+                    prop_assert_eq!(given, Some(amount.trim()), "{} of {}", key.name(), name);
+                }
+            }
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// The container runtime could not make the directory to mount at.
+#[test]
+fn no_mount_is_inside_one_that_is_read_only() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let spec = injected.get("spec").expect("an injected pod has a spec");
+        let is_true = |value: Option<&Tree>| value == Some(&Tree::Literal("true".to_owned()));
+        let is_read_only = |mount: &Tree| {
+            let mut volumes = spec.list_of("volumes").iter();
+            let volume = volumes.find(|volume| volume.get("name") == mount.get("name"));
+            let of_kind = volume.is_some_and(|volume| {
+                READ_ONLY_VOLUMES
+                    .iter()
+                    .any(|kind| volume.get(kind).is_some())
+                    || volume
+                        .members()
+                        .iter()
+                        .any(|(_, source)| is_true(source.get("readOnly")))
+            });
+            is_true(mount.get("readOnly")) || of_kind
+        };
+        for (_, _, container, submitted) in both(&injected, &submission.object) {
+            let mounts = container.list_of("volumeMounts");
+            let (theirs, ours) = mounts.split_at(submitted.list_of("volumeMounts").len());
+            let paths = mount_paths(container);
+            for (inner, inner_path) in mounts.iter().zip(&paths) {
+                for (outer, outer_path) in mounts.iter().zip(&paths) {
+                    let is_ours = ours.contains(inner) || ours.contains(outer);
+                    let is_inside = inner_path != outer_path
+                        && (outer_path.is_empty()
+                            || inner_path.starts_with(&format!("{outer_path}/")));
+                    prop_assert!(
+                        !(is_ours && is_inside && is_read_only(outer)),
+                        "{inner} in {outer}, theirs are {theirs:?}"
+                    );
+                }
+            }
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// Volumes that nothing can write to.
+const READ_ONLY_VOLUMES: [&str; 5] = ["secret", "configMap", "projected", "downwardAPI", "image"];
+
+#[test]
+fn only_a_job_has_a_babysitter_and_a_job_can_end() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let has_babysitter = own_containers(&injected).any(|container| {
+            let name = container.text_of("name").unwrap_or_default();
+            name.starts_with("tvsi-job-babysitter")
+        });
+        let spec = submission.spec();
+        let can_end = matches!(spec.text_of("restartPolicy"), Some("Never" | "OnFailure"));
+        let is_said_to_be = case.annotation(Key::Workload).is_some() || case.is_in_mode("job");
+        let says_nothing =
+            case.annotation(Key::Workload).is_none() && case.annotation(Key::Mode).is_none();
+        let is_off = matches!(
+            submission.settings["jobs"]["autoDetect"],
+            Value::Bool(false)
+        );
+        prop_assert!(!has_babysitter || can_end);
+        prop_assert!(!has_babysitter || is_said_to_be || (says_nothing && !is_off));
+        Ok(Injected(true))
+    });
+}
+
+#[test]
+fn files_have_the_delimiters_and_permissions_that_are_given() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let has_template = case.annotation(Key::SecretsTemplate).is_some();
+        let delimiter = |key: Key| {
+            let given = case.annotation(key).filter(|_| has_template);
+            given.map(|given| given.trim().to_owned())
+        };
+        let left = delimiter(Key::TemplateLeftDelimiter);
+        let right = delimiter(Key::TemplateRightDelimiter);
+        let permissions = case.annotation(Key::FilePermissions);
+        let permissions: Vec<_> = permissions.iter().flat_map(|all| all.split(',')).collect();
+        for templates in templates_of(&injected) {
+            for (index, template) in templates.iter().enumerate() {
+                prop_assert_eq!(template.text_of("left_delimiter"), left.as_deref());
+                prop_assert_eq!(template.text_of("right_delimiter"), right.as_deref());
+                let given = permissions.get(index).or(permissions.first());
+                let given = given.map_or("0644", |given| given.trim());
+                prop_assert_eq!(template.text_of("perms"), Some(given));
+            }
+        }
+        Ok(Injected(true))
+    });
+}
+
+/// Before such a proxy there is no network.
+#[test]
+fn init_containers_of_ours_come_behind_the_proxy_of_a_mesh() {
+    for_all(any_pod(), |case| {
+        let submission = case.submission();
+        let Some(injected) = submission.injected() else {
+            return Ok(Injected(false));
+        };
+        let selected = Selected::of(&case, &submission);
+        let all = injected.at(&["spec", "initContainers"]);
+        let all = all.map_or(&[][..], Tree::items);
+        let before: Vec<_> = all.iter().take(selected.behind_proxy).collect();
+        let spec = submission.spec();
+        let own = spec.list_of("initContainers").iter();
+        let own: Vec<_> = own
+            .take(selected.behind_proxy)
+            .map(|it| it.get("name"))
+            .collect();
+        prop_assert_eq!(
+            before.iter().map(|it| it.get("name")).collect::<Vec<_>>(),
+            own
+        );
         Ok(Injected(true))
     });
 }
@@ -618,12 +981,19 @@ fn most_pods_are_injected_and_everything_that_can_be_is() {
         }));
         let volumes = volume_names(injected.get("spec").unwrap_or(&Tree::EMPTY));
         told.extend(volumes.into_iter().filter(|name| name.starts_with("tvsi-")));
-        for (container, submitted) in additions::changed_containers(injected, &submission.object) {
+        for (list, _, container, submitted) in both(injected, &submission.object) {
             let differs = |path: &[&str]| container.at(path) != submitted.at(path);
-            if differs(&["command"]) {
-                told.insert("a command".to_owned());
+            let is_in_environment = container.list_of("volumeMounts").iter();
+            let is_in_environment = is_in_environment
+                .clone()
+                .any(|mount| mount.text_of("name") == Some("tvsi-env"));
+            for (path, _) in additions::COMMANDS {
+                if is_in_environment && differs(path) {
+                    let command = path[path.len().saturating_sub(3)];
+                    told.insert(format!("{command} of {list}"));
+                }
             }
-            if differs(&["lifecycle"]) {
+            if !is_in_environment && differs(&["lifecycle"]) {
                 let own = submitted.at(&["lifecycle", "postStart", "exec", "command"]);
                 told.insert(
                     if own.is_some() {
@@ -657,11 +1027,22 @@ fn most_pods_are_injected_and_everything_that_can_be_is() {
         cases.len()
     );
     let expected = [
-        "a command",
         "a hook",
         "an own hook",
+        "command of containers",
+        "command of initContainers",
+        "livenessProbe of containers",
+        "livenessProbe of initContainers",
         "native tvsi-consul-template",
         "native tvsi-vault-agent",
+        "postStart of containers",
+        "postStart of initContainers",
+        "preStop of containers",
+        "preStop of initContainers",
+        "readinessProbe of containers",
+        "readinessProbe of initContainers",
+        "startupProbe of containers",
+        "startupProbe of initContainers",
         "tvsi-api-token",
         "tvsi-approle",
         "tvsi-config",
@@ -673,6 +1054,7 @@ fn most_pods_are_injected_and_everything_that_can_be_is() {
         "tvsi-job-babysitter-init",
         "tvsi-login-token",
         "tvsi-no-token",
+        "tvsi-secrets",
         "tvsi-shared",
         "tvsi-tls",
         "tvsi-vault-agent",
@@ -684,10 +1066,22 @@ fn most_pods_are_injected_and_everything_that_can_be_is() {
     );
 }
 
-/// The command of a container's postStart hook.
-fn hook_of(container: &Tree) -> &[Tree] {
-    let exec = container.at(&["lifecycle", "postStart", "exec"]);
-    exec.map_or(&[], |exec| exec.list_of("command"))
+/// The templates of each container of the policy's that renders files.
+fn templates_of(injected: &Tree) -> Vec<Vec<Tree>> {
+    let configurations = additions::with_configuration_read(injected);
+    let variables = own_containers(&configurations).flat_map(|container| container.list_of("env"));
+    let lists = variables.filter_map(|variable| variable.get("value"));
+    lists
+        .map(|configuration| configuration.list_of("template").to_vec())
+        .collect()
+}
+
+/// The whole number at a path, if it is one.
+fn number_at(tree: &Tree, path: &[&str]) -> Option<i64> {
+    match tree.at(path)? {
+        Tree::Literal(literal) => literal.parse().ok(),
+        _ => None,
+    }
 }
 
 /// What has been put before the container's own words.
@@ -721,10 +1115,15 @@ fn mount_paths(container: &Tree) -> Vec<String> {
     let paths = mounts.filter_map(|mount| mount.text_of("mountPath"));
     paths
         .map(|path| {
-            let segments = path
-                .split('/')
-                .filter(|segment| !["", "."].contains(segment));
-            segments.collect::<Vec<_>>().join("/")
+            let mut segments = Vec::new();
+            for segment in path.split('/') {
+                match segment {
+                    "" | "." => {}
+                    ".." => drop(segments.pop()),
+                    segment => segments.push(segment),
+                }
+            }
+            segments.join("/")
         })
         .collect()
 }
@@ -735,15 +1134,6 @@ fn are_unique(names: &[String]) -> bool {
 
 fn words(list: &[Tree]) -> Vec<&str> {
     list.iter().filter_map(Tree::as_text).collect()
-}
-
-/// Whether there are as many texts as ends, and each has its end behind a slash.
-fn end_with(texts: &[impl AsRef<str>], ends: &[&str]) -> bool {
-    texts.len() == ends.len()
-        && texts
-            .iter()
-            .zip(ends)
-            .all(|(text, end)| text.as_ref().ends_with(&format!("/{end}")))
 }
 
 /// The commands that a configuration has run after a file has changed.

@@ -76,19 +76,29 @@ fn volumes() -> impl Strategy<Value = Vec<Tree>> {
             json!({"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}),
             json!({"configMap": {"name": "app", "items": [{"key": "a$", "path": "b"}]}}),
             json!({"csi": {"driver": "d", "volumeAttributes": {"password": SECRET}}, "hostPath": null}),
+            json!({"csi": {"driver": "d", "readOnly": true}}),
+            json!({"secret": {"secretName": "app"}}),
+            json!({"projected": {"sources": [{"configMap": {"name": "app"}}]}}),
+            json!({"downwardAPI": {"items": [{"path": "a", "fieldRef": {"fieldPath": "metadata.name"}}]}}),
+            json!({"image": {"reference": "registry.example.org/data:1"}}),
             json!({"newer": {"number": 1.5}}),
         ])
     };
     let secrets = option::weighted(
-        0.15,
+        0.25,
         select(vec![
             json!({"emptyDir": {"medium": "Memory"}}),
             json!({"emptyDir": {}}),
+            json!({"secret": {"secretName": "app"}}),
+            json!({"persistentVolumeClaim": {"claimName": "app"}}),
         ]),
     );
     let has_token = prop::bool::weighted(0.7);
-    ([kind(), kind(), kind()], secrets, has_token, odd_number()).prop_map(
-        |(kinds, secrets, has_token, number)| {
+    // Of the token: as the API server writes it, for the owner alone, for all.
+    let mode = option::of(select(vec![None, Some(0o644), Some(0o400), Some(0o604)]));
+    let kinds = [kind(), kind(), kind()];
+    (kinds, secrets, has_token, mode, odd_number()).prop_map(
+        |(kinds, secrets, has_token, mode, number)| {
             let named = |name: &str, kind: Value| {
                 let mut volume = Tree::from(kind);
                 *volume.entry("name") = Tree::text(name);
@@ -104,7 +114,10 @@ fn volumes() -> impl Strategy<Value = Vec<Tree>> {
                 let token =
                     json!({"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}});
                 let mut volume = named(TOKEN_VOLUME, json!({"projected": {"sources": [token]}}));
-                *volume.entry_at(&["projected", "defaultMode"]) = number;
+                if let Some(mode) = mode {
+                    *volume.entry_at(&["projected", "defaultMode"]) = json!(mode).into();
+                }
+                *volume.entry_at(&["projected", "newerNumber"]) = number;
                 volumes.push(volume);
             }
             volumes
@@ -130,8 +143,12 @@ fn container() -> BoxedStrategy<Tree> {
                 _ => select(VOLUMES.to_vec()),
             };
             let part = option::weighted(0.2, select(vec!["subPath", "subPathExpr"]));
-            (volume, part).prop_map(move |(volume, part)| {
+            let is_read_only = option::weighted(0.3, any::<bool>());
+            (volume, part, is_read_only).prop_map(move |(volume, part, is_read_only)| {
                 let mut mount = Tree::from(json!({"name": volume, "mountPath": directory}));
+                if let Some(is_read_only) = is_read_only {
+                    *mount.entry("readOnly") = json!(is_read_only).into();
+                }
                 if let Some(part) = part {
                     *mount.entry(part) = Tree::text("$(POD)");
                 }
@@ -146,9 +163,22 @@ fn container() -> BoxedStrategy<Tree> {
         "/own",
     ]);
     let clash = taken.prop_map(|taken| Tree::from(json!({"name": "data", "mountPath": taken})));
+    let around = select(vec![
+        "/",
+        "/opt/",
+        "/opt/talend",
+        "/opt/talend/x/..",
+        "/opt/talend/secrets/cache",
+        "/opt/talend/tvsi-env/x",
+        "/own/x",
+    ]);
+    let around = (around, prop::bool::weighted(0.3)).prop_map(|(around, is_read_only)| {
+        json!({"name": "data", "mountPath": around, "readOnly": is_read_only}).into()
+    });
     let mounts = prop_oneof![
         30 => mounts.prop_map(|mounts| Some(Tree::List(mounts))),
         1 => clash.prop_map(|mount| Some(Tree::List(vec![mount]))),
+        3 => around.prop_map(|mount| Some(Tree::List(vec![mount]))),
         8 => Just(None),
         8 => Just(Some(Tree::null())),
     ];
@@ -166,12 +196,17 @@ fn container() -> BoxedStrategy<Tree> {
         option::of(environment),
         mounts,
         lifecycle(),
-        option::weighted(0.1, select(vec!["Never", "OnFailure"])),
-        option::weighted(0.3, vec(9000_u16..9100, 0..2)),
+        option::weighted(0.1, select(vec!["Never", "OnFailure", "Always"])),
+        (
+            option::weighted(0.3, vec(9000_u16..9100, 0..2)),
+            option::weighted(0.3, user()),
+            [probe(), probe(), probe()],
+        ),
         newer_members(&["resizePolicy", "newerField", "stdin"]),
     )
         .prop_map(
-            |(command, args, environment, mounts, lifecycle, policy, ports, newer)| {
+            |(command, args, environment, mounts, lifecycle, policy, others, newer)| {
+                let (ports, user, [startup, liveness, readiness]) = others;
                 let mut container = Tree::from(json!({"image": "registry.example.org/app:1"}));
                 let mut put = |name: &str, value: Option<Tree>| {
                     if let Some(value) = value {
@@ -184,6 +219,10 @@ fn container() -> BoxedStrategy<Tree> {
                 put("volumeMounts", mounts);
                 put("lifecycle", lifecycle);
                 put("restartPolicy", policy.map(Tree::text));
+                put("securityContext", user);
+                put("startupProbe", startup);
+                put("livenessProbe", liveness);
+                put("readinessProbe", readiness);
                 put(
                     "ports",
                     ports.map(|ports| {
@@ -200,25 +239,70 @@ fn container() -> BoxedStrategy<Tree> {
         .boxed()
 }
 
-fn lifecycle() -> impl Strategy<Value = Option<Tree>> {
-    let of = |hook: Value| Some(Tree::from(hook));
-    let exec = (
+/// The user and group of a pod or a container.
+fn user() -> impl Strategy<Value = Tree> {
+    let id = |ids: &[i64]| option::of(select(ids.to_vec()));
+    let parts = (
+        id(&[1000, 1000, 100, 0]),
+        id(&[2000, 0]),
+        newer_members(&["seLinuxOptions", "newerField"]),
+    );
+    parts.prop_map(|(user, group, newer)| {
+        let mut context = Tree::from(json!({"runAsUser": user}));
+        if let Some(group) = group {
+            *context.entry("runAsGroup") = json!(group).into();
+        }
+        for (name, value) in newer {
+            *context.entry(&name) = value;
+        }
+        context
+    })
+}
+
+/// A command of a probe or hook, with members around it that the policy does not know.
+fn exec() -> impl Strategy<Value = Tree> {
+    let parts = (
         words(),
         newer_members(&["newerField", "timeout"]),
-        newer_members(&["newerKind"]),
-    )
-        .prop_map(|(command, of_exec, of_hook)| {
-            let mut lifecycle = Tree::EMPTY;
-            let exec = lifecycle.entry_at(&["postStart", "exec"]);
-            *exec.entry("command") = command;
-            for (name, value) in of_exec {
-                *exec.entry(&name) = value;
+        newer_members(&["newerKind", "periodSeconds"]),
+    );
+    parts.prop_map(|(command, of_exec, around)| {
+        let mut handler = Tree::EMPTY;
+        let exec = handler.entry("exec");
+        *exec.entry("command") = command;
+        for (name, value) in of_exec {
+            *exec.entry(&name) = value;
+        }
+        for (name, value) in around {
+            *handler.entry(&name) = value;
+        }
+        handler
+    })
+}
+
+fn probe() -> impl Strategy<Value = Option<Tree>> {
+    let of = |probe: Value| Some(Tree::from(probe));
+    prop_oneof![
+        8 => Just(None),
+        1 => Just(of(Value::Null)),
+        1 => Just(of(json!({"exec": {}, "periodSeconds": 5}))),
+        1 => Just(of(json!({"exec": {"command": []}}))),
+        1 => Just(of(json!({"exec": null, "httpGet": {"port": 80, "httpHeaders": [{"name": "X", "value": SECRET}]}}))),
+        4 => exec().prop_map(Some),
+    ]
+}
+
+fn lifecycle() -> impl Strategy<Value = Option<Tree>> {
+    let of = |hook: Value| Some(Tree::from(hook));
+    let hooks = (option::of(exec()), option::of(exec())).prop_map(|(post_start, pre_stop)| {
+        let mut lifecycle = Tree::EMPTY;
+        for (name, hook) in [("postStart", post_start), ("preStop", pre_stop)] {
+            if let Some(hook) = hook {
+                *lifecycle.entry(name) = hook;
             }
-            for (name, value) in of_hook {
-                *lifecycle.entry_at(&["postStart", &name]) = value;
-            }
-            Some(lifecycle)
-        });
+        }
+        Some(lifecycle)
+    });
     prop_oneof![
         6 => Just(None),
         1 => Just(of(Value::Null)),
@@ -226,8 +310,8 @@ fn lifecycle() -> impl Strategy<Value = Option<Tree>> {
         1 => Just(of(json!({"preStop": {"exec": {"command": ["sleep", SECRET]}}, "stopSignal": "SIGUSR1"}))),
         1 => Just(of(json!({"postStart": null, "preStop": null}))),
         1 => Just(of(json!({"postStart": {"exec": {}}}))),
-        1 => Just(of(json!({"postStart": {"httpGet": {"port": 80}}}))),
-        4 => exec,
+        1 => Just(of(json!({"postStart": {"httpGet": {"port": 80}}, "preStop": {"sleep": {"seconds": 1}}}))),
+        6 => hooks,
     ]
 }
 
@@ -238,10 +322,27 @@ pub fn spec() -> BoxedStrategy<Tree> {
         "tolerations",
         "affinity",
         "newerField",
-        "nodeSelector",
-        "securityContext",
         "serviceAccount",
     ]);
+    let resources = option::weighted(
+        0.2,
+        select(vec![
+            json!({"limits": {"cpu": "1"}}),
+            json!({"requests": {"memory": "1Gi"}, "limits": null}),
+            json!({"claims": []}),
+            json!({}),
+            Value::Null,
+        ]),
+    );
+    let node_selector = option::weighted(
+        0.2,
+        select(vec![
+            json!({"kubernetes.io/os": "linux", "zone": "a$"}),
+            json!({}),
+            Value::Null,
+        ]),
+    );
+    let of_pod = (resources, node_selector, option::weighted(0.4, user()));
     let restart_policy = option::of(select(vec!["Always", "OnFailure", "Never"]));
     let pull_secrets = option::weighted(
         0.3,
@@ -267,12 +368,13 @@ pub fn spec() -> BoxedStrategy<Tree> {
         restart_policy,
         pull_secrets,
         (grace, option::weighted(0.1, any::<bool>())),
-        members,
-        (any::<bool>(), suffix),
+        (members, of_pod),
+        (any::<bool>(), suffix, option::weighted(0.2, any::<Index>())),
     )
         .prop_map(
-            |(containers, init_containers, volumes, policy, pull_secrets, limits, newer, names)| {
-                let (has_proxy, suffix) = names;
+            |(containers, init_containers, volumes, policy, pull_secrets, limits, of_pod, names)| {
+                let (has_proxy, suffix, native_proxy) = names;
+                let (newer, (resources, node_selector, user)) = of_pod;
                 let (grace, shares) = limits;
                 let mut spec = Tree::EMPTY;
                 for (name, value) in newer {
@@ -285,12 +387,21 @@ pub fn spec() -> BoxedStrategy<Tree> {
                     };
                 }
                 *spec.entry("containers") = complete(containers, "app", suffix, &volumes);
-                if has_proxy {
+                if has_proxy && native_proxy.is_none() {
                     let variable = json!({"name": "TOKEN", "value": SECRET});
                     let proxy = json!({"name": "istio-proxy", "image": "istio", "env": [variable]});
                     spec.list_entry("containers").push(proxy.into());
                 }
+                if let Some(place) = native_proxy {
+                    let proxy = json!({"name": "istio-proxy", "restartPolicy": "Always", "command": ["pilot"]});
+                    let init_containers = spec.list_entry("initContainers");
+                    let place = place.index(init_containers.len() + 1);
+                    init_containers.insert(place, proxy.into());
+                }
                 *spec.entry("volumes") = Tree::List(volumes);
+                if let Some(user) = user {
+                    *spec.entry("securityContext") = user;
+                }
                 let mut put = |name: &str, value: Option<Value>| {
                     if let Some(value) = value {
                         *spec.entry(name) = value.into();
@@ -298,6 +409,8 @@ pub fn spec() -> BoxedStrategy<Tree> {
                 };
                 put("restartPolicy", policy.map(|policy| json!(policy)));
                 put("imagePullSecrets", pull_secrets);
+                put("resources", resources);
+                put("nodeSelector", node_selector);
                 put(
                     "terminationGracePeriodSeconds",
                     grace.map(|grace| json!(grace)),
@@ -363,6 +476,14 @@ pub fn damage() -> impl Strategy<Value = Damage> {
         ("hostNetwork", Tree::Literal("true".to_owned())),
         ("hostPID", Tree::Literal("true".to_owned())),
         ("os", json!({"name": "windows"}).into()),
+        (
+            "nodeSelector",
+            json!({"kubernetes.io/os": "windows"}).into(),
+        ),
+        (
+            "securityContext",
+            json!({"runAsUser": 0, "runAsGroup": 0}).into(),
+        ),
         ("containers", Tree::List(Vec::new())),
         ("volumes", Tree::null()),
         ("restartPolicy", Tree::text(SECRET)),

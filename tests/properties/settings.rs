@@ -23,6 +23,7 @@ pub fn settings() -> BoxedStrategy<Value> {
         json!({"consulTemplate": {"resources": {"limits": null}}}),
         json!({"imagePullSecrets": ["registry", "mirror"]}),
         json!({"jobs": {"autoDetect": false, "ignoredContainers": ["own-proxy"]}}),
+        json!({"jobs": {"autoDetect": "owner"}}),
         json!({"envShell": {"deniedNames": ["PATH"]}}),
         json!({"ignoredNamespaces": ["default"]}),
         json!({"restrictions": {"allowedImages": ["registry.example.org/**", "openbao:*"]}}),

@@ -36,7 +36,8 @@ fn long(cases: &mut Vec<Case>) {
     }
     for key in [Key::SecretsPath, Key::Notify, Key::InjectContainers] {
         let expected = match key {
-            Key::InjectContainers => Rejected("is not a container of the application"),
+            // Of a long name the beginning is told.
+            Key::InjectContainers => Rejected("is not a container of this pod"),
             _ => Rejected("the configuration in"),
         };
         for (letters, letter) in [
@@ -135,11 +136,14 @@ fn of_long_word(key: Key) -> Expected {
     match key {
         // A pod that does not ask in a way that is understood is left alone.
         Key::Inject | Key::Status => Accepted,
-        Key::Mode => Rejected("not valid; expected one of"),
-        Key::SecretsHook | Key::ShareProcessNamespace => Rejected("not a boolean"),
+        Key::Mode | Key::SecretsFormat => Rejected("not valid; expected one of"),
+        Key::FilePermissions => Rejected("not valid; expected octal permissions"),
+        Key::SecretsHook | Key::ShareProcessNamespace | Key::RunAsSameUser => {
+            Rejected("not a boolean")
+        }
         Key::SecretsDestination => Rejected("is too long"),
         Key::SecretsPath | Key::Notify => Rejected("the configuration in"),
-        Key::InjectContainers | Key::JobContainers => Rejected("is not a container of the"),
+        Key::InjectContainers | Key::JobContainers => Rejected("is not a container of this pod"),
         _ => Rejected("expected at most"),
     }
 }
@@ -161,9 +165,13 @@ fn lists(cases: &mut Vec<Case>) {
         (
             "inject-containers",
             "x",
-            Rejected("is not a container of the"),
+            Rejected("is not a container of this pod"),
         ),
-        ("job-containers", "x", Rejected("is not a container of the")),
+        (
+            "job-containers",
+            "x",
+            Rejected("is not a container of this pod"),
+        ),
     ] {
         cases.push(case(
             format!("{key}: {item} over and over"),

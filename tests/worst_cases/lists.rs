@@ -80,13 +80,73 @@ fn containers(cases: &mut Vec<Case>) {
     for key in ["inject-containers", "job-containers"] {
         cases.push(case(
             format!("{key}: a name that none of very many containers has"),
-            Rejected("is not a container of the"),
+            Rejected("is not a container of this pod"),
             move |bytes| {
                 let pod = Pod::asking().with(Place::Containers, list_of(bytes, named));
                 pod.job().annotated(key, "nobody").payload()
             },
         ));
     }
+    let with_probes = |number| {
+        format!(
+            r#"{{"name":"{}","command":[""],"livenessProbe":{{"exec":{{"command":[""]}}}},"lifecycle":{{"preStop":{{"exec":{{"command":[""]}}}}}}}}"#,
+            name(number)
+        )
+    };
+    for (list, place) in [
+        ("containers", Place::Containers),
+        ("init containers", Place::InitContainers),
+    ] {
+        cases.push(case(
+            format!("{list} with commands, probes and hooks that get variables"),
+            TOO_MUCH,
+            move |bytes| {
+                let pod = Pod::asking().with(place, list_of(bytes, with_probes));
+                pod.annotated("secrets-type", "static")
+                    .annotated("secrets-injection-method", "env")
+                    .payload()
+            },
+        ));
+    }
+    cases.push(case(
+        "proxies of a service mesh that keep running, and as many init containers",
+        Injected,
+        |bytes| {
+            let proxies = many(
+                bytes / 2,
+                r#"{"name":"istio-proxy","restartPolicy":"Always"}"#,
+            );
+            let pod = Pod::asking().with(Place::InitContainers, many(bytes / 2, r#"{"name":"b"}"#));
+            pod.with(Place::InitContainers, proxies).payload()
+        },
+    ));
+    cases.push(case(
+        "terms of an affinity for nodes with windows, but for the last one",
+        Injected,
+        |bytes| {
+            let term = |system: &str| {
+                format!(
+                    r#"{{"matchExpressions":[{{"key":"kubernetes.io/os","operator":"In","values":["{system}"]}}]}}"#
+                )
+            };
+            let terms = format!("{},{}", many(bytes, &term("windows")), term("linux"));
+            let affinity = format!(
+                r#""affinity":{{"nodeAffinity":{{"requiredDuringSchedulingIgnoredDuringExecution":{{"nodeSelectorTerms":[{terms}]}}}}}}"#
+            );
+            Pod::asking().with(Place::Spec, affinity).payload()
+        },
+    ));
+    cases.push(case(
+        "containers of one user, as which ours are to run",
+        TOO_MUCH,
+        |bytes| {
+            let container = r#"{"name":"","securityContext":{"runAsUser":1000}}"#;
+            let pod = Pod::asking().with(Place::Containers, many(bytes, container));
+            pod.with(Place::Spec, r#""securityContext":{"runAsUser":1000}"#)
+                .annotated("run-as-same-user", "true")
+                .payload()
+        },
+    ));
     // As many as there are in a cluster with several meshes, and some.
     cases.push(case(
         "containers, of which 50 names are ignored",
@@ -320,7 +380,7 @@ fn long_names(cases: &mut Vec<Case>) {
     ));
     cases.push(case(
         "a volume of secrets of a long kind",
-        Rejected("volume secrets: is of kind"),
+        Injected,
         |bytes| {
             let kind = repeated(bytes, "x");
             let volume = format!(r#"{{"name":"secrets","{kind}":{{}}}}"#);

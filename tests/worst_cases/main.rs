@@ -58,7 +58,10 @@ const LARGEST: usize = 3 * 1024 * 1024;
 /// About 290 million instructions as wasmtime counts them, for each of which the interpreter burns about 4.4 units: a
 /// policy server that compiles the module runs them in about a tenth of a second. Nearly all of it is `serde_json`'s, which
 /// looks through the largest request more than once.
-const MOST_FUEL: u64 = 1_250_000_000;
+///
+/// Names with escapes are the most expensive: with the loop that copies them not unrolled, as the module's size needs it, the
+/// same code burns 1,284 million units and not 1,149.
+const MOST_FUEL: u64 = 1_290_000_000;
 /// Of a change of an injected pod, which can have three times as much of what is looked into as one that asks, and before
 /// and after: about 700 million instructions.
 const MOST_FUEL_OF_POD_UPDATE: u64 = 2_900_000_000;

@@ -17,10 +17,13 @@ import (
 	"unicode"
 )
 
-// A question holds one of these.
+// A question holds one of these, and perhaps delimiters.
 type question struct {
 	// Whether this is a template.
 	Template *string `json:"template"`
+	// What its actions begin and end with, if not with braces.
+	Left  string `json:"left"`
+	Right string `json:"right"`
 	// What is made of the path that this template, one of the policy's, reads a secret from.
 	Secret *string `json:"secret"`
 	// What a file at this path is called in the end.
@@ -60,10 +63,10 @@ func main() {
 func reply(asked question) answer {
 	switch {
 	case asked.Template != nil:
-		_, err := parseTemplate(*asked.Template)
+		_, err := parseTemplate(*asked.Template, asked.Left, asked.Right)
 		return answer{Rejection: reason(err)}
 	case asked.Secret != nil:
-		tree, err := parseTemplate(*asked.Secret)
+		tree, err := parseTemplate(*asked.Secret, "", "")
 		if err != nil {
 			return answer{Rejection: reason(err)}
 		}
@@ -85,10 +88,10 @@ func reply(asked question) answer {
 }
 
 // parseTemplate parses as text/template does, with a function for every name.
-func parseTemplate(text string) (*parse.Tree, error) {
+func parseTemplate(text, left, right string) (*parse.Tree, error) {
 	tree := parse.New("")
 	tree.Mode = parse.SkipFuncCheck
-	return tree.Parse(text, "", "", map[string]*parse.Tree{})
+	return tree.Parse(text, left, right, map[string]*parse.Tree{})
 }
 
 var place = regexp.MustCompile(`^template: :\d+: `)

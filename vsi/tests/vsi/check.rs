@@ -49,7 +49,7 @@ fn a_finding_is_a_line_with_its_place() {
         .assert()
         .code(1)
         .stdout(
-            "app.yaml:15: error: document 2, Deployment/orders, sidecar.vault.talend.org/mode: item 1: \"sideways\" is not valid; expected one of secrets, proxy, job\n\
+            "app.yaml:15: error: document 2, Deployment/orders, sidecar.vault.talend.org/mode: \"sideways\" is not valid; expected one of secrets, proxy, job\n\
              app.yaml:29: warning: document 3, Pod/shop, sidecar.vault.talend.org/secret-path: unknown and ignored; did you mean secrets-path?\n",
         )
         .stderr("vsi: 1 of 2 pods and workloads injected, 1 rejected\n");
@@ -243,7 +243,7 @@ fn pod_templates_of_other_kinds_are_checked_where_they_are() {
         .assert()
         .code(1)
         .stdout(
-            "app.yaml:19: error: document 1, PyTorchJob/train, sidecar.vault.talend.org/mode: item 1: \"sideways\" is not valid; expected one of secrets, proxy, job (in spec.pytorchReplicaSpecs.Worker.template)\n\
+            "app.yaml:19: error: document 1, PyTorchJob/train, sidecar.vault.talend.org/mode: \"sideways\" is not valid; expected one of secrets, proxy, job (in spec.pytorchReplicaSpecs.Worker.template)\n\
              app.yaml:33: error: document 2, Workflow/import-*, sidecar.vault.talend.org/auth: \"ldap\" is not valid; expected one of kubernetes, approle (in spec.templates[1])\n",
         )
         .stderr("vsi: 0 of 3 pods and workloads injected, 1 of other kinds checked, 2 rejected\n");

@@ -469,14 +469,15 @@ fn a_stateful_sets_claims_are_volumes_of_its_pods() {
     );
     assert_eq!(volumes[1], json!({"name": "data", "emptyDir": {}}));
 
+    // What a claim brings is the application's, whatever it is called.
     let directory = Directory::with("app.json", set("secrets").to_string());
-    directory
-        .vsi(&["check", "-f", "app.json"])
-        .assert()
-        .code(1)
-        .stdout(predicates::str::contains(
-            "volume secrets: is of kind persistentVolumeClaim",
-        ));
+    let output = output_of(directory.vsi(&["inject", "-f", "app.json", "-o", "json"]));
+    let injected = &json_documents(&output)[0]["spec"]["template"]["spec"];
+    let volumes = names(&injected["volumes"]);
+    assert_eq!(volumes[3], "tvsi-secrets", "{volumes:?}");
+    assert!(!volumes.contains(&"secrets"), "{volumes:?}");
+    let mounts = &injected["containers"][0]["volumeMounts"];
+    assert_eq!(names(mounts), ["secrets", "tvsi-secrets"]);
 }
 
 /// What becomes of its pods only the controller knows.
