@@ -1,6 +1,7 @@
 //! The part of a submitted pod that the policy reads: a view that borrows from the request, and is never written back.
 
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::path::same_path;
@@ -142,8 +143,8 @@ pub struct Container<'a> {
     security_context: SecurityContext,
     #[serde(borrow, default, deserialize_with = "null_as_default")]
     volume_devices: Vec<Reference<'a>>,
-    #[serde(borrow, default, deserialize_with = "null_as_default")]
-    env: Vec<EnvVar<'a>>,
+    #[serde(borrow)]
+    env: Option<&'a RawValue>,
     /// The container whose processes an ephemeral container sees.
     #[serde(borrow, rename = "targetContainerName")]
     pub target_container: Option<Text<'a>>,
@@ -162,42 +163,10 @@ pub struct Container<'a> {
     liveness_probe: Option<&'a RawValue>,
     #[serde(borrow)]
     readiness_probe: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    command: Vec<IgnoredAny>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    ports: Vec<Port>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase")]
-struct EnvVar<'a> {
     #[serde(borrow)]
-    value_from: Option<EnvVarSource<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase")]
-struct EnvVarSource<'a> {
+    command: Option<&'a RawValue>,
     #[serde(borrow)]
-    resource_field_ref: Option<Selector<'a>>,
-    #[serde(borrow)]
-    file_key_ref: Option<Selector<'a>>,
-}
-
-/// What a value comes from: a container's resources, or a file of a volume.
-#[derive(Debug, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase")]
-struct Selector<'a> {
-    #[serde(borrow)]
-    container_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    volume_name: Option<Text<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase")]
-struct Port {
-    container_port: i64,
+    ports: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -355,7 +324,7 @@ struct File<'a> {
     #[serde(borrow)]
     path: Text<'a>,
     #[serde(borrow)]
-    resource_field_ref: Option<Selector<'a>>,
+    resource_field_ref: Option<&'a RawValue>,
 }
 
 objects!(
@@ -363,10 +332,6 @@ objects!(
     Reference<'a>,
     SecurityContext,
     Container<'a>,
-    EnvVar<'a>,
-    EnvVarSource<'a>,
-    Selector<'a>,
-    Port,
     Lifecycle<'a>,
     VolumeMount<'a>,
     Files<'a>,
@@ -492,23 +457,21 @@ impl<'a> Container<'a> {
     }
 
     /// The containers whose resources its environment variables have as values.
-    pub fn resource_fields(&self) -> impl Iterator<Item = &Text<'a>> {
-        let fields = self
-            .sources()
-            .filter_map(|it| it.resource_field_ref.as_ref());
-        fields.filter_map(|field| field.container_name.as_ref())
+    pub fn resource_fields(&self) -> impl Iterator<Item = Text<'a>> {
+        let fields = self.sources("resourceFieldRef");
+        fields.filter_map(|field| text(field, "containerName"))
     }
 
     /// The volumes whose files its environment variables have as values.
-    pub fn file_volumes(&self) -> impl Iterator<Item = &Text<'a>> {
-        let files = self.sources().filter_map(|it| it.file_key_ref.as_ref());
-        files.filter_map(|file| file.volume_name.as_ref())
+    pub fn file_volumes(&self) -> impl Iterator<Item = Text<'a>> {
+        let files = self.sources("fileKeyRef");
+        files.filter_map(|file| text(file, "volumeName"))
     }
 
-    fn sources(&self) -> impl Iterator<Item = &EnvVarSource<'a>> {
-        self.env
-            .iter()
-            .filter_map(|variable| variable.value_from.as_ref())
+    /// What its environment variables have their values from, of one kind.
+    fn sources(&self, kind: &str) -> impl Iterator<Item = &'a RawValue> {
+        let variables = self.env.map_or_else(Vec::new, raw::items).into_iter();
+        variables.filter_map(move |it| raw::member(raw::member(it, "valueFrom")?, kind))
     }
 
     /// Whether it has rules by which some exit codes start it again, whatever its policy.
@@ -535,28 +498,51 @@ impl<'a> Container<'a> {
             .unwrap_or(&PostStart::None)
     }
 
-    /// Whether it has such a command of its own; the image's is not seen from here.
-    pub fn has(&self, command: Command) -> bool {
-        let handler = match command {
-            Command::Main => return !self.command.is_empty(),
-            Command::StartupProbe => self.startup_probe,
-            Command::LivenessProbe => self.liveness_probe,
-            Command::ReadinessProbe => self.readiness_probe,
-            Command::PostStart => {
-                return matches!(self.post_start(), PostStart::Exec(words) if !words.is_empty());
+    /// The words of such a command of its own, as they are written; none where it has none. The image's is not seen from
+    /// here.
+    pub fn words(&self, command: Command) -> Vec<Value> {
+        let of_handler =
+            |handler: Option<&'a RawValue>| raw::member(raw::member(handler?, "exec")?, "command");
+        let words = match command {
+            Command::Main => self.command,
+            Command::StartupProbe => of_handler(self.startup_probe),
+            Command::LivenessProbe => of_handler(self.liveness_probe),
+            Command::ReadinessProbe => of_handler(self.readiness_probe),
+            Command::PreStop => {
+                let lifecycle = self.lifecycle.as_ref();
+                of_handler(lifecycle.and_then(|lifecycle| lifecycle.pre_stop))
             }
-            Command::PreStop => self.lifecycle.as_ref().and_then(|it| it.pre_stop),
+            Command::PostStart => {
+                return match self.post_start() {
+                    PostStart::Exec(words) => words.iter().map(|word| (**word).into()).collect(),
+                    PostStart::None | PostStart::Other => Vec::new(),
+                };
+            }
         };
-        let exec = handler.and_then(|handler| raw::member(handler, "exec"));
-        let words = exec.and_then(|exec| raw::member(exec, "command"));
-        words.is_some_and(|words| words.get().contains('"'))
+        match words.map(|words| serde_json::from_str(words.get())) {
+            Some(Ok(Value::Array(words))) => words,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it has such a command of its own.
+    pub fn has(&self, command: Command) -> bool {
+        !self.words(command).is_empty()
     }
 
     pub fn declares_port(&self, port: u16) -> bool {
-        self.ports
-            .iter()
-            .any(|declared| declared.container_port == i64::from(port))
+        let port = port.to_string();
+        let ports = self.ports.map_or_else(Vec::new, raw::items);
+        let mut declared = ports
+            .into_iter()
+            .filter_map(|it| raw::member(it, "containerPort"));
+        declared.any(|declared| declared.get() == port)
     }
+}
+
+/// The text at `name` of an object.
+fn text<'a>(object: &'a RawValue, name: &str) -> Option<Text<'a>> {
+    serde_json::from_str(raw::member(object, name)?.get()).ok()
 }
 
 impl<'a> TryFrom<Members<'a>> for PostStart<'a> {
@@ -707,7 +693,7 @@ impl<'a> Files<'a> {
             .items
             .into_iter()
             .filter_map(|file| file.resource_field_ref);
-        fields.filter_map(|field| field.container_name)
+        fields.filter_map(|field| text(field, "containerName"))
     }
 }
 

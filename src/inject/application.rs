@@ -33,13 +33,13 @@ pub fn of_the_job<'s, 'a>(
             "the setting jobs.ignoredContainers leaves out every container; there is none to inject secrets into",
         ));
     }
-    match &intent.job_containers {
-        Some(names) => {
-            let all: Vec<_> = subject.pod.containers.iter().collect();
-            named(names, &all, Key::JobContainers, subject)
-        }
-        None => Ok(applications),
-    }
+    let Some(names) = &intent.job_containers else {
+        return Ok(applications);
+    };
+    let all = &subject.pod.containers;
+    let names = known_names(names, all, Key::JobContainers, subject)?;
+    let named = all.iter().filter(|it| names.contains(&*it.name));
+    Ok(named.collect())
 }
 
 fn applications<'s, 'a>(subject: &'s Subject<'a>) -> Vec<&'s Container<'a>> {
@@ -47,7 +47,7 @@ fn applications<'s, 'a>(subject: &'s Subject<'a>) -> Vec<&'s Container<'a>> {
     applications.map(|(_, container)| container).collect()
 }
 
-/// The names of the containers that get the secrets, each of which must be there; `None` where the pod names none.
+/// The names of the containers that get the secrets; `None` where the pod names none.
 fn names_for_secrets<'s>(
     intent: &'s Intent,
     subject: &Subject<'_>,
@@ -56,35 +56,33 @@ fn names_for_secrets<'s>(
         return Ok(None);
     };
     let init_containers = subject.without_ignored(&subject.pod.init_containers);
-    let all: Vec<_> = subject.applications().chain(init_containers).collect();
-    let all: Vec<_> = all.into_iter().map(|(_, container)| container).collect();
-    named(names, &all, Key::InjectContainers, subject)?;
-    Ok(Some(set(names.iter().map(String::as_str))))
+    let all = subject.applications().chain(init_containers);
+    let all = all.map(|(_, container)| container);
+    known_names(names, all, Key::InjectContainers, subject).map(Some)
 }
 
-/// The containers of these names, each of which must be there.
-fn named<'s, 'a>(
-    names: &[String],
-    containers: &[&'s Container<'a>],
+/// The names in an annotation, of which each must be one of these containers'.
+fn known_names<'n, 's, 'a: 's>(
+    names: &'n [String],
+    containers: impl IntoIterator<Item = &'s Container<'a>>,
     key: Key,
     subject: &Subject<'_>,
-) -> Result<Vec<&'s Container<'a>>, Rejection> {
-    let known = set(containers.iter().map(|container| &*container.name));
-    if let Some(unknown) = names.iter().find(|name| !known.contains(name.as_str())) {
-        let known = listed(containers.iter().map(|container| &*container.name));
-        let mut all = subject.pod.all_containers();
-        let problem = match all.any(|container| *container.name == **unknown) {
-            true => "is left out by the setting jobs.ignoredContainers",
-            false => "is not a container of this pod",
-        };
-        let unknown = quoted(unknown);
-        return Err(subject
-            .annotations
-            .rejected(key, format!("{unknown} {problem}; it has {known}")));
-    }
-    let names = set(names.iter().map(String::as_str));
-    let is_named = |container: &&&Container<'_>| names.contains(&*container.name);
-    Ok(containers.iter().filter(is_named).copied().collect())
+) -> Result<BTreeSet<&'n str>, Rejection> {
+    let containers = containers.into_iter().map(|container| &*container.name);
+    let containers: Vec<&str> = containers.collect();
+    let known = set(containers.iter().copied());
+    let Some(unknown) = names.iter().find(|name| !known.contains(name.as_str())) else {
+        return Ok(set(names.iter().map(String::as_str)));
+    };
+    let mut all = subject.pod.all_containers();
+    let problem = match all.any(|container| *container.name == **unknown) {
+        true => "is left out by the setting jobs.ignoredContainers",
+        false => "is not a container of this pod",
+    };
+    let (unknown, known) = (quoted(unknown), listed(containers));
+    Err(subject
+        .annotations
+        .rejected(key, format!("{unknown} {problem}; it has {known}")))
 }
 
 /// What each of the pod's own containers gets: the secrets, and a hook that waits for them or the shell that puts them into
@@ -92,9 +90,9 @@ fn named<'s, 'a>(
 pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerChange>, Rejection> {
     let mut changes = Changes::default();
     let named = names_for_secrets(intent, subject)?;
-    let is_named = |container: &Container<'_>| match &named {
-        Some(named) => named.contains(&*container.name),
-        None => true,
+    let is_named = |container: &Container<'_>| {
+        let named = named.as_ref();
+        named.is_none_or(|named| named.contains(&*container.name))
     };
     if let Some(secrets) = &intent.secrets {
         for (index, container) in subject.applications().filter(|(_, it)| is_named(it)) {

@@ -13,8 +13,8 @@ use super::{ContainerChange, Injection, MOST_ADDED, too_much};
 use crate::pod::{List, Pod, PostStart};
 use crate::rejection::{Place, Rejection};
 
-/// The patch that makes the submitted pod the injected one: it adds, and replaces nothing but the command
-/// of the postStart hook of a container that gets ours before its own.
+/// The patch that makes the submitted pod the injected one: it adds, and replaces nothing but commands that get words of
+/// ours before their own.
 pub fn patch(injection: &Injection, pod: &Pod<'_>) -> Patch {
     let mut operations = Operations::default();
     for (name, value) in &injection.annotations {
@@ -149,12 +149,10 @@ impl Operations {
             !container.volume_mounts.is_empty(),
             &change.volume_mounts,
         );
-        for (command, words) in &change.words_before {
-            let path = below(command.path());
-            for (place, word) in words.iter().enumerate() {
-                let place = place.to_string();
-                self.add(path.iter().copied().chain([&*place]), word);
-            }
+        for (command, before) in &change.words_before {
+            let mut words: Vec<_> = before.iter().map(|word| word.as_str().into()).collect();
+            words.append(&mut container.words(*command));
+            self.add(below(command.path()), &Value::Array(words));
         }
         let Some(command) = &change.post_start else {
             return;

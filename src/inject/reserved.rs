@@ -106,19 +106,17 @@ fn names_one(text: &str, names: &[&str]) -> bool {
 /// Rejects a container that mounts a volume of the policy's or refers to a container of the policy's.
 pub fn reject_uses_of_container(container: &Container<'_>) -> Result<(), Rejection> {
     let place = || Place::Container(container.name.to_string());
+    let files: Vec<_> = container.file_volumes().collect();
     let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
-    let mut volumes = mounts
-        .chain(container.volume_devices())
-        .chain(container.file_volumes());
+    let mut volumes = mounts.chain(container.volume_devices()).chain(&files);
     if let Some(volume) = volumes.find(|name| is_our_volume(name)) {
         return Err(place().rejected(format!(
             "uses volume {}, which is reserved for the policy's containers; remove it from the container",
             &**volume
         )));
     }
-    let mut referred = container
-        .resource_fields()
-        .chain(&container.target_container);
+    let fields: Vec<_> = container.resource_fields().collect();
+    let mut referred = fields.iter().chain(&container.target_container);
     match referred.find(|name| is_ours(name)) {
         Some(sidecar) => Err(refers_to(sidecar, place())),
         None => Ok(()),

@@ -199,8 +199,9 @@ fn reject_reach_of(
     }
     let Some(before) = before else {
         reserved::reject_uses_of_container(container)?;
+        let files: Vec<_> = container.file_volumes().collect();
         let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
-        let mut used = mounts.chain(container.file_volumes());
+        let mut used = mounts.chain(&files);
         return match used.find(|volume| &***volume == names::SECRETS_VOLUME) {
             Some(_) if is_secrets_ours => Err(Place::Container(name.to_owned()).rejected(
                 "uses volume secrets, which a container that is added to an injected pod must not use; remove it from the container",
