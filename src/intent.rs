@@ -4,7 +4,6 @@ use k8s_openapi::api::core::v1::SecurityContext;
 
 use crate::annotations::{Annotations, Commas, Key, Need, is_true};
 use crate::auth::{Login, approle};
-use crate::pattern::Work;
 use crate::pod::Container;
 use crate::rejection::{Place, Rejection};
 use crate::secrets::{Delivery, Secrets};
@@ -257,7 +256,10 @@ fn security_context(
     let mut user = annotations.run_as_user()?.map(|NonRootId(id)| id);
     let mut group = annotations.run_as_group()?.map(|NonRootId(id)| id);
     if annotations.run_as_same_user()? == Some(true) {
-        let reject = |problem| Err(annotations.rejected(Key::RunAsSameUser, problem));
+        let reject = |problem| {
+            let rejection = annotations.rejected(Key::RunAsSameUser, problem);
+            Err(rejection.unless_filled_in())
+        };
         if user.is_some() {
             return reject(format!(
                 "must not be used with {}; remove one of them",
@@ -313,7 +315,7 @@ fn image(subject: &Subject<'_>) -> Result<Option<Image>, Rejection> {
         image.as_str(),
         place,
         subject.identity(),
-        &mut Work::default(),
+        &mut subject.work.borrow_mut(),
     )?;
     Ok(Some(image))
 }

@@ -28,6 +28,7 @@ mod values;
 mod words;
 mod workload;
 
+use std::cell::RefCell;
 use std::mem;
 
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
@@ -38,6 +39,7 @@ use serde_json::value::RawValue;
 use annotations::Annotations;
 use inject::MOST_ADDED;
 use intent::Intent;
+use pattern::Work;
 use pod::{Pod, UNNAMED, VolumeSource};
 use rejection::{Place, Rejection, Warnings, in_template, other_type, read};
 use request::Payload;
@@ -149,7 +151,8 @@ fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejectio
     let Some(settings) = settings_for(&payload)? else {
         return Ok(None);
     };
-    let decision = decide_pod(&payload, &template, &settings, warnings);
+    let work = RefCell::default();
+    let decision = decide_pod(&payload, &template, &settings, warnings, &work);
     leave(settings);
     decision
 }
@@ -175,6 +178,7 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
         Some(old) => Found::templates(old, &inject),
         None => Found::default(),
     };
+    let work = RefCell::default();
     let old_templates = set(old.templates.iter().map(|template| template.json.get()));
     let found = Found::templates(object, &inject);
     let mut rejection = None;
@@ -192,12 +196,15 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
         checked += 1;
         let told = Warnings::default();
         let outcome = PodTemplate::found(template, object)
-            .and_then(|template| decide_pod(payload, &template, &settings, &told));
+            .and_then(|template| decide_pod(payload, &template, &settings, &told, &work));
         for warning in told.into_vec() {
             warnings.add(in_template(&warning, &template.path));
         }
-        if let (Err(rejected), None) = (outcome, &rejection) {
-            rejection = Some(rejected.in_template(&template.path));
+        let rejected = outcome.map_err(|rejected| rejected.in_template(&template.path));
+        match rejected {
+            Err(rejected) if rejected.may_be_filled_in() => warnings.add(rejected.to_string()),
+            Err(rejected) => _ = rejection.get_or_insert(rejected),
+            Ok(_) => {}
         }
     }
     if unchecked > 0 {
@@ -228,8 +235,9 @@ fn decide_pod(
     template: &PodTemplate<'_>,
     settings: &Settings,
     warnings: &Warnings,
+    work: &RefCell<Work>,
 ) -> Result<Option<Value>, Rejection> {
-    let Some(subject) = subject(payload, template, settings, warnings)? else {
+    let Some(subject) = subject(payload, template, settings, warnings, work)? else {
         return Ok(None);
     };
     let intent = Intent::read(&subject)?;
@@ -251,6 +259,7 @@ fn subject<'a>(
     template: &'a PodTemplate<'a>,
     settings: &'a Settings,
     warnings: &'a Warnings,
+    work: &'a RefCell<Work>,
 ) -> Result<Option<Subject<'a>>, Rejection> {
     let metadata = &template.metadata;
     let prefix = settings.annotations.prefix.as_str();
@@ -310,6 +319,7 @@ fn subject<'a>(
         is_of_job: template.is_of_job,
         settings,
         warnings,
+        work,
     }))
 }
 

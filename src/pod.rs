@@ -468,10 +468,18 @@ impl<'a> Container<'a> {
         files.filter_map(|file| text(file, "volumeName"))
     }
 
-    /// What its environment variables have their values from, of one kind.
+    /// Whether another has the same environment variables.
+    pub fn has_same_variables(&self, other: &Self) -> bool {
+        self.env.map(RawValue::get) == other.env.map(RawValue::get)
+    }
+
+    /// What its environment variables have their values from, of one kind. There may be very many.
     fn sources(&self, kind: &str) -> impl Iterator<Item = &'a RawValue> {
-        let variables = self.env.map_or_else(Vec::new, raw::items).into_iter();
-        variables.filter_map(move |it| raw::member(raw::member(it, "valueFrom")?, kind))
+        let has_kind = |env: &&RawValue| env.get().contains(kind) || raw::may_have_escapes(env);
+        let variables = self.env.filter(has_kind).map_or_else(Vec::new, raw::items);
+        variables
+            .into_iter()
+            .filter_map(move |it| raw::member(raw::member(it, "valueFrom")?, kind))
     }
 
     /// Whether it has rules by which some exit codes start it again, whatever its policy.

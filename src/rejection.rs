@@ -19,9 +19,21 @@ pub struct Rejection(Box<Reason>);
 struct Reason {
     place: Place,
     problem: Cow<'static, str>,
+    /// Whether a controller that makes pods of a template may add what is missing.
+    may_be_filled_in: bool,
 }
 
 impl Rejection {
+    /// The same, for something that a controller which makes pods of a template may add to them.
+    pub fn unless_filled_in(mut self) -> Self {
+        self.0.may_be_filled_in = true;
+        self
+    }
+
+    pub fn may_be_filled_in(&self) -> bool {
+        self.0.may_be_filled_in
+    }
+
     /// The same, of one pod template of an object that may have several.
     pub fn in_template(mut self, path: &str) -> Self {
         self.0.problem = in_template(&self.0.problem, path).into();
@@ -62,7 +74,11 @@ impl Place {
         #[cold]
         #[inline(never)]
         fn boxed(place: Place, problem: Cow<'static, str>) -> Rejection {
-            Rejection(Box::new(Reason { place, problem }))
+            Rejection(Box::new(Reason {
+                place,
+                problem,
+                may_be_filled_in: false,
+            }))
         }
         boxed(self, problem.into())
     }

@@ -105,8 +105,11 @@ impl<'a, 's> Search<'a, 's> {
             }
             let dot = if length > 0 { "." } else { "" };
             for (name, member) in members.iter() {
-                if member.get().starts_with(['{', '[']) {
-                    self.step(&format!("{dot}{}", &**name), member, value);
+                // A controller writes what is below `status`, and nothing may keep it from that.
+                let is_status = self.depth == 1 && &**name == "status";
+                if member.get().starts_with(['{', '[']) && !is_status {
+                    let name = name.replace(char::is_control, "?");
+                    self.step(&format!("{dot}{name}"), member, value);
                 }
             }
             if is_template {
@@ -168,7 +171,7 @@ pub fn pod<'a>(
         }
     };
     for container in pod.containers.iter_mut().chain(&mut pod.init_containers) {
-        if &*container.name == UNNAMED {
+        if container.name.is_empty() || &*container.name == UNNAMED {
             container.name = Text(name.into());
         }
     }

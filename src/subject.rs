@@ -1,7 +1,9 @@
 //! What is evaluated: a pod that asks for injection, with what is known of it beside its spec.
 
+use std::cell::RefCell;
+
 use crate::annotations::{Annotations, Key};
-use crate::pattern::Identity;
+use crate::pattern::{Identity, Work};
 use crate::pod::{Container, Pod, RestartPolicy};
 use crate::raw::{Members, Text};
 use crate::rejection::{Place, Rejection, Warnings};
@@ -27,6 +29,8 @@ pub struct Subject<'a> {
     pub secrets_volume: &'static str,
     pub settings: &'a Settings,
     pub warnings: &'a Warnings,
+    /// What comparing with patterns may still cost in this request.
+    pub work: &'a RefCell<Work>,
 }
 
 impl<'a> Subject<'a> {
@@ -47,12 +51,15 @@ impl<'a> Subject<'a> {
             Some(value) if value.contains(char::is_control) => Err(Place::Label(label.to_owned())
                 .rejected("must not have a line break or another control character")),
             Some(value) => Ok(value.to_string()),
-            None => Err(self.annotations.rejected(
-                key,
-                format!(
-                    "missing, and so is label {label}, which gives its default; set one of them"
-                ),
-            )),
+            None => Err(self
+                .annotations
+                .rejected(
+                    key,
+                    format!(
+                        "missing, and so is label {label}, which gives its default; set one of them"
+                    ),
+                )
+                .unless_filled_in()),
         }
     }
 

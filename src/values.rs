@@ -209,7 +209,9 @@ checked_string!(
     FilePermissions,
     |text| (3..=4).contains(&text.len())
         && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit))
-        && (text.len() == 3 || text.starts_with('0')),
+        && (text.len() == 3 || text.starts_with('0'))
+        // Consul Template takes 0 for nothing, and makes the file one that all can read.
+        && text.as_bytes()[text.len() - 3] & 4 != 0,
     "octal permissions as a string, such as \"0644\""
 );
 

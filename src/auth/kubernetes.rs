@@ -7,7 +7,6 @@ use crate::annotations::Key;
 use crate::kubernetes::{Volume, Volumes, read_only};
 use crate::names;
 use crate::path::same_path;
-use crate::pattern::Work;
 use crate::rejection::{Place, Rejection};
 use crate::service_account::{self, Found, TOKEN};
 use crate::subject::Subject;
@@ -157,6 +156,7 @@ fn role(subject: &Subject<'_>) -> Result<String, Rejection> {
         }
     };
     let restrictions = &settings.restrictions;
-    restrictions.allow_role(&role, place, subject.identity(), &mut Work::default())?;
+    let work = &mut subject.work.borrow_mut();
+    restrictions.allow_role(&role, place, subject.identity(), work)?;
     Ok(role)
 }

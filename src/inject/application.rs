@@ -74,15 +74,20 @@ fn known_names<'n, 's, 'a: 's>(
     let Some(unknown) = names.iter().find(|name| !known.contains(name.as_str())) else {
         return Ok(set(names.iter().map(String::as_str)));
     };
-    let mut all = subject.pod.all_containers();
-    let problem = match all.any(|container| *container.name == **unknown) {
-        true => "is left out by the setting jobs.ignoredContainers",
-        false => "is not a container of this pod",
+    let has = |containers: &[Container<'_>]| containers.iter().any(|it| *it.name == **unknown);
+    let problem = if has(&subject.pod.containers) {
+        "is left out by the setting jobs.ignoredContainers"
+    } else if has(&subject.pod.init_containers) {
+        "is an init container that is not meant"
+    } else {
+        "is not a container of this pod"
     };
     let (unknown, known) = (quoted(unknown), listed(containers));
+    let problem = format!("{unknown} {problem}; it has {known}");
     Err(subject
         .annotations
-        .rejected(key, format!("{unknown} {problem}; it has {known}")))
+        .rejected(key, problem)
+        .unless_filled_in())
 }
 
 /// What each of the pod's own containers gets: the secrets, and a hook that waits for them or the shell that puts them into
@@ -118,14 +123,28 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
     let writes = intent.reads_ids_from_files();
     let behind = subject.behind_mesh_proxy();
     for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
+        let is_named_itself = named.is_some() && is_named(container);
+        let come_before = intent.fetches_once() || intent.sidecars == Sidecars::Native;
         if index < behind && !writes {
-            if intent.fetches_once() || intent.sidecars == Sidecars::Native {
-                subject.warnings.add(format!(
-                    "container {}: runs before the proxy of the service mesh, and the secrets come after that; it gets none",
-                    &*container.name
-                ));
+            let place = Place::Container(container.name.to_string());
+            let problem =
+                "runs before the proxy of the service mesh, and the secrets come after that";
+            if is_named_itself {
+                return Err(place.rejected(problem));
+            }
+            if come_before {
+                subject
+                    .warnings
+                    .add(format!("{place}: {problem}; it gets none"));
             }
             continue;
+        }
+        if is_named_itself && !come_before && intent.secrets.is_some() {
+            subject.warnings.add(format!(
+                "container {}: ends before the secrets are there, which come with the sidecars; use {}, or static secrets",
+                &*container.name,
+                subject.native_sidecars()
+            ));
         }
         let mut change = ContainerChange::new(List::InitContainers, index);
         let directory = mount_secrets(&mut change, intent, container, writes, subject)?;
@@ -138,7 +157,7 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
                     let files = Files::new(directory, &secrets.files)?;
                     fill_environment(&mut change, container, &files, intent, subject)?;
                 }
-                false if named.is_some() => return Err(no_command(container, subject)),
+                false if is_named_itself => return Err(no_command(container, subject)),
                 false => subject.warnings.add(format!(
                     "container {}: has no command, and gets the secrets as files only; add the image's ENTRYPOINT as its command",
                     &*container.name
@@ -173,6 +192,7 @@ fn no_command(container: &Container<'_>, subject: &Subject<'_>) -> Rejection {
         annotations.name(Key::SecretsInjectionMethod),
         annotations.name(Key::InjectContainers)
     ))
+    .unless_filled_in()
 }
 
 /// About what stands around the name and the path of a mount: `{"name":"","mountPath":"","readOnly":true}`.

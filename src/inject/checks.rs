@@ -1,6 +1,6 @@
 //! What in a pod stands against an injection, and what makes it weak.
 
-use crate::annotations::Key;
+use crate::annotations::{Key, is_true};
 use crate::intent::Intent;
 use crate::pod::{Container, RestartPolicy, VolumeSource};
 use crate::rejection::{Place, Rejection};
@@ -21,7 +21,8 @@ pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
         let annotation = annotations.name(Key::Mode);
         return Err(Place::field("spec.restartPolicy").rejected(format!(
             "is Always, and annotation {annotation}: job needs Never or OnFailure; a pod that does not end needs no mode job"
-        )));
+        ))
+        .unless_filled_in());
     }
     if let Some(port) = intent.proxy_port {
         reject_exposed_proxy(port, subject)?;
@@ -189,12 +190,20 @@ fn warn_of_unreadable_files(intent: &Intent, subject: &Subject<'_>) {
         let mut files = intent.secrets.iter().flat_map(|secrets| &secrets.files);
         let file = files.find(|file| !file.permissions.let_others_read(is_in_group));
         if let Some(file) = file.filter(|_| intent.selects(&container.name)) {
+            let same_user = subject.annotations.get(Key::RunAsSameUser);
+            let remedy = match same_user.and_then(is_true) {
+                // It is the user of another container.
+                Some(true) => "permissions 0640 and spec.securityContext.fsGroup".to_owned(),
+                _ => format!(
+                    "annotation {}",
+                    subject.annotations.name(Key::RunAsSameUser)
+                ),
+            };
             subject.warnings.add(format!(
-                "container {}: runs as user {user}, and permissions {} keep {} for user {owner}; use annotation {}",
+                "container {}: runs as user {user}, and permissions {} keep {} for user {owner}; use {remedy}",
                 &*container.name,
                 file.permissions.as_str(),
-                quoted(&file.destination),
-                subject.annotations.name(Key::RunAsSameUser)
+                quoted(&file.destination)
             ));
         }
     }
@@ -222,15 +231,21 @@ fn warn_of_lost_token(intent: &Intent, subject: &Subject<'_>) {
 /// Warns of a name of Vault that only the cluster's DNS knows, in a pod that asks the node's.
 fn warn_of_name_resolution(subject: &Subject<'_>) {
     let pod = &subject.pod;
-    // With `None`, the pod names its own servers.
-    let asks_cluster = matches!(
-        pod.dns_policy.as_deref(),
-        Some("ClusterFirstWithHostNet" | "None")
-    );
+    let host_network = pod.uses_host_network;
+    let asks_node = match pod.dns_policy.as_deref() {
+        Some("Default") => true,
+        // With `None`, the pod names its own servers.
+        Some("ClusterFirstWithHostNet" | "None") => false,
+        _ => host_network,
+    };
     let address = &subject.settings.vault.address;
-    if pod.uses_host_network && !asks_cluster && address.is_of_cluster() {
+    if asks_node && address.is_of_cluster() {
+        let (why, policy) = match host_network {
+            true => ("with hostNetwork, ", "ClusterFirstWithHostNet"),
+            false => ("", "ClusterFirst"),
+        };
         subject.warnings.add(format!(
-            "spec.dnsPolicy: with hostNetwork, the node's DNS is asked, which does not know {}; use ClusterFirstWithHostNet",
+            "spec.dnsPolicy: {why}the node's DNS is asked, which does not know {}; use {policy}",
             address.host()
         ));
     }

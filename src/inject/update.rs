@@ -211,8 +211,7 @@ fn reject_reach_of(
     };
     let same_mounts = before.volume_mounts == container.volume_mounts
         && before.volume_devices().eq(container.volume_devices())
-        && before.resource_fields().eq(container.resource_fields())
-        && before.file_volumes().eq(container.file_volumes());
+        && before.has_same_variables(container);
     match same_mounts {
         true => Ok(()),
         false => reserved::reject_uses_of_container(container),

@@ -1,6 +1,6 @@
 //! The files with secrets: their destinations, templates and commands, which go together by their order.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::path::not_plain;
@@ -8,7 +8,7 @@ use super::template::{Delimiters, Format, default_template};
 use super::{Delivery, SecretFile, template};
 use crate::annotations::{Commas, Key, Lines, Need};
 use crate::auth::Login;
-use crate::pattern::{TooMuchWork, Work};
+use crate::pattern::TooMuchWork;
 use crate::rejection::{Place, Rejection};
 use crate::subject::Subject;
 use crate::values::{SecretsFormat, is_relative_path};
@@ -97,6 +97,16 @@ fn own(
         left: annotations.template_left_delimiter()?,
         right: annotations.template_right_delimiter()?,
     };
+    let alone = match (&delimiters.left, &delimiters.right) {
+        (Some(_), None) => Some((Key::TemplateLeftDelimiter, Key::TemplateRightDelimiter)),
+        (None, Some(_)) => Some((Key::TemplateRightDelimiter, Key::TemplateLeftDelimiter)),
+        _ => None,
+    };
+    if let Some((given, missing)) = alone {
+        let missing = annotations.name(missing);
+        let problem = format!("needs its counterpart; add annotation {missing}");
+        return Err(annotations.rejected(given, problem));
+    }
     let templates = read_templates(subject, templates, &delimiters, destinations)?;
     Ok((templates, delimiters))
 }
@@ -248,7 +258,7 @@ fn allow_paths(
     place: impl Fn() -> Place,
 ) -> Result<(), Rejection> {
     let restrictions = &subject.settings.restrictions;
-    let mut work = Work::default();
+    let mut work = subject.work.borrow_mut();
     for path in paths {
         if let Some(problem) = not_plain(path) {
             return Err(place().rejected(format!(
@@ -352,13 +362,13 @@ fn check_templates(
     // Most are plain names, and a template can have very many calls.
     let (patterns, names): (Vec<_>, Vec<_>) = denied.partition(|denied| denied.is_pattern());
     let names: Vec<_> = names.into_iter().map(|name| name.as_str()).collect();
-    let (work, is_too_much) = (RefCell::new(Work::default()), Cell::new(false));
+    let is_too_much = Cell::new(false);
     let is_denied = |function: &str| {
         if names.contains(&function) {
             return true;
         }
         let letters = patterns.len() * (function.len() + 1);
-        match work.borrow_mut().spend(letters) {
+        match subject.work.borrow_mut().spend(letters) {
             Ok(()) => patterns.iter().any(|pattern| pattern.matches(function)),
             Err(TooMuchWork) => {
                 is_too_much.set(true);
@@ -382,11 +392,13 @@ fn check_templates(
                 ));
             }
             Err(mistake) => {
+                let kind = mistake.kind.to_string();
+                let kind = kind.replace("{{", delimiters.left());
                 return reject(format!(
                     "the template for {}, line {}: {}",
                     quoted(destination),
                     mistake.line,
-                    mistake.kind
+                    kind.replace("}}", delimiters.right())
                 ));
             }
         }
@@ -436,7 +448,7 @@ fn warn_of_other_certificates(
             });
             let first = with.next().map_or("", |(_, destination)| destination);
             subject.warnings.add(format!(
-                "annotation {}: the templates for {} and {} call pkiCert with the same path, and Vault issues a certificate for each of them: a key in one does not match the certificate in the other; write both with one template, or use secret in place of pkiCert",
+                "annotation {}: the templates for {} and {} call pkiCert with the same path, and Vault issues a certificate for each of them: a key in one does not match the certificate in the other; write both with one template, or call secret with the same arguments in both",
                 subject.annotations.name(Key::SecretsTemplate),
                 quoted(first),
                 quoted(destination)

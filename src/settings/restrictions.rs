@@ -94,7 +94,10 @@ impl Restrictions {
                 Key::RunAsUser | Key::RunAsGroup => {
                     Some(Key::RunAsSameUser).filter(|key| is_given(*key))
                 }
-                Key::RunAsSameUser => Some(Key::RunAsUser).filter(|key| is_given(*key)),
+                Key::RunAsSameUser => {
+                    let mut same = [Key::RunAsUser, Key::RunAsGroup].into_iter();
+                    same.find(|key| is_given(*key))
+                }
                 _ => None,
             };
             let Some(used) = used else { continue };

@@ -223,7 +223,7 @@ impl Pod {
         ))
     }
 
-    fn payload_of(&self, request: &str) -> String {
+    pub fn payload_of(&self, request: &str) -> String {
         let members = format!(r#""uid":"1","namespace":"shop","userInfo":{{}},{request}"#);
         let request = self.object(Place::Request, &members);
         let settings = &self.settings;

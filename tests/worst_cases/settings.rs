@@ -132,6 +132,20 @@ fn names(cases: &mut Vec<Case>) {
             pod.with(Place::Labels, padding(rest)).payload()
         },
     ));
+    cases.push(case(
+        "50 patterns against a role in each of 20 templates",
+        Rejected("too much to compare"),
+        move |bytes| {
+            let template = with_long_identity().annotated("role", "a".repeat(1024));
+            let rest = (bytes / 20).saturating_sub(template.template().len());
+            let template = template.with(Place::Labels, padding(rest)).template();
+            let templates = vec![format!("{{{template}}}"); 20].join(",");
+            let policy = Pod::silent().under(restricted("allowedRoles", stars));
+            policy.payload_of(&format!(
+                r#""kind":{{"group":"example.org","version":"v1","kind":"Fleet"}},"operation":"CREATE","object":{{"metadata":{{}},"spec":{{"x":[{templates}]}}}}"#
+            ))
+        },
+    ));
     let rejected = "is not allowed by the setting restrictions.allowedVaultPaths";
     for (kind, place, member, expected) in [
         (
