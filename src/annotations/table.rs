@@ -135,7 +135,7 @@ table! {
         "Ask for injection; without it the pod is left alone.";
     Status "status" status: &str, None, [],
         "Set by the policy to `injected`; a pod that carries it is left alone.";
-    Mode "mode" mode: Commas<Mode>, Value("secrets"), [],
+    Mode "mode" mode: Commas<Mode>, From("`secrets`, and `secrets,job` in a pod that can end (setting `jobs.autoDetect`)"), [],
         "Comma list of `secrets`, `proxy` and `job`. `job` alone implies `secrets`.";
     Workload "workload" workload: WorkloadKind, None, [],
         "Deprecated: `job` is the same as mode `job`.";
@@ -151,7 +151,7 @@ table! {
         "Comma list of Vault paths.";
     SecretsDestination "secrets-destination" secrets_destination: Commas<&str>, Value("secrets.properties"), [Need::Secrets],
         "Comma list of file names, one per path or template: relative, without empty, `.` or `..` segments, each once.";
-    SecretsTemplate "secrets-template" secrets_template: Lines<'_>, From("a template that writes one `key=value` line per key"), [Need::Secrets],
+    SecretsTemplate "secrets-template" secrets_template: Lines<'_>, From("a template that writes what `secrets-format` says"), [Need::Secrets],
         "Consul Template templates, separated by lines `---`; they replace `secrets-path`.";
     TemplateLeftDelimiter "template-left-delimiter" template_left_delimiter: Delimiter, From("`{{`"), [Need::Secrets, Need::OwnTemplate],
         "What begins an action in the templates of `secrets-template`, such as `[[` where Helm takes `{{` for its own.";
@@ -174,7 +174,7 @@ table! {
     Sidecars "sidecars" sidecars: Sidecars, Setting("sidecars"), [],
         "`classic`: containers beside the application's. `native`: init containers that keep running (Kubernetes 1.29 or newer), so that the application starts with its secrets and Jobs end automatically.";
     InjectContainers "inject-containers" inject_containers: Commas<&str>, From("all of the application's"), [Need::Secrets],
-        "Comma list of the containers that get the secrets (mount, hook or environment). Init containers can be among them; they always get the mount, and the environment if they are named or none is.";
+        "Comma list of the containers that get the secrets (mount, hook or environment). Init containers can be among them: the environment is for those that are named, or for all where none is, and all get the mount.";
     JobContainers "job-containers" job_containers: Commas<&str>, From("all of the application's"), [Need::Job],
         "Comma list of the containers whose end is the job's end.";
     TemplateEngine "template-engine" template_engine: TemplateEngine, Setting("templateEngine"), [Need::Secrets, Need::Dynamic],

@@ -55,7 +55,7 @@ fn reject_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(),
     let (writer, remedy) = if let Some(container) = subject.pod.all_containers().find(is_open) {
         (
             format!("container {}", &*container.name),
-            "have it mount volume secrets with readOnly: true, or use a destination without a directory",
+            "have it mount the volume with readOnly: true, or use a destination without a directory",
         )
     } else if intent.reads_ids_from_files() {
         (

@@ -42,7 +42,13 @@ pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     } else if shares {
         found.push(shared(SHARE_PROCESS_NAMESPACE));
     }
-    found.extend(same_user(intent.user(), &pod, subject.pod.all_containers()));
+    let same = same_user(intent.user(), &pod, subject.pod.all_containers());
+    let mut keys = [Key::RunAsSameUser, Key::RunAsUser].into_iter();
+    let asked_by = keys.find(|key| subject.annotations.get(*key).is_some());
+    found.extend(same.map(|same| match asked_by {
+        Some(key) => format!("{}: {same}", subject.annotations.place(key)),
+        None => same,
+    }));
     report(found, settings, subject.warnings)
 }
 

@@ -60,11 +60,12 @@ fn nothing_is_told_of_what_is_well() {
     vsi(&["check", "-f", "deploy/samples", "deploy/rbac-job.yaml"])
         .assert()
         .success()
-        // The one sample that shares processes, to show how.
+        // The samples that share processes or a user, to show how.
         .stdout(
-            "deploy/samples/deployment-signal.yaml:27: warning: document 1, Deployment/gateway, sidecar.vault.talend.org/share-process-namespace: is true, with which other containers can read the Vault token from the sidecars' processes; user 100 of container nginx is the user of the sidecars, whose processes and files are open to it as soon as it sees them (setting restrictions.sharedProcesses)\n",
+            "deploy/samples/deployment-signal.yaml:27: warning: document 1, Deployment/gateway, sidecar.vault.talend.org/share-process-namespace: is true, with which other containers can read the Vault token from the sidecars' processes; user 100 of container nginx is the user of the sidecars, whose processes and files are open to it as soon as it sees them (setting restrictions.sharedProcesses)\n\
+             deploy/samples/statefulset-same-user.yaml:22: warning: document 1, StatefulSet/postgres, sidecar.vault.talend.org/run-as-same-user: user 999 of container postgres is the user of the sidecars, whose processes and files are open to it as soon as it sees them (setting restrictions.sharedProcesses)\n",
         )
-        .stderr("vsi: 19 of 19 pods and workloads injected\n");
+        .stderr("vsi: 21 of 21 pods and workloads injected\n");
 }
 
 /// The policy would never see it.
