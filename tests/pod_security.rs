@@ -11,7 +11,7 @@ use golden_cases::Case;
 use serde_json::{Value, json};
 
 /// The cases whose settings say something else, with the rules that are broken by it.
-const EXCEPTIONS: [(&str, &[&str]); 6] = [
+const EXCEPTIONS: [(&str, &[&str]); 7] = [
     ("environment/shell-by-settings", &["limits", "requests"]),
     ("resources/one-by-one", &["limits"]),
     ("resources/without-settings", &["limits", "requests"]),
@@ -22,6 +22,16 @@ const EXCEPTIONS: [(&str, &[&str]); 6] = [
     ),
     (
         "hardening/security-context-null",
+        &[
+            "allowPrivilegeEscalation",
+            "capabilities dropped",
+            "read-only root",
+            "runAsNonRoot",
+            "seccomp",
+        ],
+    ),
+    (
+        "users/of-the-pod/where the settings have no security context at all",
         &[
             "allowPrivilegeEscalation",
             "capabilities dropped",
@@ -145,7 +155,15 @@ const PARTS_OF_THE_SPEC: [&str; 5] = [
 ];
 
 /// What injection may change in the pod's own containers. Hooks are held against the rule for their hosts.
-const PARTS_OF_OWN_CONTAINERS: [&str; 4] = ["args", "command", "lifecycle", "volumeMounts"];
+const PARTS_OF_OWN_CONTAINERS: [&str; 7] = [
+    "args",
+    "command",
+    "lifecycle",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "volumeMounts",
+];
 
 /// A golden case with an injected pod.
 struct Injected {
@@ -180,7 +198,12 @@ impl Injected {
 
     /// Whether the pod says what all its containers may use together: Kubernetes rejects it where they request more.
     fn has_amounts_of_its_own(&self) -> bool {
-        !self.case.object["spec"]["resources"].is_null()
+        let resources = &self.case.object["spec"]["resources"];
+        let amounts = ["requests", "limits"].map(|kind| resources[kind].as_object());
+        amounts
+            .into_iter()
+            .flatten()
+            .any(|amounts| !amounts.is_empty())
     }
 
     /// The rules that any added container breaks.

@@ -246,10 +246,8 @@ fn files() -> impl Strategy<Value = Vec<(Key, String)>> {
                 let templates =
                     templates.map(|file| file.2.replace("{{", left).replace("}}", right));
                 given.push((Key::SecretsTemplate, joined("\n---\n", templates.collect())));
-                if left != "{{" {
+                if (left, right) != ("{{", "}}") {
                     given.push((Key::TemplateLeftDelimiter, left.to_owned()));
-                }
-                if right != "}}" {
                     given.push((Key::TemplateRightDelimiter, right.to_owned()));
                 }
             } else if count > 1 || !is_plain {

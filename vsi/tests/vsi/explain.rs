@@ -54,7 +54,7 @@ fn an_annotation_has_two_names() {
         explain(&[name]).success().stderr("").stdout(
             "\
 annotation sidecar.vault.talend.org/mode
-  Default: secrets
+  Default: `secrets`, and `secrets,job` in a pod that can end (setting `jobs.autoDetect`)
   Comma list of `secrets`, `proxy` and `job`. `job` alone implies `secrets`.
 ",
         );
