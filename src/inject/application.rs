@@ -9,7 +9,7 @@ use crate::annotations::Key;
 use crate::intent::Intent;
 use crate::kubernetes::{read_only, writable};
 use crate::names;
-use crate::path::{are_nested, below};
+use crate::path::{are_nested, below, segments};
 use crate::pod::{Command, Container, List};
 use crate::rejection::{Place, Rejection};
 use crate::secrets::SecretFile;
@@ -75,10 +75,11 @@ fn known_names<'n, 's, 'a: 's>(
         return Ok(set(names.iter().map(String::as_str)));
     };
     let has = |containers: &[Container<'_>]| containers.iter().any(|it| *it.name == **unknown);
-    let problem = if has(&subject.pod.containers) {
+    let is_init_container = has(&subject.pod.init_containers);
+    let problem = if is_init_container && key == Key::JobContainers {
+        "is an init container, whose end is not the job's"
+    } else if is_init_container || has(&subject.pod.containers) {
         "is left out by the setting jobs.ignoredContainers"
-    } else if has(&subject.pod.init_containers) {
-        "is an init container that is not meant"
     } else {
         "is not a container of this pod"
     };
@@ -293,6 +294,10 @@ fn reject_taken(
 ) -> Result<(), Rejection> {
     let (path, volume) = (&*ours.mount_path, &*ours.name);
     let reject = |problem| Err(Place::Container(container.name.to_string()).rejected(problem));
+    let around = container.volume_mounts.iter();
+    let around = around.filter(|mount| below(path, &mount.mount_path).is_some());
+    // The innermost one is what ours would be in.
+    let innermost = around.max_by_key(|mount| segments(&mount.mount_path).count());
     for mount in &container.volume_mounts {
         let (theirs, at) = (&*mount.name, &*mount.mount_path);
         if mount.is_at(path) {
@@ -310,6 +315,7 @@ fn reject_taken(
         }
         let is_inside = below(path, at).is_some();
         let is_read_only = match is_inside {
+            true if innermost != Some(mount) => false,
             true => {
                 let declared = subject.pod.volume(theirs);
                 mount.is_read_only || declared.is_some_and(|it| it.source.is_read_only())
