@@ -1,10 +1,11 @@
 //! What a pod asks for: its annotations and labels, read once into types that cannot be wrong.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::SecurityContext;
 
 use crate::annotations::{Annotations, Commas, Key, Need, is_true};
 use crate::auth::{Login, approle};
-use crate::pod::Container;
 use crate::rejection::{Place, Rejection};
 use crate::secrets::{Delivery, Secrets};
 use crate::settings::{Amounts, RESOURCES};
@@ -12,6 +13,7 @@ use crate::subject::Subject;
 use crate::values::{
     Directory, Image, JobDetection, Mode, NonRootId, Port, Sidecars, TemplateEngine,
 };
+use crate::words::set;
 
 /// The port of the local proxy, where the pod does not say.
 const DEFAULT_PROXY_PORT: Port = Port(8200);
@@ -55,6 +57,26 @@ pub struct Overrides {
     pub image: Option<Image>,
     pub requests: Amounts,
     pub limits: Amounts,
+}
+
+/// Names of containers, to find one among many.
+pub struct Selected<'n>(Option<BTreeSet<&'n str>>);
+
+impl<'n> Selected<'n> {
+    fn of(names: Option<&'n [String]>) -> Self {
+        Selected(names.map(|names| set(names.iter().map(String::as_str))))
+    }
+
+    /// Whether a container is one of them, or all are.
+    pub fn has(&self, container: &str) -> bool {
+        let names = self.0.as_ref();
+        names.is_none_or(|names| names.contains(container))
+    }
+
+    /// Whether it is one of them by its own name.
+    pub fn names(&self, container: &str) -> bool {
+        self.0.is_some() && self.has(container)
+    }
 }
 
 /// Whether the pod asks for injection and has not been injected already. One that does not ask in a way that can be
@@ -159,10 +181,9 @@ impl Intent {
         self.security_context.as_ref()?.run_as_user
     }
 
-    /// Whether a container of the application gets the secrets.
-    pub fn selects(&self, container: &str) -> bool {
-        let names = self.inject_containers.as_ref();
-        names.is_none_or(|names| names.iter().any(|name| name == container))
+    /// The containers that get the secrets.
+    pub fn selected(&self) -> Selected<'_> {
+        Selected::of(self.inject_containers.as_deref())
     }
 
     /// Whether an init container fetches secrets once.
@@ -266,16 +287,13 @@ fn security_context(
                 annotations.name(Key::RunAsUser)
             ));
         }
-        let is_selected = |container: &&Container<'_>| {
-            let name = &*container.name;
-            inject_containers.is_none_or(|names| names.iter().any(|it| it == name))
-        };
+        let selected = Selected::of(inject_containers);
         let mut containers = subject.applications().map(|(_, container)| container);
-        let Some(first) = containers.find(is_selected) else {
+        let Some(first) = containers.find(|container| selected.has(&container.name)) else {
             return reject("no container of the application gets the secrets".to_owned());
         };
-        let (name, pod) = (&*first.name, subject.pod.processes());
-        user = match first.run_as_user().or(pod.run_as_user) {
+        let name = &*first.name;
+        user = match subject.pod.user_of(first) {
             Some(0) => {
                 return reject(format!(
                     "container {name} runs as root, as which nothing is injected; give it another user"
@@ -289,8 +307,8 @@ fn security_context(
             }
             user => user,
         };
-        let of_container = first.run_as_group().or(pod.run_as_group);
-        group = group.or(of_container.filter(|group| *group != 0));
+        let own_group = subject.pod.group_of(first);
+        group = group.or(own_group.filter(|group| *group != 0));
     }
     let context = &subject.settings.security_context;
     if user.is_none() && group.is_none() {

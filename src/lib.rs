@@ -214,7 +214,7 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
     }
     // Who annotates all that has metadata means the pods.
     let is_meant = |path: &str| path == ANNOTATIONS && !found.templates.is_empty();
-    for path in told_of(&found.elsewhere) {
+    for path in reported(&found.elsewhere) {
         if !is_meant(path) && !old.elsewhere.contains(path) {
             warnings.add(format!(
                 "annotation {inject}: in {path} it has an effect only if the object's controller copies it to the annotations of its pods"
@@ -224,8 +224,8 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
     rejection.map_or(Ok(()), Err)
 }
 
-/// The places that are told of: whoever submits an object chooses how many there are.
-fn told_of(places: &[String]) -> impl Iterator<Item = &String> {
+/// The places that are reported: whoever submits an object chooses how many there are.
+fn reported(places: &[String]) -> impl Iterator<Item = &String> {
     places.iter().take(MOST_NAMES)
 }
 
@@ -400,7 +400,7 @@ fn settings_for(payload: &Payload<'_>) -> Result<Option<Settings>, Rejection> {
 fn warn_of_misplaced(template: &PodTemplate<'_>, settings: &Settings, warnings: &Warnings) {
     let inject = settings.annotations.name(Key::Inject);
     let belongs = template.field(ANNOTATIONS);
-    for path in told_of(&Found::annotations(template.object, &inject)) {
+    for path in reported(&Found::annotations(template.object, &inject)) {
         let place = match path.as_str() {
             ANNOTATIONS => "here".to_owned(),
             path => format!("in {path}"),

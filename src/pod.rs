@@ -56,8 +56,6 @@ pub struct Pod<'a> {
 pub struct Processes {
     /// The user of the containers that name none of their own.
     pub run_as_user: Option<i64>,
-    /// The same of their group.
-    pub run_as_group: Option<i64>,
     /// Whether it sees the processes of the node.
     pub uses_host_pid: bool,
     /// Whether its containers see each other's processes, if the pod says.
@@ -70,7 +68,6 @@ impl Processes {
         let security_context: SecurityContext = spec.read("securityContext")?;
         Ok(Processes {
             run_as_user: security_context.run_as_user,
-            run_as_group: security_context.run_as_group,
             uses_host_pid: spec.read("hostPID")?,
             shares_process_namespace: spec.read("shareProcessNamespace")?,
         })
@@ -353,7 +350,6 @@ impl<'a> Pod<'a> {
     pub fn processes(&self) -> Processes {
         Processes {
             run_as_user: self.security_context.run_as_user,
-            run_as_group: self.security_context.run_as_group,
             uses_host_pid: self.uses_host_pid,
             shares_process_namespace: self.shares_process_namespace,
         }
@@ -391,6 +387,18 @@ impl<'a> Pod<'a> {
             .into_iter()
             .filter_map(|name| raw::member(resources?, name));
         given.any(|amounts| amounts.get().contains('"'))
+    }
+
+    /// The user that one of its containers runs as, if anything says.
+    pub fn user_of(&self, container: &Container<'a>) -> Option<i64> {
+        let of_container = container.run_as_user();
+        of_container.or(self.security_context.run_as_user)
+    }
+
+    /// The group that one of its containers runs in, if anything says.
+    pub fn group_of(&self, container: &Container<'a>) -> Option<i64> {
+        let of_container = container.run_as_group();
+        of_container.or(self.security_context.run_as_group)
     }
 
     /// Whether its volumes are given to a group that all its containers are in.
@@ -899,7 +907,7 @@ mod tests {
             ),
             (required("[]"), None),
             (required("null"), None),
-            // What is no affinity is the API server's to reject.
+            // What is not an affinity is the API server's to reject.
             (required("5"), None),
             (
                 format!(

@@ -82,11 +82,10 @@ impl<'s, 'a> Found<'s, 'a> {
 /// The user to whom the kubelet gives the tokens of a pod: the one that all its containers run as. Where there is none,
 /// they belong to root (`FsUserFrom` in the kubelet's volume manager; a `fsGroup` comes before that).
 pub fn owner(subject: &Subject<'_>) -> Option<i64> {
-    let of_pod = subject.pod.processes().run_as_user;
     let containers = subject.pod.init_containers.iter();
     let mut users = containers
         .chain(&subject.pod.containers)
-        .map(|container| container.run_as_user().or(of_pod));
+        .map(|container| subject.pod.user_of(container));
     let first = users.next()??;
     users.all(|user| user == Some(first)).then_some(first)
 }

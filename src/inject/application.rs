@@ -47,18 +47,15 @@ fn applications<'s, 'a>(subject: &'s Subject<'a>) -> Vec<&'s Container<'a>> {
     applications.map(|(_, container)| container).collect()
 }
 
-/// The names of the containers that get the secrets; `None` where the pod names none.
-fn names_for_secrets<'s>(
-    intent: &'s Intent,
-    subject: &Subject<'_>,
-) -> Result<Option<BTreeSet<&'s str>>, Rejection> {
+/// Rejects a name of a container that is to get the secrets, and is not there.
+fn reject_unknown_names(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     let Some(names) = &intent.inject_containers else {
-        return Ok(None);
+        return Ok(());
     };
     let init_containers = subject.without_ignored(&subject.pod.init_containers);
     let all = subject.applications().chain(init_containers);
     let all = all.map(|(_, container)| container);
-    known_names(names, all, Key::InjectContainers, subject).map(Some)
+    known_names(names, all, Key::InjectContainers, subject).map(|_| ())
 }
 
 /// The names in an annotation, of which each must be one of these containers'.
@@ -95,13 +92,13 @@ fn known_names<'n, 's, 'a: 's>(
 /// its environment.
 pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerChange>, Rejection> {
     let mut changes = Changes::default();
-    let named = names_for_secrets(intent, subject)?;
-    let is_named = |container: &Container<'_>| {
-        let named = named.as_ref();
-        named.is_none_or(|named| named.contains(&*container.name))
-    };
+    reject_unknown_names(intent, subject)?;
+    let selected = intent.selected();
     if let Some(secrets) = &intent.secrets {
-        for (index, container) in subject.applications().filter(|(_, it)| is_named(it)) {
+        for (index, container) in subject.applications() {
+            if !selected.has(&container.name) {
+                continue;
+            }
             let mut change = ContainerChange::new(List::Containers, index);
             let directory = mount_secrets(&mut change, intent, container, false, subject)?;
             let files = Files::new(directory, &secrets.files)?;
@@ -123,35 +120,29 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
     }
     let writes = intent.reads_ids_from_files();
     let behind = subject.behind_mesh_proxy();
+    let (mut before_proxy, mut before_secrets, mut without_command) =
+        (Vec::new(), Vec::new(), Vec::new());
     for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
-        let is_named_itself = named.is_some() && is_named(container);
+        let name = &*container.name;
+        let is_named_itself = selected.names(name);
         let come_before = intent.fetches_once() || intent.sidecars == Sidecars::Native;
         if index < behind && !writes {
-            let place = Place::Container(container.name.to_string());
-            let problem =
-                "runs before the proxy of the service mesh, and the secrets come after that";
             if is_named_itself {
-                return Err(place.rejected(problem));
+                return Err(Place::Container(name.to_owned()).rejected(BEFORE_PROXY));
             }
             if come_before {
-                subject
-                    .warnings
-                    .add(format!("{place}: {problem}; it gets none"));
+                before_proxy.push(name);
             }
             continue;
         }
         if is_named_itself && !come_before && intent.secrets.is_some() {
-            subject.warnings.add(format!(
-                "container {}: ends before the secrets are there, which come with the sidecars; use {}, or static secrets",
-                &*container.name,
-                subject.native_sidecars()
-            ));
+            before_secrets.push(name);
         }
         let mut change = ContainerChange::new(List::InitContainers, index);
         let directory = mount_secrets(&mut change, intent, container, writes, subject)?;
         if let Some(secrets) = &intent.secrets
             && intent.fills_environment()
-            && is_named(container)
+            && selected.has(name)
         {
             match container.has(Command::Main) {
                 true => {
@@ -159,16 +150,38 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
                     fill_environment(&mut change, container, &files, intent, subject)?;
                 }
                 false if is_named_itself => return Err(no_command(container, subject)),
-                false => subject.warnings.add(format!(
-                    "container {}: has no command, and gets the secrets as files only; add the image's ENTRYPOINT as its command",
-                    &*container.name
-                )),
+                false => without_command.push(name),
             }
         }
         changes.add(change)?;
     }
+    // There may be very many.
+    let warn = |names: Vec<&str>, problem: &str| {
+        if !names.is_empty() {
+            let names = listed(names);
+            subject
+                .warnings
+                .add(format!("container {names}: {problem}"));
+        }
+    };
+    warn(before_proxy, &format!("{BEFORE_PROXY}; it gets none"));
+    warn(
+        before_secrets,
+        &format!(
+            "ends before the secrets are there, which come with the sidecars; use {}, or static secrets",
+            subject.native_sidecars()
+        ),
+    );
+    warn(
+        without_command,
+        "has no command, and gets the secrets as files only; add the image's ENTRYPOINT as its command",
+    );
     Ok(changes.all)
 }
+
+/// Why an init container gets no secrets.
+const BEFORE_PROXY: &str =
+    "runs before the proxy of the service mesh, and the secrets come after that";
 
 /// The files as a container has them.
 struct Files<'s> {

@@ -1,5 +1,7 @@
 //! What in a pod stands against an injection, and what makes it weak.
 
+use std::ptr;
+
 use crate::annotations::{Key, is_true};
 use crate::intent::Intent;
 use crate::pod::{Container, RestartPolicy, VolumeSource};
@@ -153,17 +155,16 @@ fn warn_of_sidecars_that_stay(intent: &Intent, subject: &Subject<'_>) {
 
 /// Warns of containers that see the sidecars' processes, and which the sidecars cannot send a signal to.
 fn warn_of_users(intent: &Intent, subject: &Subject<'_>) {
-    let of_pod = subject.pod.processes().run_as_user;
-    let Some(ours) = intent.user().or(of_pod) else {
+    let pod = &subject.pod;
+    let ours = intent.user().or(pod.processes().run_as_user);
+    let Some(ours) = ours.filter(|_| intent.shares_process_namespace) else {
         return;
     };
     let containers = subject.applications().map(|(_, container)| container);
-    let others = containers.filter(|container| {
-        let user = container.run_as_user().or(of_pod);
-        user.is_some_and(|user| user != ours)
-    });
-    let others = listed(others.map(|container| &*container.name));
-    if intent.shares_process_namespace && !others.is_empty() {
+    let others = containers.filter(|it| pod.user_of(it).is_some_and(|user| user != ours));
+    let others: Vec<_> = others.map(|container| &*container.name).collect();
+    let others = listed(others);
+    if !others.is_empty() {
         subject.warnings.add(format!(
             "annotation {}: the sidecars run as user {ours} and cannot send a signal to container {others}, which runs as another; use annotation {}",
             subject.annotations.name(Key::ShareProcessNamespace),
@@ -172,41 +173,50 @@ fn warn_of_users(intent: &Intent, subject: &Subject<'_>) {
     }
 }
 
-/// Warns of a file that its permissions keep from a container that gets it, as far as users and groups are known.
+/// Warns of a file that its permissions keep from containers that get it, as far as users and groups are known.
 fn warn_of_unreadable_files(intent: &Intent, subject: &Subject<'_>) {
-    let (pod, ours) = (subject.pod.processes(), intent.security_context.as_ref());
-    let Some(owner) = intent.user().or(pod.run_as_user) else {
+    let pod = &subject.pod;
+    let Some(owner) = intent.user().or(pod.processes().run_as_user) else {
         return;
     };
-    let group = ours.and_then(|context| context.run_as_group);
-    for (_, container) in subject.applications() {
-        let user = container.run_as_user().or(pod.run_as_user);
-        let Some(user) = user.filter(|user| *user != 0 && *user != owner) else {
-            continue;
-        };
-        let own_group = container.run_as_group().or(pod.run_as_group);
-        let is_in_group = subject.pod.has_fs_group()
-            || group.is_none_or(|group| own_group == Some(group) || subject.pod.has_group(group));
+    let group = intent.security_context.as_ref();
+    let group = group.and_then(|context| context.run_as_group);
+    // What is the same for all containers: there may be very many.
+    let kept_from = |is_in_group| {
         let mut files = intent.secrets.iter().flat_map(|secrets| &secrets.files);
-        let file = files.find(|file| !file.permissions.let_others_read(is_in_group));
-        if let Some(file) = file.filter(|_| intent.selects(&container.name)) {
-            let same_user = subject.annotations.get(Key::RunAsSameUser);
-            let remedy = match same_user.and_then(is_true) {
-                // It is the user of another container.
-                Some(true) => "permissions 0640 and spec.securityContext.fsGroup".to_owned(),
-                _ => format!(
-                    "annotation {}",
-                    subject.annotations.name(Key::RunAsSameUser)
-                ),
-            };
-            subject.warnings.add(format!(
-                "container {}: runs as user {user}, and permissions {} keep {} for user {owner}; use {remedy}",
-                &*container.name,
-                file.permissions.as_str(),
-                quoted(&file.destination)
-            ));
-        }
-    }
+        files.find(|file| !file.permissions.let_others_read(is_in_group))
+    };
+    let (from_others, from_group) = (kept_from(false), kept_from(true));
+    let are_all_in_group = pod.has_fs_group() || group.is_none_or(|group| pod.has_group(group));
+    let selected = intent.selected();
+    let mut kept = subject.applications().filter_map(|(_, container)| {
+        let user = pod.user_of(container)?;
+        let is_in_group = are_all_in_group || pod.group_of(container) == group;
+        let file = if is_in_group { from_group } else { from_others }?;
+        let is_other = user != 0 && user != owner && selected.has(&container.name);
+        is_other.then_some((&*container.name, user, file))
+    });
+    let Some((first, user, file)) = kept.next() else {
+        return;
+    };
+    let alike = kept.filter(|(_, other, of)| *other == user && ptr::eq(*of, file));
+    let mut names = vec![first];
+    names.extend(alike.map(|(name, ..)| name));
+    let names = listed(names);
+    let same_user = subject.annotations.get(Key::RunAsSameUser);
+    let remedy = match same_user.and_then(is_true) {
+        // It is the user of another container.
+        Some(true) => "permissions 0640 and spec.securityContext.fsGroup".to_owned(),
+        _ => format!(
+            "annotation {}",
+            subject.annotations.name(Key::RunAsSameUser)
+        ),
+    };
+    subject.warnings.add(format!(
+        "container {names}: runs as user {user}, and permissions {} keep {} for user {owner}; use {remedy}",
+        file.permissions.as_str(),
+        quoted(&file.destination)
+    ));
 }
 
 /// Warns of a service account token that the application cannot read any more.

@@ -39,7 +39,7 @@ pub fn read(
     let count = destinations.len();
     let annotations = &subject.annotations;
     let own_templates = annotations.secrets_template()?;
-    let (templates, delimiters) = match own_templates {
+    let (mut templates, delimiters) = match own_templates {
         Some(templates) => {
             annotations.warn_unmet(Need::DefaultTemplate, subject.warnings);
             own(subject, templates, &destinations)?
@@ -50,7 +50,6 @@ pub fn read(
             (templates, Delimiters::default())
         }
     };
-    let mut templates = templates;
     make_distinct(&mut templates, &delimiters);
     let commands = commands(subject, &destinations)?;
     let mut commands = match delivery {

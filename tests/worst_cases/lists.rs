@@ -27,6 +27,25 @@ fn containers(cases: &mut Vec<Case>) {
             r#"{{"name":"{name}","command":[""],"ports":[{{"containerPort":1}}],"volumeMounts":[{{"name":"v","mountPath":"/v"}}],"lifecycle":{{"postStart":{{"exec":{{"command":[""]}}}}}}}}"#
         )
     };
+    cases.push(case(
+        "containers of other users, all of them named, whose files one user can read",
+        Injected,
+        move |bytes| {
+            let other = |number| {
+                format!(
+                    r#"{{"name":"{}","securityContext":{{"runAsUser":7}}}}"#,
+                    name(number)
+                )
+            };
+            let names: Vec<_> = (0..bytes / 70).map(name).collect();
+            let pod = Pod::asking()
+                .annotated("file-permissions", "0600")
+                .annotated("inject-containers", names.join(","))
+                .with(Place::Containers, list_of(bytes / 70 * 60, other));
+            let rest = bytes.saturating_sub(pod.payload().len());
+            pod.with(Place::Labels, padding(rest)).payload()
+        },
+    ));
     let mesh = |_| r#"{"name":"istio-proxy"}"#.to_owned();
     let kinds: [(&str, Piece, Expected); 5] = [
         ("of one name", same, TOO_MUCH),
