@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::SecurityContext;
 
 use crate::annotations::{Annotations, Commas, Key, Need, is_true};
-use crate::auth::{Login, approle};
+use crate::auth::Login;
 use crate::rejection::{Place, Rejection};
 use crate::secrets::{Delivery, Secrets};
 use crate::settings::{Amounts, RESOURCES};
@@ -230,7 +230,7 @@ impl Intent {
 
     /// Whether the pod's own init container brings the ids to log in with.
     pub fn reads_ids_from_files(&self) -> bool {
-        matches!(self.login, Login::AppRole(approle::Login::Files))
+        self.login.reads_ids_from_files()
     }
 
     /// Whether anything of the policy's reads or writes the secrets directory.

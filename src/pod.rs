@@ -476,6 +476,20 @@ impl<'a> Container<'a> {
         files.filter_map(|file| text(file, "volumeName"))
     }
 
+    /// The value of an environment variable, as it is written.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let quoted = format!("\"{name}\"");
+        let may_have_it =
+            |env: &&RawValue| env.get().contains(&quoted) || raw::may_have_escapes(env);
+        let variables = self
+            .env
+            .filter(may_have_it)
+            .map_or_else(Vec::new, raw::items);
+        let mut variables = variables.into_iter().rev();
+        let variable = variables.find(|it| text(it, "name").is_some_and(|it| &*it == name))?;
+        text(variable, "value").map(|value| value.to_string())
+    }
+
     /// Whether another has the same environment variables.
     pub fn has_same_variables(&self, other: &Self) -> bool {
         self.env.map(RawValue::get) == other.env.map(RawValue::get)
@@ -731,6 +745,25 @@ impl<'a> VolumeSource<'a> {
             VolumeSource::Secret(_) | VolumeSource::Projected { .. } => true,
             VolumeSource::Other { is_read_only, .. } => *is_read_only,
         }
+    }
+
+    /// Whether the kubelet alone writes to it.
+    pub fn is_written_by_kubelet(&self) -> bool {
+        matches!(
+            self,
+            VolumeSource::Secret(_) | VolumeSource::Projected { .. }
+        )
+    }
+
+    /// The path in the volume of the token of the pod's service account that it has, if it has one.
+    pub fn token_path(&self) -> Option<&str> {
+        let VolumeSource::Projected { sources, .. } = self else {
+            return None;
+        };
+        sources.iter().find_map(|source| match source {
+            Projection::ServiceAccountToken { path, .. } => Some(&**path),
+            _ => None,
+        })
     }
 
     /// Whether the kubelet can put a token into the file at `path` in the volume, and nobody else can.

@@ -117,6 +117,11 @@ pub fn projection(audience: Option<&str>) -> Projection {
     })
 }
 
+/// Whether a mount is where Kubernetes mounts the pod's token.
+pub fn is_at_default(mount: &VolumeMount) -> bool {
+    mount.mount_path == names::SERVICE_ACCOUNT_DIRECTORY
+}
+
 /// An empty volume where Kubernetes would mount the pod's token: it does so again after webhooks, in every
 /// container that has nothing there.
 pub fn none(volumes: &mut Volumes) -> VolumeMount {

@@ -128,6 +128,60 @@ checked_string!(
     "a mount path without auth/ and without slashes at its ends, such as kubernetes or team/kubernetes"
 );
 
+/// How Vault Agent logs in: the name of a method. Vault Agent writes `token_file` where this has `token-file`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuthMethod(String);
+
+impl AuthMethod {
+    /// A name that is known to be right.
+    pub(crate) fn known(name: &str) -> Self {
+        AuthMethod(name.to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Checked for AuthMethod {
+    const EXPECTED: &'static str = "the name of a login method, such as kubernetes";
+
+    fn parse(text: &str) -> Option<Self> {
+        let name = text.to_ascii_lowercase().replace('_', "-");
+        is_dns_label(&name).then_some(AuthMethod(name))
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+checked_string!(
+    /// A time as Go writes it.
+    GoDuration,
+    is_go_duration,
+    "a time such as 30s, 5m or 1h30m"
+);
+
+/// Whether Go's `time.ParseDuration` takes it, without a sign.
+fn is_go_duration(text: &str) -> bool {
+    const UNITS: [&str; 8] = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
+    let is_of_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let mut rest = text;
+    // More digits than Go's integers have would be an error of the agent's.
+    while !rest.is_empty() && text.len() <= 32 {
+        let behind = rest.trim_start_matches(is_of_number);
+        let number = &rest[..rest.len() - behind.len()];
+        let unit_end = behind.find(is_of_number).unwrap_or(behind.len());
+        let is_number = decimal(number).is_some_and(|number| number < 1e9);
+        if !is_number || !UNITS.contains(&&behind[..unit_end]) {
+            return false;
+        }
+        rest = &behind[unit_end..];
+    }
+    !text.is_empty() && rest.is_empty()
+}
+
 checked_string!(
     /// A directory in a container: absolute, without `.` or `..`, and not `/`.
     Directory,
@@ -541,11 +595,6 @@ closed_set!(
 closed_set!(
     /// What the deprecated annotation `workload` can be.
     WorkloadKind { Job = "job" }
-);
-
-closed_set!(
-    /// How Vault Agent logs in.
-    AuthMethod { Kubernetes = "kubernetes", AppRole = "approle" }
 );
 
 closed_set!(

@@ -14,18 +14,33 @@ use crate::values::MOST_VARIABLE;
 use crate::words::{self, LONGEST_NAME, MOST_NAMES};
 
 pub use table::{Default, Key, Need};
-pub use value::{Commas, Lines, is_true};
+pub use value::{Commas, Lines, Value, is_true};
 
 /// The annotations of one pod that are under the policy's prefix.
 #[derive(Debug)]
 pub struct Annotations<'a> {
     prefix: &'a str,
     values: [Option<Text<'a>>; Key::ALL.len()],
+    /// Those of families, by family and name.
+    named: Vec<Named<'a>>,
     /// How many there are that do not exist.
     unknown: usize,
     /// The first of their names that can be ones of annotations.
-    named: Vec<String>,
+    unknown_names: Vec<String>,
 }
+
+/// An annotation of a family: `auth-config-region`.
+#[derive(Debug)]
+pub struct Named<'a> {
+    family: Key,
+    /// What comes behind the family's start: `region`.
+    pub name: String,
+    /// The value as submitted.
+    pub value: Text<'a>,
+}
+
+/// The most annotations of families that a pod can have.
+const MOST_NAMED: usize = 2048;
 
 impl<'a> Annotations<'a> {
     /// Reads the annotations whose key is `PREFIX/NAME`; `None` where no [`Key::Inject`] is among them.
@@ -35,8 +50,9 @@ impl<'a> Annotations<'a> {
         let mut annotations = Annotations {
             prefix,
             values: [const { None }; Key::ALL.len()],
-            unknown: 0,
             named: Vec::new(),
+            unknown: 0,
+            unknown_names: Vec::new(),
         };
         if !members.has(&annotations.name(Key::Inject)) {
             return Ok(None);
@@ -52,17 +68,42 @@ impl<'a> Annotations<'a> {
             else {
                 continue;
             };
-            match Key::ALL.iter().find(|key| key.name() == short) {
-                Some(_) if text.len() > MOST_VARIABLE => {
+            let key = Key::ALL.iter().find(|key| key.name() == short);
+            let family = || family_of(short);
+            let Some((key, name)) = key.map(|key| (*key, "")).or_else(family) else {
+                annotations.add_unknown(short);
+                continue;
+            };
+            if text.len() > MOST_VARIABLE {
+                return reject(format!(
+                    "{} bytes; expected at most {MOST_VARIABLE}",
+                    text.len()
+                ));
+            }
+            match key.start() {
+                None => annotations.values[key as usize] = Some(text),
+                Some(_) if annotations.named.len() == MOST_NAMED => {
                     return reject(format!(
-                        "{} bytes; expected at most {MOST_VARIABLE}",
-                        text.len()
+                        "the pod has more than {MOST_NAMED} annotations of this policy"
                     ));
                 }
-                Some(key) => annotations.values[*key as usize] = Some(text),
-                None => annotations.add_unknown(short),
+                Some(_) => annotations.named.push(Named {
+                    family: key,
+                    name: name.to_owned(),
+                    value: text,
+                }),
             }
         }
+        // Of two with one name the last one counts, as in every JSON parser.
+        let order = |it: &Named<'_>, other: &Named<'_>| {
+            let family = (it.family as usize).cmp(&(other.family as usize));
+            family.then_with(|| it.name.cmp(&other.name))
+        };
+        annotations.named.reverse();
+        annotations.named.sort_by(order);
+        annotations
+            .named
+            .dedup_by(|it, before| order(it, before).is_eq());
         Ok(Some(annotations))
     }
 
@@ -71,12 +112,14 @@ impl<'a> Annotations<'a> {
         if name.len() > LONGEST_NAME {
             return;
         }
-        let place = self.named.binary_search_by(|named| (**named).cmp(name));
+        let place = self
+            .unknown_names
+            .binary_search_by(|named| (**named).cmp(name));
         if let Err(index) = place
             && index < MOST_NAMES
         {
-            self.named.truncate(MOST_NAMES - 1);
-            self.named.insert(index, name.to_owned());
+            self.unknown_names.truncate(MOST_NAMES - 1);
+            self.unknown_names.insert(index, name.to_owned());
         }
     }
 
@@ -85,7 +128,30 @@ impl<'a> Annotations<'a> {
         self.values[key as usize].as_deref()
     }
 
-    /// Those that the pod has.
+    /// Those of a family that the pod has, in the order of their names.
+    pub fn of(&self, family: Key) -> impl Iterator<Item = &Named<'a>> {
+        let named = self.named.iter();
+        named.filter(move |named| named.family == family)
+    }
+
+    /// Where an annotation of a family is.
+    pub fn place_of(&self, named: &Named<'_>) -> Place {
+        Place::Annotation(self.name_of(named.family, &named.name))
+    }
+
+    /// Where `key` is, or the first one of its family, if the pod has it.
+    pub fn first_place(&self, key: Key) -> Option<Place> {
+        let named = self.of(key).next().map(|named| self.place_of(named));
+        self.get(key).map(|_| self.place(key)).or(named)
+    }
+
+    /// The whole name of an annotation of a family.
+    pub fn name_of(&self, family: Key, name: &str) -> String {
+        let start = family.start().unwrap_or_default();
+        format!("{}/{start}{name}", self.prefix)
+    }
+
+    /// Those that the pod has, except families.
     pub fn given(&self) -> impl Iterator<Item = Key> {
         let keys = Key::ALL.iter().copied();
         keys.filter(|key| self.get(*key).is_some())
@@ -117,7 +183,7 @@ impl<'a> Annotations<'a> {
     /// are.
     pub fn warn_of_unknown(&self, warnings: &Warnings) {
         let prefix = self.prefix;
-        for name in &self.named {
+        for name in &self.unknown_names {
             let hint = words::nearest(name, Key::ALL.iter().map(|key| key.name()));
             warnings.add(match hint {
                 Some(known) => format!(
@@ -126,7 +192,7 @@ impl<'a> Annotations<'a> {
                 None => format!("annotation {prefix}/{name}: unknown and ignored"),
             });
         }
-        let more = self.unknown - self.named.len();
+        let more = self.unknown - self.unknown_names.len();
         if more > 0 {
             warnings.add(format!(
                 "annotations under {prefix}: {more} more are unknown and ignored"
@@ -143,11 +209,20 @@ impl<'a> Annotations<'a> {
 
     /// Warns that an annotation has no effect, if it is given.
     pub fn warn_unused(&self, key: Key, why: &str, warnings: &Warnings) {
-        if self.get(key).is_some() {
-            let name = self.name(key);
-            warnings.add(format!("annotation {name}: no effect {why}"));
+        let places = self.get(key).map(|_| self.place(key)).into_iter();
+        for place in places.chain(self.of(key).map(|named| self.place_of(named))) {
+            warnings.add(format!("{place}: no effect {why}"));
         }
     }
+}
+
+/// The family of a name, and what comes behind its start; where one start is the beginning of another, the longer one.
+fn family_of(short: &str) -> Option<(Key, &str)> {
+    let families = Key::ALL.iter().filter_map(|key| {
+        let name = short.strip_prefix(key.start()?)?;
+        (!name.is_empty()).then_some((*key, name))
+    });
+    families.min_by_key(|(_, name)| name.len())
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use super::Annotations;
 use super::value::{Commas, Lines};
 use crate::rejection::Rejection;
 use crate::values::{
-    AuthMethod, Delimiter, Directory, FilePath, FilePermissions, Image, InjectionMethod, Mode,
-    NonRootId, Port, SecretsFormat, SecretsType, Sidecars, TemplateEngine, WorkloadKind,
+    AuthMethod, AuthPath, Delimiter, Directory, FilePath, FilePermissions, GoDuration, Image,
+    InjectionMethod, Mode, NonRootId, Port, SecretsFormat, SecretsType, Sidecars, TemplateEngine,
+    WorkloadKind,
 };
 
 /// What holds where an annotation is not given.
@@ -47,8 +48,10 @@ pub enum Need {
     Proxy,
     /// Mode `job`.
     Job,
-    /// Login `kubernetes`.
-    Kubernetes,
+    /// A login with a role.
+    Role,
+    /// A login with a service account token.
+    ServiceAccount,
     /// Login `approle`.
     AppRole,
     /// A Consul Template sidecar.
@@ -71,7 +74,8 @@ impl Need {
             Need::Dynamic => "with static secrets, which do not change",
             Need::Proxy => "without mode proxy",
             Need::Job => "without mode job",
-            Need::Kubernetes => "with auth approle",
+            Need::Role => "with a login that has no role",
+            Need::ServiceAccount => "without auth kubernetes or jwt",
             Need::AppRole => "without auth approle",
             Need::ConsulTemplate => "without Consul Template",
             Need::Babysitter => "without a job babysitter",
@@ -82,9 +86,9 @@ impl Need {
     }
 }
 
-/// Makes [`Key`], and a method of [`Annotations`] for each row of the table.
+/// Makes [`Key`], and a method of [`Annotations`] for each row of the table that is not a family.
 macro_rules! table {
-    ($($variant:ident $name:literal $method:ident: $type:ty, $default:ident $(($of:literal))?, $needs:expr, $doc:literal;)+) => {
+    ($($variant:ident $name:literal $($method:ident: $type:ty)?, $default:ident $(($of:literal))?, $needs:expr, $doc:literal;)+) => {
         /// An annotation, without the prefix.
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
         pub enum Key {
@@ -98,6 +102,13 @@ macro_rules! table {
             /// The name behind the prefix: `secrets-path`.
             pub fn name(self) -> &'static str {
                 match self { $(Key::$variant => $name),+ }
+            }
+
+            /// What the names of a family's annotations begin with: `auth-config-` of `auth-config-KEY`.
+            pub fn start(self) -> Option<&'static str> {
+                let name = self.name();
+                let start = name.trim_end_matches(|letter: char| letter.is_ascii_uppercase());
+                (start.len() < name.len()).then_some(start)
             }
 
             /// The whole name, as it stands in a manifest: `sidecar.vault.talend.org/secrets-path`.
@@ -123,9 +134,9 @@ macro_rules! table {
 
         #[allow(dead_code, reason = "inject and status are read before the others, and amounts by what their names say")]
         impl Annotations<'_> {
-            $(#[doc = $doc] pub fn $method(&self) -> Result<Option<$type>, Rejection> {
+            $($(#[doc = $doc] pub fn $method(&self) -> Result<Option<$type>, Rejection> {
                 self.value(Key::$variant)
-            })+
+            })?)+
         }
     };
 }
@@ -139,12 +150,26 @@ table! {
         "Comma list of `secrets`, `proxy` and `job`. `job` alone implies `secrets`.";
     Workload "workload" workload: WorkloadKind, None, [],
         "Deprecated: `job` is the same as mode `job`.";
-    Auth "auth" auth: AuthMethod, Value("kubernetes"), [],
-        "How Vault Agent logs in: `kubernetes` or `approle`.";
-    Role "role" role: String, From("the application label"), [Need::Kubernetes],
-        "The Vault role to log in with, for `kubernetes` login only.";
-    SaToken "sa-token" sa_token: FilePath, Value("/var/run/secrets/kubernetes.io/serviceaccount/token"), [Need::Kubernetes],
+    Auth "auth" auth: AuthMethod, Setting("vault.auth.method"), [],
+        "How Vault Agent logs in: `kubernetes`, `approle`, `jwt`, `cert`, `aws`, `azure`, `gcp`, `alicloud`, `cf`, `oci`, `kerberos`, `ldap`, `token-file`, or another method in the setting `vault.auth.methods`.";
+    AuthPath "auth-path" auth_path: AuthPath, From("a setting for `kubernetes`, `approle` and `jwt`, and the method's name for the others"), [],
+        "Where the auth method is mounted, with or without `auth/` in front.";
+    AuthMinBackoff "auth-min-backoff" auth_min_backoff: GoDuration, Setting("vault.auth.minBackoff"), [],
+        "How long the agent waits after a first login that has failed, such as `1s`. It waits twice as long each time.";
+    AuthMaxBackoff "auth-max-backoff" auth_max_backoff: GoDuration, Setting("vault.auth.maxBackoff"), [],
+        "How long it waits at the most, such as `5m`.";
+    AuthExitOnError "auth-exit-on-error" auth_exit_on_error: bool, Value("false"), [],
+        "Whether Vault Agent ends when a login fails, so that the kubelet starts it again. In an init container it always does.";
+    TokenAudience "token-audience" token_audience: String, From("the setting of the login method"), [Need::ServiceAccount],
+        "The audience of a service account token that is made for the login; an explicit `sa-token` wins.";
+    AuthConfig "auth-config-KEY", None, [],
+        "What the login method takes, by its name in Vault Agent's configuration: `auth-config-region`, `auth-config-credential-poll-interval`. `-` stands for `_`.";
+    Role "role" role: String, From("the application label"), [Need::Role],
+        "The Vault role to log in with; for `cert` the name of the certificate role.";
+    SaToken "sa-token" sa_token: FilePath, Value("/var/run/secrets/kubernetes.io/serviceaccount/token"), [Need::ServiceAccount],
         "Path of the service account token as the application's containers mount it, in a projected volume or a Secret.";
+    TokenVolume "token-volume" token_volume: String, None, [Need::ServiceAccount],
+        "A projected volume of the pod with the service account token to log in with, in place of `sa-token`.";
     VaultImage "vault-image" vault_image: Image, Setting("agent.image"), [],
         "Image of Vault Agent for this pod.";
     SecretsPath "secrets-path" secrets_path: Commas<&str>, From("`secret/<application label>/<service label>`"), [Need::Secrets],

@@ -1,6 +1,6 @@
 //! Reading one annotation's text: booleans, names of a few words, lists, templates and commands.
 
-use super::{Annotations, Key};
+use super::{Annotations, Key, Named};
 use crate::rejection::Rejection;
 use crate::values::Checked;
 
@@ -20,41 +20,38 @@ pub trait Value<'a>: Sized {
 impl Annotations<'_> {
     /// The value of `key`, if it is given.
     pub(super) fn value<'s, T: Value<'s>>(&'s self, key: Key) -> Result<Option<T>, Rejection> {
-        match self.text(key, T::IS_LINE, T::LONGEST)? {
-            Some(text) => T::read(text)
-                .map(Some)
-                .map_err(|problem| self.rejected(key, problem)),
-            None => Ok(None),
-        }
-    }
-
-    /// Its text, as a value has it.
-    fn text(
-        &self,
-        key: Key,
-        is_line: bool,
-        longest: Option<usize>,
-    ) -> Result<Option<&str>, Rejection> {
         let Some(text) = self.get(key) else {
             return Ok(None);
         };
-        let reject = |problem: String| Err(self.rejected(key, problem));
-        let text = match is_line {
-            true => text.trim(),
-            false => text,
-        };
-        if is_line && text.is_empty() {
-            return reject("empty; give it a value or remove it".to_owned());
+        let value = prepared(text, T::IS_LINE, T::LONGEST).and_then(T::read);
+        let value = value.map_err(|problem| self.rejected(key, problem));
+        value.map(Some)
+    }
+
+    /// The value of an annotation of a family.
+    pub fn value_of<'s, T: Value<'s>>(&self, named: &'s Named<'_>) -> Result<T, Rejection> {
+        let value = prepared(&named.value, T::IS_LINE, T::LONGEST).and_then(T::read);
+        value.map_err(|problem| self.place_of(named).rejected(problem))
+    }
+}
+
+/// The text as a value has it. The error says what is wrong.
+fn prepared(text: &str, is_line: bool, longest: Option<usize>) -> Result<&str, String> {
+    let text = match is_line {
+        true => text.trim(),
+        false => text,
+    };
+    if is_line && text.is_empty() {
+        return Err("empty; give it a value or remove it".to_owned());
+    }
+    if is_line && text.contains(char::is_control) {
+        return Err("must not have a line break or another control character".to_owned());
+    }
+    match longest {
+        Some(longest) if text.len() > longest => {
+            Err(format!("{} bytes; expected at most {longest}", text.len()))
         }
-        if is_line && text.contains(char::is_control) {
-            return reject("must not have a line break or another control character".to_owned());
-        }
-        match longest {
-            Some(longest) if text.len() > longest => {
-                reject(format!("{} bytes; expected at most {longest}", text.len()))
-            }
-            _ => Ok(Some(text)),
-        }
+        _ => Ok(text),
     }
 }
 

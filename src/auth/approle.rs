@@ -1,20 +1,19 @@
 //! The login with a role id and a secret id: Vault's method `approle`.
 
 use k8s_openapi::api::core::v1::VolumeMount;
-use serde::Serialize;
 
+use super::Configuration;
 use crate::annotations::Key;
 use crate::kubernetes::{Volume, Volumes, read_only};
 use crate::names;
 use crate::rejection::Rejection;
-use crate::service_account;
 use crate::settings::AppRoleAuth;
 use crate::subject::Subject;
 use crate::values::{Checked, ObjectName};
 
 /// Where the ids come from.
 #[derive(Debug)]
-pub enum Login {
+pub enum Ids {
     /// From files in the secrets directory, which the pod's own init container writes.
     Files,
     /// From a Secret of the pod's namespace.
@@ -25,16 +24,7 @@ pub enum Login {
 const ROLE_ID: &str = "role-id";
 const SECRET_ID: &str = "secret-id";
 
-/// The method's configuration.
-#[derive(Debug, Serialize)]
-pub struct Config {
-    role_id_file_path: String,
-    secret_id_file_path: String,
-    /// True would delete the file after the first login, and an agent that is started again could not log in any more.
-    remove_secret_id_file_after_reading: bool,
-}
-
-impl Login {
+impl Ids {
     /// Reads where the ids are, from the Secret that the annotation names if there is one.
     pub fn read(
         subject: &Subject<'_>,
@@ -43,7 +33,7 @@ impl Login {
     ) -> Result<Self, Rejection> {
         let annotations = &subject.annotations;
         match secret {
-            Some(secret) => ObjectName::parse(&secret).map(Login::Secret).ok_or_else(|| {
+            Some(secret) => ObjectName::parse(&secret).map(Ids::Secret).ok_or_else(|| {
                 let expected = ObjectName::EXPECTED;
                 annotations.rejected(Key::ApproleSecret, format!("not valid; expected {expected}"))
             }),
@@ -54,50 +44,56 @@ impl Login {
                     annotations.name(Key::ApproleSecret)
                 ),
             )),
-            None => Ok(Login::Files),
+            None => Ok(Ids::Files),
         }
     }
 
-    /// The agent's configuration, mounts and volumes.
+    /// Adds to the agent's configuration where the ids are, and gives the mount with them.
     pub fn plan(
         &self,
         settings: &AppRoleAuth,
+        config: &mut Configuration,
         volumes: &mut Volumes,
-    ) -> (Config, Vec<VolumeMount>) {
-        let mut mounts = vec![service_account::none(volumes)];
-        let (directory, role_id, secret_id) = match self {
-            Login::Files => (
+    ) -> Option<VolumeMount> {
+        let (directory, role_id, secret_id, mount) = match self {
+            Ids::Files => (
                 names::SECRETS_DIRECTORY,
                 settings.role_id_file.as_str(),
                 settings.secret_id_file.as_str(),
+                None,
             ),
-            Login::Secret(secret) => {
+            Ids::Secret(secret) => {
                 let keys = [ROLE_ID, SECRET_ID];
                 volumes.add(Volume::secret(
                     names::APPROLE_VOLUME,
                     secret.as_str(),
                     &keys,
                 ));
-                mounts.push(read_only(names::APPROLE_VOLUME, names::APPROLE_DIRECTORY));
-                (names::APPROLE_DIRECTORY, ROLE_ID, SECRET_ID)
+                let mount = read_only(names::APPROLE_VOLUME, names::APPROLE_DIRECTORY);
+                (names::APPROLE_DIRECTORY, ROLE_ID, SECRET_ID, Some(mount))
             }
         };
-        let config = Config {
-            role_id_file_path: format!("{directory}/{role_id}"),
-            secret_id_file_path: format!("{directory}/{secret_id}"),
-            remove_secret_id_file_after_reading: false,
+        let mut add = |key: &str, value| {
+            config.entry(key).or_insert(value);
         };
-        (config, mounts)
+        add("role_id_file_path", format!("{directory}/{role_id}").into());
+        add(
+            "secret_id_file_path",
+            format!("{directory}/{secret_id}").into(),
+        );
+        // True would delete the file after the first login, and an agent that is started again could not log in any more.
+        add("remove_secret_id_file_after_reading", false.into());
+        mount
     }
 
     /// The files in the secrets directory that the login reads.
     pub fn files<'s>(&self, settings: &'s AppRoleAuth) -> Option<[&'s str; 2]> {
         match self {
-            Login::Files => Some([
+            Ids::Files => Some([
                 settings.role_id_file.as_str(),
                 settings.secret_id_file.as_str(),
             ]),
-            Login::Secret(_) => None,
+            Ids::Secret(_) => None,
         }
     }
 }

@@ -177,10 +177,7 @@ fn destinations(subject: &Subject<'_>, login: &Login) -> Result<Vec<String>, Rej
             format!("{count} items; expected at most {MOST_FILES}"),
         ));
     }
-    let login_files = match login {
-        Login::AppRole(login) => login.files(&subject.settings.vault.auth.approle),
-        Login::Kubernetes(_) => None,
-    };
+    let login_files = login.files(subject);
     let is_of_login = |path: &str| login_files.iter().flatten().any(|file| *file == path);
     let all = set(destinations.iter().copied());
     let is_below_another = |path: &str| {

@@ -16,10 +16,10 @@ use serde_json::{Map, Value};
 use crate::annotations::Key;
 use crate::names;
 use crate::values::{
-    AnnotationPrefix, AuthPath, Capability, DataKey, Directory, DnsLabel, FileName,
-    FilePermissions, Image, ImagePullPolicy, JobDetection, LabelKey, LogFormat, LogLevel,
-    ObjectName, SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url, VariablePattern,
-    amount,
+    AnnotationPrefix, AuthMethod, AuthPath, Capability, DataKey, Directory, DnsLabel, FileName,
+    FilePermissions, GoDuration, Image, ImagePullPolicy, JobDetection, LabelKey, LogFormat,
+    LogLevel, ObjectName, SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url,
+    VariablePattern, amount,
 };
 
 pub use restrictions::Restrictions;
@@ -126,10 +126,21 @@ section! {
 section! {
     /// The login methods.
     Auth {
+        /// The method of pods that name none: kubernetes, approle, jwt, ...
+        value method "method": AuthMethod = AuthMethod::known("kubernetes"), "Method";
+        /// Methods besides those of Vault Agent 2.0 that pods may name, as the agent's image calls them.
+        value methods "methods": Vec<AuthMethod> = Vec::new(), "Other methods";
+        /// How long the agent waits after a first login that has failed, such as 1s; twice as long each time. null: a
+        /// second.
+        value min_backoff "minBackoff": Option<GoDuration> = None, "Shortest time between logins";
+        /// How long it waits at the most. null: 5 minutes.
+        value max_backoff "maxBackoff": Option<GoDuration> = Some(GoDuration::known("30s")), "Longest time between logins";
         /// With the pod's service account.
         section kubernetes "kubernetes": KubernetesAuth = KubernetesAuth::default(), "Kubernetes";
         /// With a role id and a secret id, in two files or in the Secret of annotation approle-secret.
         section approle "approle": AppRoleAuth = AppRoleAuth::default(), "AppRole";
+        /// With a service account token that is made for it: Vault's method jwt.
+        section jwt "jwt": JwtAuth = JwtAuth::default(), "JWT";
     }
 }
 
@@ -140,6 +151,16 @@ section! {
         value path "path": AuthPath = AuthPath::known("kubernetes"), "path of the auth method";
         /// The audience of the service account token, where Vault expects another than the API server's. The pods then
         /// get a token of their own for the login.
+        value token_audience "tokenAudience": Option<String> = None, "audience of the token";
+    }
+}
+
+section! {
+    /// The login with a service account token that is made for it.
+    JwtAuth {
+        /// Where the auth method is mounted, below auth/.
+        value path "path": AuthPath = AuthPath::known("jwt"), "path of the auth method";
+        /// The audience of the token. null: the API server's.
         value token_audience "tokenAudience": Option<String> = None, "audience of the token";
     }
 }

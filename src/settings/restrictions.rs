@@ -10,8 +10,8 @@ use super::section::{
 use crate::annotations::{Annotations, Key};
 use crate::pattern::{Identity, Pattern, TooMuchWork, Work};
 use crate::rejection::{Place, Rejection};
-use crate::values::{Checked, FunctionPattern, Mode, SharedProcesses};
-use crate::words::listed;
+use crate::values::{AuthMethod, Checked, FunctionPattern, Mode, SharedProcesses};
+use crate::words::{listed, quoted};
 
 section! {
     /// What pods may not ask for. `None` allows everything, and an empty list nothing.
@@ -21,6 +21,12 @@ section! {
         /// Vault roles, from annotation role or the application label, such as "{namespace}_*". Put _ or / between
         /// {namespace} and *: with "{namespace}-*", namespace team matches the roles of namespace team-b.
         value allowed_roles "allowedRoles": Option<Vec<Pattern>> = None, "Allowed roles";
+        /// Login methods, from annotation auth. null: all; where there are allowedRoles, kubernetes and approle, because other
+        /// methods need no role.
+        value allowed_auth_methods "allowedAuthMethods": Option<Vec<AuthMethod>> = None, "Allowed login methods";
+        /// Where auth methods are mounted, from annotation auth-path, without auth/. null: anywhere; where there are
+        /// allowedRoles, at the paths of the settings. Those are always allowed.
+        value allowed_auth_paths "allowedAuthPaths": Option<Vec<Pattern>> = None, "Allowed auth paths";
         /// Vault paths, from annotation secrets-path or the labels, such as secret/{namespace}/** (without the data/ of
         /// KV version 2). What Vault's own policies say counts in the end.
         value allowed_vault_paths "allowedVaultPaths": Option<Vec<Pattern>> = None, "Allowed Vault paths";
@@ -77,39 +83,47 @@ const LONGEST_NAME: usize = 200;
 impl Restrictions {
     /// Rejects the annotations that pods may not use, and the other annotations that do the same.
     pub fn reject_locked(&self, annotations: &Annotations<'_>) -> Result<(), Rejection> {
-        let is_given = |key| annotations.get(key).is_some();
         let is_of_job = |mode: &str| {
             let mut modes = mode.split(',');
             modes.any(|mode| mode.trim().eq_ignore_ascii_case(Mode::Job.as_str()))
         };
+        let first = |keys: &[Key]| keys.iter().find_map(|key| annotations.first_place(*key));
+        let configures_login = |names: &[&str]| {
+            let mut given = annotations.of(Key::AuthConfig);
+            let given = given.find(|given| names.contains(&&*given.name.replace('-', "_")))?;
+            Some(annotations.place_of(given))
+        };
         for LockableKey(locked) in &self.locked_annotations {
-            let used = match locked {
-                key if is_given(*key) => Some(*key),
+            let itself = annotations.first_place(*locked);
+            let is_itself = itself.is_some();
+            let same = || match locked {
                 // `workload: job` is the same as mode `job`.
-                Key::Mode => Some(Key::Workload).filter(|key| is_given(*key)),
-                Key::Workload => {
-                    Some(Key::Mode).filter(|key| annotations.get(*key).is_some_and(is_of_job))
-                }
+                Key::Mode => first(&[Key::Workload]),
+                Key::Workload => first(&[Key::Mode])
+                    .filter(|_| annotations.get(Key::Mode).is_some_and(is_of_job)),
                 // The application's user is of the pod's choice.
-                Key::RunAsUser | Key::RunAsGroup => {
-                    Some(Key::RunAsSameUser).filter(|key| is_given(*key))
-                }
-                Key::RunAsSameUser => {
-                    let mut same = [Key::RunAsUser, Key::RunAsGroup].into_iter();
-                    same.find(|key| is_given(*key))
+                Key::RunAsUser | Key::RunAsGroup => first(&[Key::RunAsSameUser]),
+                Key::RunAsSameUser => first(&[Key::RunAsUser, Key::RunAsGroup]),
+                Key::Role => configures_login(&["role", "name"]),
+                Key::SaToken | Key::TokenVolume | Key::TokenAudience => {
+                    first(&[Key::SaToken, Key::TokenVolume])
+                        .or_else(|| configures_login(&["token_path", "path"]))
                 }
                 _ => None,
             };
-            let Some(used) = used else { continue };
-            let locked = locked.name();
-            let same = match used.name() == locked {
-                true => String::new(),
-                false => format!(", which has {locked}, and this annotation has the same effect"),
+            let Some(used) = itself.or_else(same) else {
+                continue;
             };
-            return Err(annotations.rejected(
-                used,
-                format!("locked by the setting restrictions.lockedAnnotations{same}; remove it"),
-            ));
+            let same = match is_itself {
+                true => String::new(),
+                false => format!(
+                    ", which has {}, and this annotation has the same effect",
+                    locked.name()
+                ),
+            };
+            return Err(used.rejected(format!(
+                "locked by the setting restrictions.lockedAnnotations{same}; remove it"
+            )));
         }
         Ok(())
     }
@@ -152,6 +166,54 @@ impl Restrictions {
         )
     }
 
+    /// Rejects a login method that is not allowed.
+    pub fn allow_auth_method(
+        &self,
+        method: &str,
+        place: impl FnOnce() -> Place,
+    ) -> Result<(), Rejection> {
+        const DEFAULT: [&str; 2] = ["kubernetes", "approle"];
+        let (allowed, rule): (Vec<_>, _) = match (&self.allowed_auth_methods, &self.allowed_roles) {
+            (Some(methods), _) => (
+                methods.iter().map(AuthMethod::as_str).collect(),
+                "restrictions.allowedAuthMethods",
+            ),
+            (None, Some(_)) => (DEFAULT.into(), "restrictions.allowedRoles"),
+            (None, None) => return Ok(()),
+        };
+        match allowed.contains(&method) {
+            true => Ok(()),
+            false => Err(place().rejected(format!(
+                "{} is not allowed by the setting {rule}; {}",
+                quoted(method),
+                expected_one_of(allowed)
+            ))),
+        }
+    }
+
+    /// Rejects a path of an auth method that is not allowed and is not `known`, the settings' own.
+    pub fn allow_auth_path(
+        &self,
+        path: &str,
+        known: &str,
+        place: impl FnOnce() -> Place,
+        identity: Identity<'_>,
+        work: &mut Work,
+    ) -> Result<(), Rejection> {
+        let rule = "restrictions.allowedAuthPaths";
+        match (&self.allowed_auth_paths, &self.allowed_roles) {
+            _ if path == known => Ok(()),
+            (Some(patterns), _) => {
+                allow_by(path, place, patterns.iter(), rule, identity, work)
+            }
+            (None, Some(_)) => Err(place().rejected(format!(
+                "{} is not {known}, which the setting restrictions.allowedRoles is for; it must be in {rule}",
+                quoted(path)
+            ))),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Rejects a plain path of Vault's that is not allowed.
     pub fn allow_path(
         &self,
@@ -176,6 +238,7 @@ impl Restrictions {
         let lists = [
             ("restrictions.allowedImages", &self.allowed_images),
             ("restrictions.allowedRoles", &self.allowed_roles),
+            ("restrictions.allowedAuthPaths", &self.allowed_auth_paths),
             ("restrictions.allowedVaultPaths", &self.allowed_vault_paths),
         ];
         let warning = |pattern: &Pattern| {
@@ -231,13 +294,17 @@ fn allow_by<'p>(
         true => format!("{value:?}"),
         false => "the value".to_owned(),
     };
-    let allowed = match listed(patterns.map(Pattern::as_str)) {
-        none if none.is_empty() => "the list is empty".to_owned(),
-        patterns => format!("expected one of {patterns}"),
-    };
+    let allowed = expected_one_of(patterns.map(Pattern::as_str).collect());
     Err(place().rejected(format!(
         "{value} is not allowed by the setting {rule}; {allowed}"
     )))
+}
+
+fn expected_one_of(allowed: Vec<&str>) -> String {
+    match allowed.is_empty() {
+        true => "the list is empty".to_owned(),
+        false => format!("expected one of {}", listed(allowed)),
+    }
 }
 
 /// The path as patterns are written: without the `data` that KV version 2 has behind its mount.

@@ -138,9 +138,10 @@ fn of_long_word(key: Key) -> Expected {
         Key::Inject | Key::Status => Accepted,
         Key::Mode | Key::SecretsFormat => Rejected("not valid; expected one of"),
         Key::FilePermissions => Rejected("not valid; expected octal permissions"),
-        Key::SecretsHook | Key::ShareProcessNamespace | Key::RunAsSameUser => {
-            Rejected("not a boolean")
-        }
+        Key::SecretsHook
+        | Key::ShareProcessNamespace
+        | Key::RunAsSameUser
+        | Key::AuthExitOnError => Rejected("not a boolean"),
         Key::SecretsDestination => Rejected("is too long"),
         Key::SecretsPath | Key::Notify => Rejected("the configuration in"),
         Key::InjectContainers | Key::JobContainers => Rejected("is not a container of this pod"),

@@ -69,7 +69,7 @@ pub fn cases() -> Vec<Case> {
                 let unknown = |number| format!(r#""{PREFIX}/{}":"""#, name(number));
                 let pod =
                     Pod::asking().with(Place::Annotations, list_of(bytes / 32 - 600, unknown));
-                let pod = template(&pod.annotated("auth", "ldap"));
+                let pod = template(&pod.annotated("auth", "github"));
                 Pod::payload_of_other(&format!("\"x\":[{}]", vec![pod; 32].join(",")))
             },
         ),

@@ -124,6 +124,7 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     variables.push(env(CONFIG_VARIABLE, &config));
     variables.extend(job);
     variables.extend(render::notification(files));
+    variables.extend(login.variables);
 
     let program = overridden(&settings.agent.program, &intent.agent, order.subject)?;
     Ok(Container {
@@ -140,7 +141,7 @@ fn config<'s>(
     files: &'s [SecretFile],
 ) -> Config<'s> {
     let (intent, settings) = (order.intent, order.subject.settings);
-    method.exit_on_err = role.runs_once;
+    method.exit_on_err |= role.runs_once;
     let tries = match intent.proxy_port {
         _ if role.runs_once => Some(TRIES_ONCE),
         // The number is the proxy's too, which has to answer some time; and it keeps what is leased.

@@ -168,9 +168,24 @@ fn is_config(variable: &Yaml) -> bool {
 
 /// Configuration as it is in a variable: compact JSON, in which every `$` is doubled for Kubernetes.
 fn config_text(config: &Yaml) -> String {
-    let config = in_full(config.clone(), false);
+    let mut config = in_full(config.clone(), false);
+    let method = config
+        .get_mut("auto_auth")
+        .map(|login| &mut login[0]["method"][0]);
+    if let Some(Yaml::Sequence(login)) = method.and_then(|method| method.get_mut("config")) {
+        login.iter_mut().for_each(sort);
+    }
     let text = serde_json::to_string(&config).expect("configuration is JSON");
     text.replace('$', "$$")
+}
+
+/// What a login takes comes in the order of its names.
+fn sort(config: &mut Yaml) {
+    if let Yaml::Mapping(config) = config {
+        let mut members: Vec<_> = std::mem::take(config).into_iter().collect();
+        members.sort_by(|(name, _), (other, _)| name.as_str().cmp(&other.as_str()));
+        config.extend(members);
+    }
 }
 
 fn config_of(text: &Yaml) -> Result<Yaml, String> {

@@ -213,7 +213,7 @@ spec:
       metadata:
         annotations:
           sidecar.vault.talend.org/inject: \"true\"
-          sidecar.vault.talend.org/auth: ldap
+          sidecar.vault.talend.org/auth: github
       container: {image: a}
 ---
 apiVersion: argoproj.io/v1alpha1
@@ -245,7 +245,7 @@ fn pod_templates_of_other_kinds_are_checked_where_they_are() {
         .code(1)
         .stdout(
             "app.yaml:19: error: document 1, PyTorchJob/train, sidecar.vault.talend.org/mode: \"sideways\" is not valid; expected one of secrets, proxy, job (in spec.pytorchReplicaSpecs.Worker.template)\n\
-             app.yaml:33: error: document 2, Workflow/import-*, sidecar.vault.talend.org/auth: \"ldap\" is not valid; expected one of kubernetes, approle (in spec.templates[1])\n",
+             app.yaml:33: error: document 2, Workflow/import-*, sidecar.vault.talend.org/auth: \"github\" is not valid; expected one of kubernetes, approle, jwt, cert, aws, azure, gcp, alicloud, cf, oci, kerberos, ldap, token-file (in spec.templates[1])\n",
         )
         .stderr("vsi: 0 of 3 pods and workloads injected, 1 of other kinds checked, 2 rejected\n");
 }

@@ -85,6 +85,22 @@ fn a_section_is_explained_with_what_is_in_it() {
 settings vault.auth
   How Vault Agent logs in: annotation auth chooses.
 
+setting vault.auth.method
+  Default: kubernetes
+  The method of pods that name none: kubernetes, approle, jwt, ...
+
+setting vault.auth.methods
+  Default: []
+  Methods besides those of Vault Agent 2.0 that pods may name, as the agent's image calls them.
+
+setting vault.auth.minBackoff
+  Default: null
+  How long the agent waits after a first login that has failed, such as 1s; twice as long each time. null: a second.
+
+setting vault.auth.maxBackoff
+  Default: 30s
+  How long it waits at the most. null: 5 minutes.
+
 settings vault.auth.kubernetes
   With the pod's service account.
 
@@ -110,6 +126,17 @@ setting vault.auth.approle.roleIdFile
 setting vault.auth.approle.secretIdFile
   Default: approle_secretid
   The file in the secrets volume into which it writes the secret id.
+
+settings vault.auth.jwt
+  With a service account token that is made for it: Vault's method jwt.
+
+setting vault.auth.jwt.path
+  Default: jwt
+  Where the auth method is mounted, below auth/.
+
+setting vault.auth.jwt.tokenAudience
+  Default: null
+  The audience of the token. null: the API server's.
 ",
     );
 }
@@ -166,7 +193,7 @@ fn programs_get_json() {
                 "name": "role",
                 "fullName": "sidecar.vault.talend.org/role",
                 "default": "the application label",
-                "documentation": "The Vault role to log in with, for `kubernetes` login only.",
+                "documentation": "The Vault role to log in with; for `cert` the name of the certificate role.",
             }],
             "settings": [{
                 "path": "vault.namespace",

@@ -460,7 +460,7 @@ fn probes(scenario: &Scenario) {
 fn mistakes(scenario: &Scenario) {
     let good = template(scenario);
     let mut bad = good.clone();
-    bad["metadata"]["annotations"]["sidecar.vault.talend.org/auth"] = json!("ldap");
+    bad["metadata"]["annotations"]["sidecar.vault.talend.org/auth"] = json!("github");
     let mut bad_of_job = bad.clone();
     bad_of_job["spec"]["restartPolicy"] = json!("Never");
     let job = json!({"template": bad_of_job});
