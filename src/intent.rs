@@ -3,20 +3,18 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::SecurityContext;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use crate::annotations::{Annotations, Commas, Key, Need, is_true};
+use crate::annotations::{Annotations, Commas, Key, Need};
 use crate::auth::Login;
-use crate::rejection::{Place, Rejection};
+use crate::connection::Connection;
+use crate::rejection::{Place, Rejection, Warnings};
 use crate::secrets::{Delivery, Secrets};
 use crate::settings::{Amounts, RESOURCES};
+use crate::sidecars::agent::Options;
 use crate::subject::Subject;
-use crate::values::{
-    Directory, Image, JobDetection, Mode, NonRootId, Port, Sidecars, TemplateEngine,
-};
+use crate::values::{Image, JobDetection, Mode, NonRootId, Sidecars, TemplateEngine};
 use crate::words::set;
-
-/// The port of the local proxy, where the pod does not say.
-const DEFAULT_PROXY_PORT: Port = Port(8200);
 
 /// What the pod asks for.
 #[derive(Debug)]
@@ -24,8 +22,10 @@ pub struct Intent {
     pub login: Login,
     /// The files with secrets, if the pod asks for any.
     pub secrets: Option<Secrets>,
-    /// The port of the local proxy, if the pod asks for one.
-    pub proxy_port: Option<Port>,
+    /// How Vault is reached.
+    pub connection: Connection,
+    /// What the pod wants of Vault Agent itself.
+    pub options: Options,
     /// Whether the sidecars end when the pod's work is done.
     pub is_job: bool,
     pub sidecars: Sidecars,
@@ -35,10 +35,8 @@ pub struct Intent {
     pub inject_containers: Option<Vec<String>>,
     /// The containers whose end is the job's; `None` for all of the application's.
     pub job_containers: Option<Vec<String>>,
-    /// Where the application sees the files, in place of the setting.
-    pub mount_path: Option<Directory>,
-    /// A namespace of Vault, in place of the setting.
-    pub vault_namespace: Option<String>,
+    /// Whether the policy's init containers come before the pod's own.
+    pub is_init_first: bool,
     /// Whether all containers of the pod are to see each other's processes.
     pub shares_process_namespace: bool,
     /// That of every injected container.
@@ -80,19 +78,23 @@ impl<'n> Selected<'n> {
 }
 
 /// Whether the pod asks for injection and has not been injected already. One that does not ask in a way that can be
-/// understood is left alone, with a warning.
-pub fn asks(annotations: &Annotations<'_>) -> Result<bool, String> {
-    let unclear = |key, problem| {
-        let name = annotations.name(key);
-        Err(format!(
-            "annotation {name}: {problem}; the pod is left as it is"
-        ))
+/// understood is left alone, with a warning, or rejected where its vocabulary has it so.
+pub fn asks(annotations: &Annotations<'_>, warnings: &Warnings) -> Result<bool, Rejection> {
+    let is_own = annotations.vocabulary().is_own();
+    let unclear = |key, problem| match is_own {
+        true => {
+            let place = annotations.place(key);
+            warnings.add(format!("{place}: {problem}; the pod is left as it is"));
+            Ok(false)
+        }
+        // As the Agent Injector does.
+        false => Err(annotations.rejected(key, problem)),
     };
     match (annotations.get(Key::Status), annotations.get(Key::Inject)) {
         (Some("injected"), _) => Ok(false),
-        (Some(_), _) => unclear(Key::Status, "only the policy sets it"),
-        (None, None) => Ok(false),
-        (None, Some(inject)) => match is_true(inject) {
+        (Some(_), _) if is_own => unclear(Key::Status, "only the policy sets it"),
+        (_, None) => Ok(false),
+        (_, Some(inject)) => match annotations.vocabulary().is_true(inject) {
             Some(asks) => Ok(asks),
             None => unclear(Key::Inject, "not a boolean; expected true or false"),
         },
@@ -104,13 +106,16 @@ impl Intent {
     pub fn read(subject: &Subject<'_>) -> Result<Self, Rejection> {
         let (annotations, settings) = (&subject.annotations, subject.settings);
         annotations.warn_of_unknown(subject.warnings);
+        let why = "because the namespace of the request decides";
+        annotations.warn_unused(Key::RequestNamespace, why, subject.warnings);
         settings.restrictions.reject_locked(annotations)?;
+        settings.restrictions.reject_overrides(annotations)?;
         let own_modes = modes(subject)?;
         let is_job = match &own_modes {
             Some(modes) => modes.contains(&Mode::Job),
             None => is_detected_as_job(subject),
         };
-        let has_own_mode = own_modes.is_some();
+        let has_own_mode = own_modes.is_some() && annotations.vocabulary().is_own();
         let modes = own_modes.unwrap_or_default();
         let sidecars = annotations.sidecars()?.unwrap_or(settings.sidecars);
         let has_proxy = modes.contains(&Mode::Proxy);
@@ -120,9 +125,9 @@ impl Intent {
             true => Some(Delivery::read(subject, is_job, sidecars)?),
             false => None,
         };
-        let proxy_port = annotations.proxy_port()?.unwrap_or(DEFAULT_PROXY_PORT);
+        let options = Options::read(subject, has_proxy)?;
         let needs = [
-            (Need::Proxy, has_proxy),
+            (Need::Proxy, options.listens_at().is_some()),
             (Need::Secrets, has_secrets),
             (Need::Job, is_job),
         ];
@@ -131,8 +136,8 @@ impl Intent {
                 annotations.warn_unmet(need, subject.warnings);
             }
         }
-        let fetches_once = matches!(delivery, Some(Delivery::Static { .. }));
-        let login = Login::read(subject, fetches_once)?;
+        let has_init_agent = delivery.is_some_and(Delivery::has_init_agent);
+        let login = Login::read(subject, has_init_agent)?;
         let secrets = match delivery {
             Some(delivery) => Some(Secrets::read(subject, &login, delivery)?),
             None => None,
@@ -142,15 +147,15 @@ impl Intent {
         let intent = Intent {
             login,
             secrets,
-            proxy_port: has_proxy.then_some(proxy_port),
+            connection: Connection::read(subject)?,
+            options,
             is_job,
             sidecars,
             has_own_mode,
             security_context: security_context(subject, inject_containers.as_deref())?,
             inject_containers,
             job_containers: annotations.job_containers()?.map(names),
-            mount_path: annotations.secrets_mount_path()?,
-            vault_namespace: annotations.vault_namespace()?,
+            is_init_first: annotations.init_first()?.unwrap_or(true),
             shares_process_namespace: annotations.share_process_namespace()?.unwrap_or(false),
             agent: Overrides {
                 image: image(subject)?,
@@ -186,9 +191,19 @@ impl Intent {
         Selected::of(self.inject_containers.as_deref())
     }
 
-    /// Whether an init container fetches secrets once.
-    pub fn fetches_once(&self) -> bool {
-        matches!(self.delivery(), Some(Delivery::Static { .. }))
+    /// Whether an init container fetches secrets.
+    pub fn has_init_agent(&self) -> bool {
+        self.delivery().is_some_and(Delivery::has_init_agent)
+    }
+
+    /// Whether what an init container has fetched is fetched again beside the application.
+    pub fn has_sidecars_that_render(&self) -> bool {
+        self.engine().is_some()
+    }
+
+    /// Whether what the init container has leased goes to the sidecar.
+    pub fn hands_on_leases(&self) -> bool {
+        self.options.hands_on && self.has_init_agent() && self.has_sidecars()
     }
 
     /// Whether secrets become environment variables.
@@ -220,7 +235,7 @@ impl Intent {
 
     /// Whether Vault Agent runs beside the application.
     pub fn has_sidecars(&self) -> bool {
-        self.engine().is_some() || self.proxy_port.is_some()
+        self.engine().is_some() || self.options.listens_at().is_some()
     }
 
     /// Whether something has to end the sidecars when the job is done.
@@ -310,11 +325,17 @@ fn security_context(
         let own_group = subject.pod.group_of(first);
         group = group.or(own_group.filter(|group| *group != 0));
     }
-    let context = &subject.settings.security_context;
-    if user.is_none() && group.is_none() {
-        return Ok(context.clone());
+    let mut context = subject.settings.security_context.clone();
+    if annotations.set_security_context()? == Some(false)
+        && let Some(context) = &mut context
+    {
+        // The cluster gives them, as OpenShift does.
+        (context.run_as_user, context.run_as_group) = (None, None);
     }
-    let context = context.clone().unwrap_or_default();
+    if user.is_none() && group.is_none() {
+        return Ok(context);
+    }
+    let context = context.unwrap_or_default();
     Ok(Some(SecurityContext {
         run_as_user: user.or(context.run_as_user),
         run_as_group: group.or(context.run_as_group),
@@ -357,7 +378,11 @@ fn overrides(prefix: &'static str, subject: &Subject<'_>) -> Result<Overrides, R
         };
         // `ephemeral` is short for ephemeral-storage.
         let resource = RESOURCES.iter().find(|it| it.starts_with(resource));
-        let amount = subject.annotations.amount(key)?;
+        // An empty one of the Agent Injector's is no amount.
+        let amount = match subject.annotations.get(key) {
+            Some("") if !subject.annotations.vocabulary().is_own() => Some(Quantity::default()),
+            _ => subject.annotations.amount(key)?,
+        };
         amounts.extend(resource.map(|it| (*it).to_owned()).zip(amount));
     }
     Ok(overrides)

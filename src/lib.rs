@@ -6,6 +6,7 @@
 
 mod annotations;
 mod auth;
+mod connection;
 mod inject;
 mod intent;
 mod kubernetes;
@@ -50,7 +51,7 @@ use subject::Subject;
 use words::{MOST_NAMES, set};
 use workload::{MOST_BYTES, PodTemplate};
 
-pub use annotations::Key;
+pub use annotations::{Key, Vocabulary};
 pub use words::nearest;
 pub use workload::template_path;
 
@@ -121,9 +122,9 @@ pub fn settings_warnings(payload: &[u8]) -> Vec<(&'static str, String)> {
     }
 }
 
-/// Where an object of a kind whose fields the policy does not know has the annotation `inject`: the paths of the pod
+/// Where an object of a kind whose fields the policy does not know has one of the annotations `inject`: the paths of the pod
 /// templates that have it, and of what else holds it.
-pub fn places_of(object: &RawValue, inject: &str) -> (Vec<String>, Vec<String>) {
+pub fn places_of(object: &RawValue, inject: &[String]) -> (Vec<String>, Vec<String>) {
     let Found {
         templates,
         elsewhere,
@@ -171,7 +172,7 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
     let (Some(object), Some(settings)) = (object, settings_for(payload)?) else {
         return Ok(());
     };
-    let inject = settings.annotations.name(Key::Inject);
+    let inject = settings.inject_annotations();
     let old = match request.old_object {
         // What changes may not be a template, and to look for them in both takes as long as in one twice as large.
         Some(old) if old.get().len() + object.get().len() > MOST_BYTES => return Ok(()),
@@ -209,7 +210,8 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
     }
     if unchecked > 0 {
         warnings.add(format!(
-            "annotation {inject}: {unchecked} pod templates are not checked; at most {MOST_TEMPLATES} of an object are, with {MOST_TEMPLATE_BYTES} bytes"
+            "annotation {}: {unchecked} pod templates are not checked; at most {MOST_TEMPLATES} of an object are, with {MOST_TEMPLATE_BYTES} bytes",
+            inject.join(" or ")
         ));
     }
     // Who annotates all that has metadata means the pods.
@@ -217,7 +219,8 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
     for path in reported(&found.elsewhere) {
         if !is_meant(path) && !old.elsewhere.contains(path) {
             warnings.add(format!(
-                "annotation {inject}: in {path} it has an effect only if the object's controller copies it to the annotations of its pods"
+                "annotation {}: in {path} it has an effect only if the object's controller copies it to the annotations of its pods",
+                inject.join(" or ")
             ));
         }
     }
@@ -241,8 +244,8 @@ fn decide_pod(
         return Ok(None);
     };
     let intent = Intent::read(&subject)?;
-    let injection = inject::plan(&intent, &subject)?;
-    let patch = inject::patch(&injection, &subject.pod);
+    let mut injection = inject::plan(&intent, &subject)?;
+    let patch = inject::patch(&mut injection, &subject.pod);
     inject::reject_too_much(&patch)?;
     let mutated = match subject.is_template {
         // Its pods are injected when they are created; here only mistakes are reported.
@@ -262,21 +265,16 @@ fn subject<'a>(
     work: &'a RefCell<Work>,
 ) -> Result<Option<Subject<'a>>, Rejection> {
     let metadata = &template.metadata;
-    let prefix = settings.annotations.prefix.as_str();
-    let Some(annotations) = Annotations::read(&metadata.annotations, prefix)? else {
+    let vocabularies = settings.vocabularies();
+    let Some(annotations) = Annotations::read(&metadata.annotations, &vocabularies)? else {
         warn_of_misplaced(template, settings, warnings);
         return Ok(None);
     };
     if template.found.is_some() && search::are_filled_in(&annotations) {
         return Ok(None);
     }
-    match intent::asks(&annotations) {
-        Ok(true) => {}
-        Ok(false) => return Ok(None),
-        Err(unclear) => {
-            warnings.add(unclear);
-            return Ok(None);
-        }
+    if !intent::asks(&annotations, warnings)? {
+        return Ok(None);
     }
     if !template.is_template() && metadata.annotations.has(MIRROR) {
         warnings.add(format!(
@@ -305,12 +303,13 @@ fn subject<'a>(
         let containers = Place::field(template.field("spec.containers"));
         return Err(containers.rejected("none; expected at least one"));
     }
+    let secrets_volume = annotations.vocabulary().names().secrets_volume;
     Ok(Some(Subject {
         annotations,
         all_annotations: &metadata.annotations,
         labels,
-        secrets_volume: match pod.volume(names::SECRETS_VOLUME).map(|it| &it.source) {
-            None | Some(VolumeSource::EmptyDir { .. }) => names::SECRETS_VOLUME,
+        secrets_volume: match pod.volume(secrets_volume).map(|it| &it.source) {
+            None | Some(VolumeSource::EmptyDir { .. }) => secrets_volume,
             Some(_) => names::OWN_SECRETS_VOLUME,
         },
         pod,
@@ -338,8 +337,8 @@ fn is_too_large(payload: &Payload<'_>, warnings: &Warnings) -> Result<bool, Reje
     let Some(settings) = settings_for(payload)? else {
         return Ok(true);
     };
-    let inject = settings.annotations.name(Key::Inject);
-    if object.get().contains(&format!("\"{inject}\"")) {
+    let mut inject = settings.inject_annotations().into_iter();
+    if let Some(inject) = inject.find(|inject| object.get().contains(&format!("\"{inject}\""))) {
         let rejection = Place::Annotation(inject).rejected(format!(
             "the object has {} bytes; expected at most {MOST_BYTES} in an object with this annotation",
             object.get().len()
@@ -398,15 +397,17 @@ fn settings_for(payload: &Payload<'_>) -> Result<Option<Settings>, Rejection> {
 
 /// Warns of the annotation where it has no effect, because it is not among those of the pod or of the pod template.
 fn warn_of_misplaced(template: &PodTemplate<'_>, settings: &Settings, warnings: &Warnings) {
-    let inject = settings.annotations.name(Key::Inject);
     let belongs = template.field(ANNOTATIONS);
-    for path in reported(&Found::annotations(template.object, &inject)) {
-        let place = match path.as_str() {
-            ANNOTATIONS => "here".to_owned(),
-            path => format!("in {path}"),
-        };
-        warnings.add(format!(
-            "annotation {inject}: no effect {place}; it belongs in {belongs}"
-        ));
+    for inject in settings.inject_annotations() {
+        let found = Found::annotations(template.object, std::slice::from_ref(&inject));
+        for path in reported(&found) {
+            let place = match path.as_str() {
+                ANNOTATIONS => "here".to_owned(),
+                path => format!("in {path}"),
+            };
+            warnings.add(format!(
+                "annotation {inject}: no effect {place}; it belongs in {belongs}"
+            ));
+        }
     }
 }

@@ -36,20 +36,20 @@ pub struct Template<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Looks for pod templates and for the annotation `inject` in an object.
-    pub fn templates(object: &'a RawValue, inject: &str) -> Self {
+    /// Looks for pod templates and for the annotations `inject` in an object.
+    pub fn templates(object: &'a RawValue, inject: &[String]) -> Self {
         Search::new(inject, None).of(object)
     }
 
-    /// Looks for the annotation alone.
-    pub fn annotations(object: &'a RawValue, inject: &str) -> Vec<String> {
+    /// Looks for the annotations alone.
+    pub fn annotations(object: &'a RawValue, inject: &[String]) -> Vec<String> {
         Search::new(inject, Some(0)).of(object).elsewhere
     }
 }
 
 struct Search<'a, 's> {
-    inject: &'s str,
-    quoted: String,
+    inject: &'s [String],
+    quoted: Vec<String>,
     /// Where it is.
     path: String,
     depth: usize,
@@ -59,10 +59,10 @@ struct Search<'a, 's> {
 }
 
 impl<'a, 's> Search<'a, 's> {
-    fn new(inject: &'s str, template: Option<usize>) -> Self {
+    fn new(inject: &'s [String], template: Option<usize>) -> Self {
         Search {
             inject,
-            quoted: format!("\"{inject}\""),
+            quoted: inject.iter().map(|it| format!("\"{it}\"")).collect(),
             path: String::new(),
             depth: 0,
             template,
@@ -79,7 +79,8 @@ impl<'a, 's> Search<'a, 's> {
     fn visit(&mut self, value: &'a RawValue, holder: &'a RawValue) {
         let length = self.path.len();
         let text = value.get();
-        let may_have_it = text.contains(&self.quoted) || may_have_escapes(value);
+        let has_one = self.quoted.iter().any(|inject| text.contains(inject));
+        let may_have_it = has_one || may_have_escapes(value);
         if !may_have_it || self.depth > DEEPEST || length > LONGEST_PATH {
             return;
         }
@@ -100,7 +101,9 @@ impl<'a, 's> Search<'a, 's> {
                 });
             }
             let below = self.template.map_or("", |at| &self.path[at..]);
-            if members.has(self.inject) && below.strip_prefix('.') != Some(ANNOTATIONS) {
+            if self.inject.iter().any(|it| members.has(it))
+                && below.strip_prefix('.') != Some(ANNOTATIONS)
+            {
                 self.found.elsewhere.push(self.path.clone());
             }
             let dot = if length > 0 { "." } else { "" };
@@ -130,7 +133,12 @@ impl<'a, 's> Search<'a, 's> {
     fn is_template(&self, members: &Members<'_>) -> bool {
         let annotations = members.get("metadata");
         let annotations = annotations.and_then(|metadata| member(metadata, "annotations"));
-        let has_annotation = annotations.is_some_and(|it| member(it, self.inject).is_some());
+        let has_one = |it| {
+            self.inject
+                .iter()
+                .any(|inject| member(it, inject).is_some())
+        };
+        let has_annotation = annotations.is_some_and(has_one);
         let has_containers = || match members.get("spec") {
             Some(spec) => member(spec, "containers").is_some_and(|it| it.get().starts_with('[')),
             None => {
@@ -202,9 +210,14 @@ fn step<'a>(template: &Template<'a>) -> Result<Pod<'a>, Rejection> {
 /// Whether a controller puts something in the place of `{{name}}` or `${name}` in annotations that are no templates and no
 /// commands.
 pub fn are_filled_in(annotations: &Annotations<'_>) -> bool {
+    let is_filled_in = |value: &str| value.contains("{{") || value.contains("${");
     Key::ALL.iter().any(|key| {
+        let is_text = matches!(
+            key,
+            Key::SecretsTemplate | Key::Notify | Key::Template | Key::Command
+        );
         let value = annotations.get(*key).unwrap_or_default();
-        !matches!(key, Key::SecretsTemplate | Key::Notify)
-            && (value.contains("{{") || value.contains("${"))
+        !is_text
+            && (is_filled_in(value) || annotations.of(*key).any(|named| is_filled_in(&named.value)))
     })
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::annotations::{Annotations, Key};
+use crate::names::Names;
 use crate::pattern::{Identity, Work};
 use crate::pod::{Container, Pod, RestartPolicy};
 use crate::raw::{Members, Text};
@@ -34,6 +35,11 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    /// What the containers, volumes and directories are called.
+    pub fn names(&self) -> &'static Names {
+        self.annotations.vocabulary().names()
+    }
+
     /// What the placeholders of patterns stand for.
     pub fn identity(&self) -> Identity<'_> {
         Identity {
@@ -45,6 +51,12 @@ impl<'a> Subject<'a> {
     /// The value of a label that stands in for the annotation `key`.
     pub fn label(&self, label: &LabelKey, key: Key) -> Result<String, Rejection> {
         let label = label.as_str();
+        if !self.annotations.vocabulary().is_own() {
+            return Err(self
+                .annotations
+                .rejected(key, "missing; give it a value")
+                .unless_filled_in());
+        }
         let value = self.labels.get(label);
         let value = value.and_then(|value| serde_json::from_str::<Text<'_>>(value.get()).ok());
         match value.filter(|value| !value.is_empty()) {

@@ -163,6 +163,37 @@ checked_string!(
     "a time such as 30s, 5m or 1h30m"
 );
 
+checked_string!(
+    /// A time as Vault's programs take it: as Go writes it, or in seconds.
+    Timeout,
+    |text| is_go_duration(text) || Count::parse(text).is_some(),
+    "a time such as 30s or 5m, or a number of seconds"
+);
+
+checked_string!(
+    /// A part of a whole, between 0 and 1.
+    Fraction,
+    |text| text.len() <= 16 && decimal(text).is_some_and(|part| part > 0.0 && part <= 1.0),
+    "a number above 0 and up to 1, such as 0.9"
+);
+
+/// A whole number from 0 up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Count(pub u32);
+
+impl Checked for Count {
+    const EXPECTED: &'static str = "a whole number, 0 or more";
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_plain = text.bytes().all(|digit| digit.is_ascii_digit());
+        text.parse().ok().filter(|_| is_plain).map(Count)
+    }
+
+    fn text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 /// Whether Go's `time.ParseDuration` takes it, without a sign.
 fn is_go_duration(text: &str) -> bool {
     const UNITS: [&str; 8] = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
@@ -609,13 +640,23 @@ closed_set!(
 
 closed_set!(
     /// What a file with the default template has in it.
-    SecretsFormat { Properties = "properties", Json = "json", Dotenv = "dotenv" }
+    SecretsFormat { Properties = "properties", Json = "json", Dotenv = "dotenv", Map = "map", RawJson = "raw-json" }
 );
 
 closed_set!(
     /// Which pods are in mode job without saying so: those whose restartPolicy lets them end, those that a Job makes, or
     /// none. A boolean is from before the first of these.
     JobDetection { RestartPolicy = "restartPolicy", Owner = "owner", Off = "off" } true Owner false Off
+);
+
+closed_set!(
+    /// Whether the proxy adds the agent's token to requests.
+    CacheToken { True = "true", Force = "force", False = "false" }
+);
+
+closed_set!(
+    /// A part of Vault Agent that has connections to Vault.
+    AgentFeature { AutoAuth = "auto-auth", Caching = "caching", Proxying = "proxying", Templating = "templating" }
 );
 
 closed_set!(

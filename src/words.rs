@@ -23,6 +23,13 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// Whether a name is a known one but for one letter.
+pub fn is_slip<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> bool {
+    let mut known = known.into_iter();
+    name.len() <= LONGEST_NAME
+        && known.any(|known| known.len().abs_diff(name.len()) <= 1 && distance(name, known) == 1)
+}
+
 /// The number of letters to insert, remove or change, or neighbours to swap (optimal string alignment).
 fn distance(left: &str, right: &str) -> usize {
     let letters = |text: &str| -> Vec<char> {

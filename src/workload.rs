@@ -162,7 +162,8 @@ impl<'a> PodTemplate<'a> {
     /// Whether it may ask for injection, as [`may_ask`] says it of the text, or in other letters.
     pub fn may_ask(&self) -> bool {
         let mut annotations = self.metadata.annotations.iter();
-        annotations.any(|(name, _)| name.ends_with("/inject")) || has_inject(self.object)
+        annotations.any(|(name, _)| name.ends_with("/inject") || name.ends_with("/agent-inject"))
+            || has_inject(self.object)
     }
 
     /// Whether it is the template of a workload, and no pod itself.
@@ -215,7 +216,9 @@ pub fn may_ask(request: &Request<'_>) -> bool {
 }
 
 fn has_inject(object: &RawValue) -> bool {
-    object.get().contains("/inject\"")
+    let text = object.get();
+    let mut ends = text.match_indices("inject\"");
+    ends.any(|(start, _)| text[..start].ends_with('/') || text[..start].ends_with("/agent-"))
 }
 
 /// Whether an object is going away, or another one controls it, as far as that can be read.
@@ -257,7 +260,9 @@ pub fn changed_pod<'a>(
 
 /// Whether a pod may have a name of the policy's in it, by its text: without one it was not injected.
 fn may_be_injected(pod: &RawValue) -> bool {
-    pod.get().contains("\"tvsi-") || may_have_escapes(pod)
+    pod.get().contains("\"tvsi-")
+        || pod.get().contains("\"TVSI_AGENT_CONFIG")
+        || may_have_escapes(pod)
 }
 
 /// The member at a path of names between dots.

@@ -11,7 +11,11 @@ use golden_cases::Case;
 use serde_json::{Value, json};
 
 /// The cases whose settings say something else, with the rules that are broken by it.
-const EXCEPTIONS: [(&str, &[&str]); 7] = [
+const EXCEPTIONS: [(&str, &[&str]); 8] = [
+    (
+        "agent-injector/agent/image-user-and-resources",
+        &["limits", "requests"],
+    ),
     ("environment/shell-by-settings", &["limits", "requests"]),
     ("resources/one-by-one", &["limits"]),
     ("resources/without-settings", &["limits", "requests"]),
@@ -282,8 +286,9 @@ fn nothing_else_that_the_profile_looks_at_is_changed() {
             &annotations(&injected.case.object),
             &annotations(&injected.injected),
         ) {
-            let is_ours =
-                key.ends_with("/status") || key == "kubectl.kubernetes.io/default-container";
+            let is_ours = key.ends_with("/status")
+                || key.ends_with("/agent-inject-status")
+                || key == "kubectl.kubernetes.io/default-container";
             assert!(is_ours, "{name}: annotation {key}");
         }
     }

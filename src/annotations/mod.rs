@@ -3,6 +3,7 @@
 
 mod table;
 mod value;
+mod vocabulary;
 
 use std::borrow::Cow;
 
@@ -13,13 +14,16 @@ use crate::rejection::{Place, Rejection, Warnings};
 use crate::values::MOST_VARIABLE;
 use crate::words::{self, LONGEST_NAME, MOST_NAMES};
 
+use table::start_of_family;
 pub use table::{Default, Key, Need};
 pub use value::{Commas, Lines, Value, is_true};
+pub use vocabulary::Vocabulary;
 
 /// The annotations of one pod that are under the policy's prefix.
 #[derive(Debug)]
 pub struct Annotations<'a> {
     prefix: &'a str,
+    vocabulary: Vocabulary,
     values: [Option<Text<'a>>; Key::ALL.len()],
     /// Those of families, by family and name.
     named: Vec<Named<'a>>,
@@ -43,20 +47,53 @@ pub struct Named<'a> {
 const MOST_NAMED: usize = 2048;
 
 impl<'a> Annotations<'a> {
-    /// Reads the annotations whose key is `PREFIX/NAME`; `None` where no [`Key::Inject`] is among them.
+    /// Reads the annotations whose key is `PREFIX/NAME`, of the one vocabulary by which the pod asks; `None` where no
+    /// [`Key::Inject`] is among them.
     ///
     /// All annotations of the pod must be strings, as Kubernetes wants it.
-    pub fn read(members: &Members<'a>, prefix: &'a str) -> Result<Option<Self>, Rejection> {
+    pub fn read(
+        members: &Members<'a>,
+        vocabularies: &[(Vocabulary, &'a str)],
+    ) -> Result<Option<Self>, Rejection> {
+        let mut asked: Option<(Vocabulary, &'a str)> = None;
+        for (vocabulary, prefix) in vocabularies.iter().copied() {
+            let inject = full_name(prefix, vocabulary.name(Key::Inject));
+            if !members.has(&inject) {
+                continue;
+            }
+            match asked {
+                // Who says no in one of them does not ask in it.
+                Some(_) if !may_ask(members, vocabulary, prefix) => {}
+                Some((other, of)) if may_ask(members, other, of) => {
+                    return Err(Place::Annotation(inject).rejected(format!(
+                        "must not be used with {}: a pod asks by the annotations of one prefix; remove one of them",
+                        full_name(of, other.name(Key::Inject))
+                    )));
+                }
+                _ => asked = Some((vocabulary, prefix)),
+            }
+        }
+        match asked {
+            Some((vocabulary, prefix)) => {
+                Self::of_vocabulary(members, vocabulary, prefix).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn of_vocabulary(
+        members: &Members<'a>,
+        vocabulary: Vocabulary,
+        prefix: &'a str,
+    ) -> Result<Self, Rejection> {
         let mut annotations = Annotations {
             prefix,
+            vocabulary,
             values: [const { None }; Key::ALL.len()],
             named: Vec::new(),
             unknown: 0,
             unknown_names: Vec::new(),
         };
-        if !members.has(&annotations.name(Key::Inject)) {
-            return Ok(None);
-        }
         for (name, value) in members.iter() {
             let reject = |problem| Err(Place::Annotation(name.to_string()).rejected(problem));
             let Ok(text) = serde_json::from_str::<Text<'a>>(value.get()) else {
@@ -68,9 +105,9 @@ impl<'a> Annotations<'a> {
             else {
                 continue;
             };
-            let key = Key::ALL.iter().find(|key| key.name() == short);
-            let family = || family_of(short);
-            let Some((key, name)) = key.map(|key| (*key, "")).or_else(family) else {
+            let key = vocabulary.key(short);
+            let family = || family_of(short, vocabulary);
+            let Some((key, name)) = key.map(|key| (key, "")).or_else(family) else {
                 annotations.add_unknown(short);
                 continue;
             };
@@ -80,14 +117,14 @@ impl<'a> Annotations<'a> {
                     text.len()
                 ));
             }
-            match key.start() {
-                None => annotations.values[key as usize] = Some(text),
-                Some(_) if annotations.named.len() == MOST_NAMED => {
+            match key.is_family() {
+                false => annotations.values[key as usize] = Some(text),
+                true if annotations.named.len() == MOST_NAMED => {
                     return reject(format!(
                         "the pod has more than {MOST_NAMED} annotations of this policy"
                     ));
                 }
-                Some(_) => annotations.named.push(Named {
+                true => annotations.named.push(Named {
                     family: key,
                     name: name.to_owned(),
                     value: text,
@@ -104,7 +141,7 @@ impl<'a> Annotations<'a> {
         annotations
             .named
             .dedup_by(|it, before| order(it, before).is_eq());
-        Ok(Some(annotations))
+        Ok(annotations)
     }
 
     fn add_unknown(&mut self, name: &str) {
@@ -147,7 +184,7 @@ impl<'a> Annotations<'a> {
 
     /// The whole name of an annotation of a family.
     pub fn name_of(&self, family: Key, name: &str) -> String {
-        let start = family.start().unwrap_or_default();
+        let start = start_of_family(self.vocabulary.name(family)).unwrap_or_default();
         format!("{}/{start}{name}", self.prefix)
     }
 
@@ -164,7 +201,17 @@ impl<'a> Annotations<'a> {
 
     /// The whole name of `key`, as it stands in a manifest.
     pub fn name(&self, key: Key) -> String {
-        key.below(self.prefix)
+        full_name(self.prefix, self.vocabulary.name(key))
+    }
+
+    /// The words by which the pod asks.
+    pub fn vocabulary(&self) -> Vocabulary {
+        self.vocabulary
+    }
+
+    /// What stands before the slash of them.
+    pub fn prefix(&self) -> &'a str {
+        self.prefix
     }
 
     /// Rejects the pod for what `key` says.
@@ -184,7 +231,8 @@ impl<'a> Annotations<'a> {
     pub fn warn_of_unknown(&self, warnings: &Warnings) {
         let prefix = self.prefix;
         for name in &self.unknown_names {
-            let hint = words::nearest(name, Key::ALL.iter().map(|key| key.name()));
+            let known = self.vocabulary.keys().map(|(_, name)| name);
+            let hint = words::nearest(name, known);
             warnings.add(match hint {
                 Some(known) => format!(
                     "annotation {prefix}/{name}: unknown and ignored; did you mean {known}?"
@@ -216,13 +264,30 @@ impl<'a> Annotations<'a> {
     }
 }
 
+fn full_name(prefix: &str, name: &str) -> String {
+    format!("{prefix}/{name}")
+}
+
+/// Whether a pod does not say that it does not ask.
+fn may_ask(members: &Members<'_>, vocabulary: Vocabulary, prefix: &str) -> bool {
+    let value = members.get(&full_name(prefix, vocabulary.name(Key::Inject)));
+    let text = value.and_then(|value| serde_json::from_str::<Text<'_>>(value.get()).ok());
+    text.is_none_or(|text| vocabulary.is_true(&text) != Some(false))
+}
+
 /// The family of a name, and what comes behind its start; where one start is the beginning of another, the longer one.
-fn family_of(short: &str) -> Option<(Key, &str)> {
-    let families = Key::ALL.iter().filter_map(|key| {
-        let name = short.strip_prefix(key.start()?)?;
-        (!name.is_empty()).then_some((*key, name))
+fn family_of(short: &str, vocabulary: Vocabulary) -> Option<(Key, &str)> {
+    let families = vocabulary.keys().filter_map(|(key, name)| {
+        let name = short.strip_prefix(start_of_family(name)?)?;
+        (!name.is_empty()).then_some((key, name))
     });
-    families.min_by_key(|(_, name)| name.len())
+    let family = families.min_by_key(|(_, name)| name.len());
+    // `secret-path` is not a secret called path.
+    let is_slip = || {
+        let keys = vocabulary.keys().filter(|(key, _)| !key.is_family());
+        words::is_slip(short, keys.map(|(_, name)| name))
+    };
+    family.filter(|_| !is_slip())
 }
 
 #[cfg(test)]
@@ -235,7 +300,8 @@ mod tests {
 
     fn warnings(text: &str) -> Vec<String> {
         let members = members(text);
-        let annotations = Annotations::read(&members, "v").unwrap().unwrap();
+        let own = [(Vocabulary::Own, "v")];
+        let annotations = Annotations::read(&members, &own).unwrap().unwrap();
         let warnings = Warnings::default();
         annotations.warn_of_unknown(&warnings);
         warnings.into_vec()
@@ -244,7 +310,8 @@ mod tests {
     #[test]
     fn only_a_pod_with_the_inject_annotation_is_read() {
         let members = members(r#"{"x/inject":"true","n":5}"#);
-        assert!(Annotations::read(&members, "v").unwrap().is_none());
+        let own = [(Vocabulary::Own, "v")];
+        assert!(Annotations::read(&members, &own).unwrap().is_none());
     }
 
     #[test]
@@ -275,7 +342,8 @@ mod tests {
     #[test]
     fn a_value_that_is_not_a_string_is_reported_by_name() {
         let members = members(r#"{"v/inject":true}"#);
-        let rejection = Annotations::read(&members, "v").unwrap_err();
+        let own = [(Vocabulary::Own, "v")];
+        let rejection = Annotations::read(&members, &own).unwrap_err();
         assert_eq!(
             rejection.to_string(),
             "annotation v/inject: not a string; put the value in quotes"

@@ -9,9 +9,10 @@ use super::Annotations;
 use super::value::{Commas, Lines};
 use crate::rejection::Rejection;
 use crate::values::{
-    AuthMethod, AuthPath, Delimiter, Directory, FilePath, FilePermissions, GoDuration, Image,
-    InjectionMethod, Mode, NonRootId, Port, SecretsFormat, SecretsType, Sidecars, TemplateEngine,
-    WorkloadKind,
+    AgentFeature, AuthMethod, AuthPath, CacheToken, Count, Delimiter, Directory, DnsLabel,
+    FilePath, FilePermissions, Fraction, GoDuration, Image, InjectionMethod, LogFormat, LogLevel,
+    Mode, NonRootId, ObjectName, Port, SecretsFormat, SecretsType, Sidecars, TemplateEngine,
+    Timeout, Url, WorkloadKind,
 };
 
 /// What holds where an annotation is not given.
@@ -86,6 +87,12 @@ impl Need {
     }
 }
 
+/// What the names of a family begin with: `auth-config-` of `auth-config-KEY`.
+pub(super) fn start_of_family(name: &'static str) -> Option<&'static str> {
+    let start = name.trim_end_matches(|letter: char| letter.is_ascii_uppercase());
+    (start.len() < name.len()).then_some(start)
+}
+
 /// Makes [`Key`], and a method of [`Annotations`] for each row of the table that is not a family.
 macro_rules! table {
     ($($variant:ident $name:literal $($method:ident: $type:ty)?, $default:ident $(($of:literal))?, $needs:expr, $doc:literal;)+) => {
@@ -99,16 +106,17 @@ macro_rules! table {
             /// Every annotation, in the order of the documentation.
             pub const ALL: &[Key] = &[$(Key::$variant),+];
 
+            /// The same with their names.
+            pub(super) const NAMES: &[(Key, &'static str)] = &[$((Key::$variant, $name)),+];
+
             /// The name behind the prefix: `secrets-path`.
             pub fn name(self) -> &'static str {
                 match self { $(Key::$variant => $name),+ }
             }
 
-            /// What the names of a family's annotations begin with: `auth-config-` of `auth-config-KEY`.
-            pub fn start(self) -> Option<&'static str> {
-                let name = self.name();
-                let start = name.trim_end_matches(|letter: char| letter.is_ascii_uppercase());
-                (start.len() < name.len()).then_some(start)
+            /// Whether it is a family of annotations: `auth-config-KEY`.
+            pub fn is_family(self) -> bool {
+                start_of_family(self.name()).is_some()
             }
 
             /// The whole name, as it stands in a manifest: `sidecar.vault.talend.org/secrets-path`.
@@ -186,6 +194,34 @@ table! {
         "What the default template writes, for all files or one per destination: `properties` (`key=value` lines), `json` (one object) or `dotenv` (`key=value` lines, quoted for shells and dotenv libraries).";
     FilePermissions "file-permissions" file_permissions: Commas<FilePermissions>, Setting("secrets.filePermissions"), [Need::Secrets],
         "Permissions in octal, such as `0600`, for all files or one per destination.";
+    Secret "secret-NAME", None, [Need::Secrets],
+        "A Vault path, whose secret becomes a file called NAME. These annotations, one for each secret, are an alternative to the lists.";
+    Template "template-NAME", None, [Need::Secrets],
+        "The Consul Template template that makes the file.";
+    TemplateFile "template-file-NAME", None, [Need::Secrets],
+        "The same, from a file in what renders it, which a volume of `copy-volume-mounts` or `agent-extra-secret` has.";
+    TemplateConfigMap "template-configmap-NAME", None, [Need::Secrets],
+        "The same, from a key of a ConfigMap of the pod's namespace: `CONFIGMAP/KEY`.";
+    SecretLeftDelimiter "template-left-delimiter-NAME", None, [Need::Secrets],
+        "What begins an action in the template.";
+    SecretRightDelimiter "template-right-delimiter-NAME", None, [Need::Secrets],
+        "What ends an action in the template.";
+    File "file-NAME", None, [Need::Secrets],
+        "The file's path in its directory, if it is not NAME.";
+    Directory "directory-NAME", None, [Need::Secrets],
+        "Where the application sees the file, if not where it sees the others.";
+    Permissions "permissions-NAME", None, [Need::Secrets],
+        "Permissions in octal, such as `0600`.";
+    Format "format-NAME", None, [Need::Secrets],
+        "What the default template writes, as in `secrets-format`.";
+    Command "command-NAME", None, [Need::Secrets, Need::Dynamic],
+        "A command that is run with `sh -c` after the file has changed.";
+    ErrorOnMissingKey "error-on-missing-key-NAME", None, [Need::Secrets],
+        "Whether a key that the secret does not have is an error, in place of the setting `secrets.errorOnMissingKey`.";
+    PreserveSecretCase "preserve-secret-case" preserve_secret_case: bool, None, [Need::Secrets],
+        "Agent Injector only: whether files keep the case of NAME.";
+    PreserveCase "preserve-secret-case-NAME", None, [Need::Secrets],
+        "Agent Injector only: the same for one file.";
     Notify "notify" notify: Lines<'_>, None, [Need::Secrets, Need::Dynamic],
         "Commands run with `sh -c` after a file has changed, one per destination or fewer, separated by lines `---` or by commas; with one destination a comma is part of the command.";
     SecretsHook "secrets-hook" secrets_hook: bool, Value("false"), [Need::Secrets],
@@ -194,6 +230,12 @@ table! {
         "`dynamic`: the files follow the secrets. `static`: fetched once, by an init container.";
     SecretsInjectionMethod "secrets-injection-method" secrets_injection_method: InjectionMethod, Value("file"), [Need::Secrets],
         "`file`, or `env`: static secrets become environment variables.";
+    PrePopulate "pre-populate" pre_populate: bool, Value("false"), [Need::Secrets],
+        "Whether an init container writes the files of dynamic secrets before the application starts. Native sidecars do so themselves.";
+    PrePopulateOnly "pre-populate-only" pre_populate_only: bool, Value("false"), [Need::Secrets],
+        "Whether only an init container does: the same as `secrets-type: static`.";
+    InitFirst "init-first" init_first: bool, Value("true"), [],
+        "Whether the policy's init containers come before the pod's own.";
     ProxyPort "proxy-port" proxy_port: Port, Value("8200"), [Need::Proxy],
         "Port of the local proxy, 1 to 65535.";
     Sidecars "sidecars" sidecars: Sidecars, Setting("sidecars"), [],
@@ -204,8 +246,78 @@ table! {
         "Comma list of the containers whose end is the job's end.";
     TemplateEngine "template-engine" template_engine: TemplateEngine, Setting("templateEngine"), [Need::Secrets, Need::Dynamic],
         "What renders dynamic secrets: `consul-template`, or `vault-agent` without a second sidecar.";
+    TokenFile "token-file" token_file: bool, Value("false"), [Need::Secrets],
+        "Whether the Vault token is in the secrets directory too, as file `token`.";
+    VaultAddress "vault-address" vault_address: Url, Setting("vault.address"), [],
+        "The address of another Vault, if the setting `restrictions.allowedAddresses` has it.";
     VaultNamespace "vault-namespace" vault_namespace: String, Setting("vault.namespace"), [],
         "Namespace of Vault Enterprise or OpenBao.";
+    TlsSkipVerify "tls-skip-verify" tls_skip_verify: bool, Setting("vault.tls.skipVerify"), [],
+        "Do not verify the certificate of Vault: for development only.";
+    TlsServerName "tls-server-name" tls_server_name: String, Setting("vault.tls.serverName"), [],
+        "The name in the certificate of Vault, if it is not the address's.";
+    TlsSecret "tls-secret" tls_secret: ObjectName, None, [],
+        "A Secret of the pod's namespace with certificates and keys, which the injected containers have in `/opt/talend/tvsi-own-tls` (Agent Injector: `/vault/tls`).";
+    CaCert "ca-cert" ca_cert: FilePath, From("settings `vault.tls.ca`"), [],
+        "The file in the injected containers with the authority of Vault's certificate.";
+    CaPath "ca-path" ca_path: FilePath, None, [],
+        "A directory with authorities. The Agent Injector calls it `ca-key`.";
+    ClientCert "client-cert" client_cert: FilePath, From("settings `vault.tls.clientCertificate`"), [],
+        "The file with the certificate that Vault expects of its clients.";
+    ClientKey "client-key" client_key: FilePath, From("settings `vault.tls.clientCertificate`"), [],
+        "The file with its private key.";
+    ClientMaxRetries "client-max-retries" client_max_retries: Count, None, [],
+        "How often a request to Vault is tried again (`VAULT_MAX_RETRIES`).";
+    ClientTimeout "client-timeout" client_timeout: Timeout, None, [],
+        "How long a request to Vault takes at the most (`VAULT_CLIENT_TIMEOUT`).";
+    ProxyAddress "proxy-address" proxy_address: Url, None, [],
+        "The HTTP proxy through which Vault is reached (`HTTPS_PROXY`).";
+    GoMaxProcs "go-max-procs" go_max_procs: Count, None, [],
+        "How many processors a program uses at the same time (`GOMAXPROCS`).";
+    AgentLogLevel "agent-log-level" agent_log_level: LogLevel, Setting("agent.logLevel"), [],
+        "How much Vault Agent logs: `trace`, `debug`, `info`, `warn` or `error`.";
+    AgentLogFormat "agent-log-format" agent_log_format: LogFormat, Setting("agent.logFormat"), [],
+        "How it writes its log: `standard` or `json`.";
+    AgentConfigMap "agent-configmap" agent_config_map: ObjectName, None, [],
+        "A ConfigMap of the pod's namespace with the agent's whole configuration: `config.hcl`, and `config-init.hcl` for the init container. What other annotations say of login and files has no effect then.";
+    ExtraSecret "agent-extra-secret" extra_secret: ObjectName, None, [],
+        "A Secret of the pod's namespace that the agent has in `/opt/talend/tvsi-extra` (Agent Injector: `/vault/custom`): what a login needs, or templates.";
+    CopyVolumeMounts "copy-volume-mounts" copy_volume_mounts: DnsLabel, None, [],
+        "A container of the pod whose volumes the agent mounts too, read-only, except service account tokens and what would be over a directory of the agent's image.";
+    AgentJsonPatch "agent-json-patch" agent_json_patch: Lines<'_>, None, [],
+        "A JSON patch (RFC 6902) for the container of Vault Agent. What it makes of it must still be as safe.";
+    AgentInitJsonPatch "agent-init-json-patch" agent_init_json_patch: Lines<'_>, None, [],
+        "The same for the init container of Vault Agent.";
+    AgentQuit "agent-quit" agent_quit: bool, Value("false"), [],
+        "Whether the pod can end Vault Agent by a request to `/agent/v1/quit` at the port of the proxy.";
+    Cache "agent-cache" cache: bool, Value("false"), [],
+        "Whether Vault Agent answers requests of the pod, as in mode `proxy`. With `pre-populate`, what the init container has leased is handed on to the sidecar.";
+    CacheToken "agent-cache-token" cache_token: CacheToken, Value("true"), [],
+        "Whether the proxy adds the agent's token to requests: `true` where a request has none, `force` always, `false` never.";
+    CacheExitOnError "agent-cache-exit-on-error" cache_exit_on_error: bool, Value("false"), [],
+        "Whether the agent ends when what was handed on cannot be read.";
+    ExitOnRetryFailure "exit-on-retry-failure" exit_on_retry_failure: bool, Value("false"), [Need::Secrets],
+        "Whether Vault Agent ends when a secret cannot be read after several tries, where it renders beside the application.";
+    Refresh "refresh" refresh: Timeout, Setting("secrets.refreshSeconds"), [Need::Secrets, Need::Dynamic],
+        "How often a secret without a lease is read again, such as `1m`.";
+    MaxConnections "max-connections-per-host" max_connections: Count, None, [Need::Secrets],
+        "How many connections templates have to Vault.";
+    LeaseRenewalThreshold "lease-renewal-threshold" lease_renewal_threshold: Fraction, None, [Need::Secrets],
+        "After which part of its lease a secret is read again, such as `0.9`.";
+    DisableIdleConnections "agent-disable-idle-connections" disable_idle_connections: Commas<AgentFeature>, None, [],
+        "Where Vault Agent keeps no idle connections: a comma list of `auto-auth`, `caching`, `proxying` and `templating`.";
+    DisableKeepAlives "agent-disable-keep-alives" disable_keep_alives: Commas<AgentFeature>, None, [],
+        "Where it uses a connection for one request only: the same list.";
+    Telemetry "agent-telemetry-KEY", None, [],
+        "What is in the block `telemetry` of Vault Agent: JSON, or a text. `-` stands for `_`.";
+    RevokeOnShutdown "revoke-on-shutdown" revoke_on_shutdown: bool, Value("true"), [],
+        "Whether the token is revoked when Vault Agent ends.";
+    RevokeGrace "revoke-grace" revoke_grace: Count, Setting("vault.revokeGraceSeconds"), [],
+        "The seconds between the pod's deletion and that. Never more than half its terminationGracePeriodSeconds.";
+    RequestNamespace "agent-request-namespace" request_namespace: &str, None, [],
+        "Agent Injector only, and without effect: the namespace of the request decides.";
+    SetSecurityContext "agent-set-security-context" set_security_context: bool, None, [],
+        "Agent Injector only: `false` leaves user, group and what the images need to the image.";
     SecretsMountPath "secrets-mount-path" secrets_mount_path: Directory, Setting("secrets.mountPath"), [Need::Secrets],
         "Where the application sees the files.";
     ShareProcessNamespace "share-process-namespace" share_process_namespace: bool, Value("false"), [],

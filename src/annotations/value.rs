@@ -9,6 +9,9 @@ pub trait Value<'a>: Sized {
     /// Whether it is one line: trimmed, not empty, and without control characters.
     const IS_LINE: bool = true;
 
+    /// Whether it is true or false, which each vocabulary says in its own words.
+    const IS_BOOLEAN: bool = false;
+
     /// The most bytes. What a container gets as a variable, an argument or a mount path of its own has to fit what Linux
     /// takes, which for a path is 4,096 with what comes behind it.
     const LONGEST: Option<usize> = Some(1024);
@@ -20,17 +23,28 @@ pub trait Value<'a>: Sized {
 impl Annotations<'_> {
     /// The value of `key`, if it is given.
     pub(super) fn value<'s, T: Value<'s>>(&'s self, key: Key) -> Result<Option<T>, Rejection> {
-        let Some(text) = self.get(key) else {
-            return Ok(None);
+        let text = match self.get(key) {
+            Some(text) => self.vocabulary().translated(key, T::IS_BOOLEAN, text),
+            None => Ok(None),
         };
-        let value = prepared(text, T::IS_LINE, T::LONGEST).and_then(T::read);
-        let value = value.map_err(|problem| self.rejected(key, problem));
-        value.map(Some)
+        let reject = |problem| self.rejected(key, problem);
+        let preset = self.vocabulary().preset(key);
+        match text.map_err(reject)?.or(preset) {
+            Some(text) => prepared(text, T::IS_LINE, T::LONGEST)
+                .and_then(T::read)
+                .map(Some)
+                .map_err(reject),
+            None => Ok(None),
+        }
     }
 
     /// The value of an annotation of a family.
     pub fn value_of<'s, T: Value<'s>>(&self, named: &'s Named<'_>) -> Result<T, Rejection> {
-        let value = prepared(&named.value, T::IS_LINE, T::LONGEST).and_then(T::read);
+        let text = self
+            .vocabulary()
+            .translated(named.family, T::IS_BOOLEAN, &named.value);
+        let text = text.map(|text| text.unwrap_or_default());
+        let value = text.and_then(|text| prepared(text, T::IS_LINE, T::LONGEST).and_then(T::read));
         value.map_err(|problem| self.place_of(named).rejected(problem))
     }
 }
@@ -73,6 +87,7 @@ pub fn is_true(text: &str) -> Option<bool> {
 
 impl Value<'_> for bool {
     const LONGEST: Option<usize> = None;
+    const IS_BOOLEAN: bool = true;
 
     fn read(text: &str) -> Result<Self, String> {
         is_true(text).ok_or_else(|| {

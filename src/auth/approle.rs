@@ -20,6 +20,10 @@ pub enum Ids {
     Secret(ObjectName),
 }
 
+/// Whether the agent leaves the file with the secret id where it is: without it, an agent that is started again could not
+/// log in any more.
+pub const KEEPS_SECRET_ID: bool = true;
+
 /// The keys of that Secret.
 const ROLE_ID: &str = "role-id";
 const SECRET_ID: &str = "secret-id";
@@ -81,8 +85,10 @@ impl Ids {
             "secret_id_file_path",
             format!("{directory}/{secret_id}").into(),
         );
-        // True would delete the file after the first login, and an agent that is started again could not log in any more.
-        add("remove_secret_id_file_after_reading", false.into());
+        add(
+            "remove_secret_id_file_after_reading",
+            (!KEEPS_SECRET_ID).into(),
+        );
         mount
     }
 

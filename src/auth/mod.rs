@@ -34,7 +34,8 @@ pub struct Login {
     credentials: Credentials,
     min_backoff: Option<GoDuration>,
     max_backoff: Option<GoDuration>,
-    exits_on_error: bool,
+    /// Whether the agent ends when a login fails, if the pod says.
+    exits_on_error: Option<bool>,
 }
 
 /// What the agent logs in with, besides what the configuration says.
@@ -59,7 +60,7 @@ pub struct Method<'a> {
     max_backoff: Option<&'a str>,
     /// Whether the agent ends when a login fails.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub exit_on_err: bool,
+    exit_on_err: bool,
     #[serde(skip_serializing_if = "has_nothing")]
     config: [Configuration; 1],
 }
@@ -71,6 +72,8 @@ fn has_nothing([config]: &[Configuration; 1]) -> bool {
 /// What the agent needs for its login.
 pub struct LoginPlan<'a> {
     pub method: Method<'a>,
+    /// The path of the service account token, if the login has one.
+    pub token: Option<String>,
     pub variables: Vec<EnvVar>,
     pub mounts: Vec<VolumeMount>,
 }
@@ -109,7 +112,15 @@ impl Login {
             (None, "approle") if !config.contains_key("role_id_file_path") => {
                 Credentials::AppRole(Ids::read(subject, secret, fetches_once)?)
             }
-            _ => Credentials::Configured,
+            (None, name) => {
+                if name == "approle" {
+                    let key = "remove_secret_id_file_after_reading";
+                    config
+                        .entry(key)
+                        .or_insert((!approle::KEEPS_SECRET_ID).into());
+                }
+                Credentials::Configured
+            }
         };
         if !matches!(credentials, Credentials::Token(..)) {
             annotations.warn_unmet(Need::ServiceAccount, subject.warnings);
@@ -128,7 +139,7 @@ impl Login {
             max_backoff: annotations
                 .auth_max_backoff()?
                 .or(settings.max_backoff.clone()),
-            exits_on_error: annotations.auth_exit_on_error()?.unwrap_or(false),
+            exits_on_error: annotations.auth_exit_on_error()?,
         };
         login.reject_missing(known, subject)?;
         Ok(login)
@@ -160,15 +171,18 @@ impl Login {
         ))
     }
 
-    /// The configuration, mounts and volumes for it of the agent, which runs as `user`.
+    /// The configuration, mounts and volumes for it of the agent, which runs as `user`. One that runs once ends when its login
+    /// fails, unless the pod says otherwise.
     pub fn plan<'s>(
         &'s self,
         user: Option<i64>,
+        runs_once: bool,
         subject: &Subject<'_>,
         volumes: &mut Volumes,
     ) -> Result<LoginPlan<'s>, Rejection> {
         let mut config = self.config.clone();
         let mut variables = Vec::new();
+        let mut token_path = None;
         let mut mounts = match self.credentials {
             Credentials::Token(..) => Vec::new(),
             _ => vec![service_account::none(volumes)],
@@ -176,7 +190,8 @@ impl Login {
         match &self.credentials {
             Credentials::Token(key, token) => {
                 let (path, of_token) = token.plan(user, subject, volumes)?;
-                config.insert((*key).to_owned(), path.into());
+                config.insert((*key).to_owned(), path.as_str().into());
+                token_path = Some(path);
                 mounts = of_token;
                 if !mounts.iter().any(service_account::is_at_default) {
                     mounts.push(service_account::none(volumes));
@@ -198,11 +213,12 @@ impl Login {
             mount_path: format!("auth/{}", self.path),
             min_backoff: self.min_backoff.as_ref().map(GoDuration::as_str),
             max_backoff: self.max_backoff.as_ref().map(GoDuration::as_str),
-            exit_on_err: self.exits_on_error,
+            exit_on_err: self.exits_on_error.unwrap_or(runs_once),
             config: [config],
         };
         Ok(LoginPlan {
             method,
+            token: token_path,
             variables,
             mounts,
         })

@@ -12,7 +12,7 @@ use crate::names;
 use crate::path::{are_nested, below, segments};
 use crate::pod::{Command, Container, List};
 use crate::rejection::{Place, Rejection};
-use crate::secrets::SecretFile;
+use crate::secrets::{SecretFile, Secrets, SecretsDirectory};
 use crate::sidecars::env_shell;
 use crate::subject::Subject;
 use crate::values::Sidecars;
@@ -100,16 +100,16 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
                 continue;
             }
             let mut change = ContainerChange::new(List::Containers, index);
-            let directory = mount_secrets(&mut change, intent, container, false, subject)?;
-            let files = Files::new(directory, &secrets.files)?;
+            let directories = mount_secrets(&mut change, intent, container, false, subject)?;
+            let files = paths(&directories, secrets)?;
             if intent.fills_environment() {
                 if !container.has(Command::Main) {
                     return Err(no_command(container, subject));
                 }
-                fill_environment(&mut change, container, &files, intent, subject)?;
+                fill_environment(&mut change, container, &directories, &files, subject)?;
             }
             if intent.waits_in_hook() {
-                let hook = hook::command(container, directory, files.all, subject.settings)?;
+                let hook = hook::command(container, &files, subject)?;
                 change.post_start = Some(hook);
             }
             changes.add(change)?;
@@ -125,7 +125,7 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
     for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
         let name = &*container.name;
         let is_named_itself = selected.names(name);
-        let come_before = intent.fetches_once() || intent.sidecars == Sidecars::Native;
+        let come_before = intent.has_init_agent() || intent.sidecars == Sidecars::Native;
         if index < behind && !writes {
             if is_named_itself {
                 return Err(Place::Container(name.to_owned()).rejected(BEFORE_PROXY));
@@ -139,15 +139,15 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
             before_secrets.push(name);
         }
         let mut change = ContainerChange::new(List::InitContainers, index);
-        let directory = mount_secrets(&mut change, intent, container, writes, subject)?;
+        let directories = mount_secrets(&mut change, intent, container, writes, subject)?;
         if let Some(secrets) = &intent.secrets
             && intent.fills_environment()
             && selected.has(name)
         {
             match container.has(Command::Main) {
                 true => {
-                    let files = Files::new(directory, &secrets.files)?;
-                    fill_environment(&mut change, container, &files, intent, subject)?;
+                    let files = paths(&directories, secrets)?;
+                    fill_environment(&mut change, container, &directories, &files, subject)?;
                 }
                 false if is_named_itself => return Err(no_command(container, subject)),
                 false => without_command.push(name),
@@ -183,19 +183,16 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
 const BEFORE_PROXY: &str =
     "runs before the proxy of the service mesh, and the secrets come after that";
 
-/// The files as a container has them.
-struct Files<'s> {
-    directory: &'s str,
-    all: &'s [SecretFile],
-}
-
-impl<'s> Files<'s> {
-    fn new(directory: &'s str, all: &'s [SecretFile]) -> Result<Self, Rejection> {
-        // Each file's path begins with the directory.
-        match directory.len().saturating_mul(all.len()) > MOST_ADDED {
-            true => Err(too_much()),
-            false => Ok(Files { directory, all }),
-        }
+/// The paths of the files as a container has them, in these directories.
+fn paths(directories: &[String], secrets: &Secrets) -> Result<Vec<String>, Rejection> {
+    let files = || secrets.files.iter();
+    let directory = |file: &SecretFile| directories[file.directory].as_str();
+    // Each file's path begins with its directory.
+    match files().map(|file| directory(file).len()).sum::<usize>() > MOST_ADDED {
+        true => Err(too_much()),
+        false => Ok(files()
+            .map(|file| format!("{}/{}", directory(file), file.destination))
+            .collect()),
     }
 }
 
@@ -241,15 +238,18 @@ impl Changes {
 fn fill_environment(
     change: &mut ContainerChange,
     container: &Container<'_>,
-    files: &Files<'_>,
-    intent: &Intent,
+    directories: &[String],
+    files: &[String],
     subject: &Subject<'_>,
 ) -> Result<(), Rejection> {
     let mount = read_only(names::ENV_VOLUME, names::ENV_DIRECTORY);
     reject_taken(container, &mount, subject)?;
-    if are_nested(files.directory, names::ENV_DIRECTORY) {
-        let place = match intent.mount_path {
-            Some(_) => Place::Annotation(subject.annotations.name(Key::SecretsMountPath)),
+    if directories
+        .iter()
+        .any(|directory| are_nested(directory, names::ENV_DIRECTORY))
+    {
+        let place = match subject.annotations.get(Key::SecretsMountPath) {
+            Some(_) => subject.annotations.place(Key::SecretsMountPath),
             None => Place::field("setting secrets.mountPath"),
         };
         let taken = names::ENV_DIRECTORY;
@@ -263,38 +263,45 @@ fn fill_environment(
         .filter(|command| container.has(*command));
     change.words_before = commands
         .map(|command| {
-            let words = env_shell::words_before(command, files.directory, files.all);
+            let words = env_shell::words_before(command, files);
             (command, words)
         })
         .collect();
     Ok(())
 }
 
-fn mount_path<'s>(intent: &'s Intent, subject: &'s Subject<'_>) -> &'s str {
-    let path = intent.mount_path.as_ref();
-    path.unwrap_or(&subject.settings.secrets.mount_path)
-        .as_str()
-}
-
-/// Adds the mount of the secrets, if `container` has none of its own, and returns where it has them.
-fn mount_secrets<'s>(
+/// Adds the mounts of the secrets that `container` does not have already, and returns where it has them.
+fn mount_secrets(
     change: &mut ContainerChange,
-    intent: &'s Intent,
-    container: &'s Container<'_>,
+    intent: &Intent,
+    container: &Container<'_>,
     writes: bool,
-    subject: &'s Subject<'_>,
-) -> Result<&'s str, Rejection> {
-    if let Some(mount) = container.mount_of(subject.secrets_volume) {
-        return Ok(mount.mount_path.trim_end_matches('/'));
-    }
-    let path = mount_path(intent, subject);
-    let mount = match writes || !subject.settings.secrets.read_only {
-        true => writable(subject.secrets_volume, path),
-        false => read_only(subject.secrets_volume, path),
+    subject: &Subject<'_>,
+) -> Result<Vec<String>, Rejection> {
+    let main;
+    let directories = match &intent.secrets {
+        Some(secrets) => &secrets.directories,
+        None => {
+            main = vec![SecretsDirectory::main(subject)?];
+            &main
+        }
     };
-    reject_taken(container, &mount, subject)?;
-    change.volume_mounts.push(mount);
-    Ok(path)
+    let mut paths = Vec::new();
+    for directory in directories {
+        let (volume, path) = (&*directory.volume, &*directory.in_application);
+        if let Some(mount) = container.mount_of(volume) {
+            paths.push(mount.mount_path.trim_end_matches('/').to_owned());
+            continue;
+        }
+        let mount = match writes || !subject.settings.secrets.read_only {
+            true => writable(volume, path),
+            false => read_only(volume, path),
+        };
+        reject_taken(container, &mount, subject)?;
+        change.volume_mounts.push(mount);
+        paths.push(path.to_owned());
+    }
+    Ok(paths)
 }
 
 /// Rejects a container with a mount of its own that stands in the way of ours: at the same path, or one of the two inside

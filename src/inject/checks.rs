@@ -26,7 +26,7 @@ pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
         ))
         .unless_filled_in());
     }
-    if let Some(port) = intent.proxy_port {
+    if let Some(port) = intent.options.listens_at() {
         reject_exposed_proxy(port, subject)?;
     }
     let reject = |problem| Err(annotations.rejected(Key::ShareProcessNamespace, problem));
@@ -124,7 +124,7 @@ pub fn warn_of_weak_spots(intent: &Intent, subject: &Subject<'_>) {
     warn_of_users(intent, subject);
     warn_of_unreadable_files(intent, subject);
     warn_of_lost_token(intent, subject);
-    warn_of_name_resolution(subject);
+    warn_of_name_resolution(intent, subject);
     if pod.has_resources() {
         for key in subject.annotations.given() {
             if key.name().contains("-requests-") || key.name().contains("-limits-") {
@@ -239,7 +239,7 @@ fn warn_of_lost_token(intent: &Intent, subject: &Subject<'_>) {
 }
 
 /// Warns of a name of Vault that only the cluster's DNS knows, in a pod that asks the node's.
-fn warn_of_name_resolution(subject: &Subject<'_>) {
+fn warn_of_name_resolution(intent: &Intent, subject: &Subject<'_>) {
     let pod = &subject.pod;
     let host_network = pod.uses_host_network;
     let asks_node = match pod.dns_policy.as_deref() {
@@ -248,7 +248,7 @@ fn warn_of_name_resolution(subject: &Subject<'_>) {
         Some("ClusterFirstWithHostNet" | "None") => false,
         _ => host_network,
     };
-    let address = &subject.settings.vault.address;
+    let address = &intent.connection.address;
     if asks_node && address.is_of_cluster() {
         let (why, policy) = match host_network {
             true => ("with hostNetwork, ", "ClusterFirstWithHostNet"),

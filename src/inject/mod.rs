@@ -9,6 +9,7 @@ mod reserved;
 mod update;
 
 use k8s_openapi::api::core::v1::{Container, VolumeMount};
+use serde_json::Value;
 
 use crate::annotations::Key;
 use crate::intent::Intent;
@@ -37,14 +38,14 @@ pub struct Injection {
     annotations: Vec<(String, String)>,
     volumes: Volumes,
     /// Init containers before the pod's own, except for this many of them.
-    init_containers: Vec<Container>,
+    init_containers: Vec<Value>,
     behind: usize,
     /// Init containers behind the pod's own.
-    last_init_containers: Vec<Container>,
+    last_init_containers: Vec<Value>,
     /// Sidecars before the pod's own containers.
-    first_containers: Vec<Container>,
+    first_containers: Vec<Value>,
     /// Sidecars behind the pod's own containers.
-    last_containers: Vec<Container>,
+    last_containers: Vec<Value>,
     changes: Vec<ContainerChange>,
     image_pull_secrets: Vec<String>,
     /// Whether the containers are to see each other's processes, which they do not yet.
@@ -99,20 +100,25 @@ pub fn plan(intent: &Intent, subject: &Subject<'_>) -> Result<Injection, Rejecti
     if intent.engine() == Some(TemplateEngine::ConsulTemplate)
         && let Some(secrets) = &intent.secrets
     {
-        sidecars.push(consul_template::sidecar(&secrets.files, &mut order)?);
+        sidecars.push(json(consul_template::sidecar(secrets, &mut order)?));
     }
     if intent.needs_babysitter() {
-        sidecars.push(job_babysitter::sidecar(&of_the_job, &mut order)?);
-        init_containers.push(job_babysitter::init_container(&mut order)?);
+        sidecars.push(json(job_babysitter::sidecar(&of_the_job, &mut order)?));
+        init_containers.push(json(job_babysitter::init_container(&mut order)?));
     }
-    if intent.fetches_once() {
+    if intent.has_init_agent() {
         init_containers.push(agent::init_container(&mut order)?);
     }
     if intent.fills_environment() {
-        init_containers.push(env_shell::init_container(&mut order)?);
+        init_containers.push(json(env_shell::init_container(&mut order)?));
     }
     let pod_shares_processes = subject.pod.shares_process_namespace.is_some();
+    let (init_containers, last_init_containers) = match intent.is_init_first {
+        true => (init_containers, Vec::new()),
+        false => (Vec::new(), init_containers),
+    };
     let injection = Injection {
+        last_init_containers,
         annotations: vec![(subject.annotations.name(Key::Status), "injected".to_owned())],
         volumes,
         init_containers,
@@ -125,17 +131,21 @@ pub fn plan(intent: &Intent, subject: &Subject<'_>) -> Result<Injection, Rejecti
     Ok(injection.with_sidecars(sidecars, intent, subject))
 }
 
+fn json(container: Container) -> Value {
+    serde_json::to_value(container).expect("Kubernetes' objects can be written as JSON")
+}
+
 impl Injection {
     fn with_sidecars(
         mut self,
-        sidecars: Vec<Container>,
+        sidecars: Vec<Value>,
         intent: &Intent,
         subject: &Subject<'_>,
     ) -> Self {
         if intent.sidecars == Sidecars::Native {
             // The pod's own init containers can read secrets, unless they bring what is needed for it.
-            match intent.reads_ids_from_files() {
-                true => self.last_init_containers = sidecars,
+            match intent.reads_ids_from_files() || !intent.is_init_first {
+                true => self.last_init_containers.extend(sidecars),
                 false => self.init_containers.extend(sidecars),
             }
         } else if intent.waits_in_hook() {
@@ -161,7 +171,22 @@ fn volumes(intent: &Intent, subject: &Subject<'_>) -> Volumes {
         let limit = subject.settings.secrets.size_limit.clone();
         volumes.add(Volume::in_memory(subject.secrets_volume, limit));
     }
-    volumes.add(Volume::small(names::SHARED_VOLUME, "4Mi"));
+    let directories = intent
+        .secrets
+        .iter()
+        .flat_map(|secrets| &secrets.directories);
+    for directory in directories.skip(1) {
+        let limit = subject.settings.secrets.size_limit.clone();
+        volumes.add(Volume::in_memory(directory.volume.clone(), limit));
+    }
+    let names = subject.names();
+    let tokens = [
+        (intent.has_init_agent(), &names.init_token),
+        (intent.has_sidecars(), &names.token),
+    ];
+    for (_, token) in tokens.into_iter().filter(|(is_needed, _)| *is_needed) {
+        volumes.add(Volume::small(token.mounted.volume, "4Mi"));
+    }
     if intent.needs_babysitter() {
         volumes.add(Volume::small(names::JOB_VOLUME, "1Mi"));
     }

@@ -1,10 +1,10 @@
 //! The change: what is injected as an RFC 6902 patch, and its application to what was submitted.
 
+use std::mem::take;
+
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation};
-use k8s_openapi::api::core::v1::{
-    Container, ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference,
-};
+use k8s_openapi::api::core::v1::{ExecAction, Lifecycle, LifecycleHandler, LocalObjectReference};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -13,9 +13,9 @@ use super::{ContainerChange, Injection, MOST_ADDED, too_much};
 use crate::pod::{List, Pod, PostStart};
 use crate::rejection::{Place, Rejection};
 
-/// The patch that makes the submitted pod the injected one: it adds, and replaces nothing but commands that get words of
+/// The patch that makes the submitted pod the injected one, with the containers taken out of `injection`: it adds, and replaces nothing but commands that get words of
 /// ours before their own.
-pub fn patch(injection: &Injection, pod: &Pod<'_>) -> Patch {
+pub fn patch(injection: &mut Injection, pod: &Pod<'_>) -> Patch {
     let mut operations = Operations::default();
     for (name, value) in &injection.annotations {
         operations.add(["metadata", "annotations", name], value);
@@ -25,18 +25,25 @@ pub fn patch(injection: &Injection, pod: &Pod<'_>) -> Patch {
     for change in &injection.changes {
         operations.change_container(change, pod);
     }
-    operations.insert("containers", true, 0, &injection.first_containers);
-    operations.append(["spec", "containers"], true, &injection.last_containers);
-    let (first, last) = (&injection.init_containers, &injection.last_init_containers);
+    let (first, last) = (
+        take(&mut injection.first_containers),
+        take(&mut injection.last_containers),
+    );
+    operations.insert("containers", true, Some(0), first);
+    operations.insert("containers", true, None, last);
+    let (first, last) = (
+        take(&mut injection.init_containers),
+        take(&mut injection.last_init_containers),
+    );
     let has_init_containers = !pod.init_containers.is_empty();
+    let has_any_before_last = has_init_containers || !first.is_empty();
     operations.insert(
         "initContainers",
         has_init_containers,
-        injection.behind,
+        Some(injection.behind),
         first,
     );
-    let has_init_containers = has_init_containers || !first.is_empty();
-    operations.append(["spec", "initContainers"], has_init_containers, last);
+    operations.insert("initContainers", has_any_before_last, None, last);
     let pull_secrets = injection.image_pull_secrets.iter();
     operations.append(
         ["spec", "imagePullSecrets"],
@@ -102,9 +109,15 @@ impl Operations {
         path: impl IntoIterator<Item = &'t str>,
         value: &(impl Serialize + ?Sized),
     ) {
+        let value =
+            serde_json::to_value(value).expect("Kubernetes' objects can be written as JSON");
+        self.add_json(path, value);
+    }
+
+    fn add_json<'t>(&mut self, path: impl IntoIterator<Item = &'t str>, value: Value) {
         self.0.push(PatchOperation::Add(AddOperation {
             path: PointerBuf::from_tokens(path),
-            value: serde_json::to_value(value).expect("Kubernetes' objects can be written as JSON"),
+            value,
         }));
     }
 
@@ -125,13 +138,17 @@ impl Operations {
         }
     }
 
-    /// Puts containers behind the first ones of the list `name` of the pod's spec.
-    fn insert(&mut self, name: &str, exists: bool, behind: usize, containers: &[Container]) {
+    /// Puts containers behind the first ones of the list `name` of the pod's spec, or behind all.
+    fn insert(&mut self, name: &str, exists: bool, behind: Option<usize>, containers: Vec<Value>) {
         if !exists {
-            return self.append(["spec", name], exists, containers);
+            if !containers.is_empty() {
+                self.add_json(["spec", name], Value::Array(containers));
+            }
+            return;
         }
-        for (index, container) in (behind..).zip(containers) {
-            self.add(["spec", name, &index.to_string()], container);
+        for (index, container) in containers.into_iter().enumerate() {
+            let at = behind.map_or("-".to_owned(), |behind| (behind + index).to_string());
+            self.add_json(["spec", name, &at], container);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Pods whose containers may reach the processes of the policy's: who can look into a process finds its Vault token
 //! below `/proc/PID/root`.
 
-use super::reserved;
 use crate::annotations::Key;
 use crate::intent::Intent;
+use crate::names::Names;
 use crate::pod::{Container, Processes};
 use crate::rejection::{Place, Rejection, Warnings};
 use crate::settings::Settings;
@@ -42,7 +42,8 @@ pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     } else if shares {
         found.push(shared(SHARE_PROCESS_NAMESPACE));
     }
-    let same = same_user(intent.user(), &pod, subject.pod.all_containers());
+    let names = subject.names();
+    let same = same_user(intent.user(), &pod, subject.pod.all_containers(), names);
     let mut keys = [Key::RunAsSameUser, Key::RunAsUser].into_iter();
     let asked_by = keys.find(|key| subject.annotations.get(*key).is_some());
     found.extend(same.map(|same| match asked_by {
@@ -58,6 +59,7 @@ pub fn check_ephemeral(
     user: Option<i64>,
     pod: &Processes,
     added: &[Container<'_>],
+    names: &Names,
     settings: &Settings,
     warnings: &Warnings,
 ) -> Result<(), Rejection> {
@@ -69,7 +71,7 @@ pub fn check_ephemeral(
             "{field} is true, with which ephemeral container {names} can read the Vault token from the sidecars' processes"
         ));
     }
-    found.extend(same_user(user, pod, added));
+    found.extend(same_user(user, pod, added, names));
     report(found, settings, warnings)
 }
 
@@ -86,11 +88,12 @@ fn same_user<'s, 'a: 's>(
     user: Option<i64>,
     pod: &Processes,
     containers: impl IntoIterator<Item = &'s Container<'a>>,
+    names: &Names,
 ) -> Option<String> {
     let user = user.or(pod.run_as_user)?;
     let same: Vec<_> = containers
         .into_iter()
-        .filter(|container| !reserved::is_ours(&container.name))
+        .filter(|container| !names.is_ours(&container.name))
         .filter(|container| container.run_as_user().or(pod.run_as_user) == Some(user))
         .map(|container| &*container.name)
         .collect();

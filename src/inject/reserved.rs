@@ -3,7 +3,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::names;
+use crate::names::{CONTAINERS, Names, VOLUMES};
 use crate::pod::{Container, Volume};
 use crate::raw::Text;
 use crate::rejection::{Place, Rejection};
@@ -20,23 +20,24 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Rejects a pod that has or uses a name of the policy's.
 pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
-    let pod = &subject.pod;
+    let (pod, names) = (&subject.pod, subject.names());
     let mut containers = pod.all_containers();
-    if let Some(container) = containers.find(|container| is_ours(&container.name)) {
+    if let Some(container) = containers.find(|container| names.is_ours(&container.name)) {
         return Err(Place::Container(container.name.to_string()).rejected(
             "is in the pod already, and the policy adds one of that name; rename it, or submit the pod as it was before its injection",
         ));
     }
     let mut volumes = pod.volumes.iter();
-    if let Some(volume) = volumes.find(|volume| is_our_volume(&volume.name)) {
+    if let Some(volume) = volumes.find(|volume| names.is_our_volume(&volume.name)) {
         return Err(Place::Volume(volume.name.to_string())
             .rejected("is in the pod already, and the policy adds one of that name; rename it"));
     }
     for container in pod.all_containers() {
-        reject_uses_of_container(container)?;
+        reject_uses_of_container(container, names)?;
     }
-    pod.volumes.iter().try_for_each(reject_uses_of_volume)?;
-    let prefix = subject.settings.annotations.prefix.as_str();
+    let mut volumes = pod.volumes.iter();
+    volumes.try_for_each(|volume| reject_uses_of_volume(volume, names))?;
+    let prefix = subject.annotations.prefix();
     let is_about_ours = |(name, value): &(&Text<'_>, &RawValue)| {
         let (of, short) = name.rsplit_once('/').unwrap_or_default();
         if of == prefix || &***name == LAST_APPLIED {
@@ -44,10 +45,9 @@ pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
         }
         // As profiles of AppArmor, seccomp and NRI have it: `.../tvsi-vault-agent`, `.../container.tvsi-vault-agent`.
         let of_container = short.strip_prefix("container.").unwrap_or(short);
-        is_ours(of_container)
-            || value_names_one(value, &names::VOLUMES)
-            || (LISTS_OF_CONTAINERS.contains(&&***name)
-                && value_names_one(value, &names::CONTAINERS))
+        names.is_ours(of_container)
+            || value_names_one(value, &VOLUMES)
+            || (LISTS_OF_CONTAINERS.contains(&&***name) && value_names_one(value, &CONTAINERS))
     };
     match subject.all_annotations.iter().find(is_about_ours) {
         Some((name, _)) => Err(Place::Annotation(name.to_string())
@@ -104,12 +104,12 @@ fn names_one(text: &str, names: &[&str]) -> bool {
 }
 
 /// Rejects a container that mounts a volume of the policy's or refers to a container of the policy's.
-pub fn reject_uses_of_container(container: &Container<'_>) -> Result<(), Rejection> {
+pub fn reject_uses_of_container(container: &Container<'_>, names: &Names) -> Result<(), Rejection> {
     let place = || Place::Container(container.name.to_string());
     let files: Vec<_> = container.file_volumes().collect();
     let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
     let mut volumes = mounts.chain(container.volume_devices()).chain(&files);
-    if let Some(volume) = volumes.find(|name| is_our_volume(name)) {
+    if let Some(volume) = volumes.find(|name| names.is_our_volume(name)) {
         return Err(place().rejected(format!(
             "uses volume {}, which is reserved for the policy's containers; remove it from the container",
             &**volume
@@ -117,15 +117,15 @@ pub fn reject_uses_of_container(container: &Container<'_>) -> Result<(), Rejecti
     }
     let fields: Vec<_> = container.resource_fields().collect();
     let mut referred = fields.iter().chain(&container.target_container);
-    match referred.find(|name| is_ours(name)) {
+    match referred.find(|name| names.is_ours(name)) {
         Some(sidecar) => Err(refers_to(sidecar, place())),
         None => Ok(()),
     }
 }
 
-fn reject_uses_of_volume(volume: &Volume<'_>) -> Result<(), Rejection> {
+fn reject_uses_of_volume(volume: &Volume<'_>, names: &Names) -> Result<(), Rejection> {
     let mut referred = volume.resource_fields.iter();
-    match referred.find(|name| is_ours(name)) {
+    match referred.find(|name| names.is_ours(name)) {
         Some(sidecar) => Err(refers_to(sidecar, Place::Volume(volume.name.to_string()))),
         None => Ok(()),
     }
@@ -135,14 +135,4 @@ fn refers_to(sidecar: &str, place: Place) -> Rejection {
     place.rejected(format!(
         "refers to container {sidecar}, which is reserved for the policy; remove the reference"
     ))
-}
-
-/// Whether a container's name is the policy's.
-pub fn is_ours(container: &str) -> bool {
-    names::CONTAINERS.contains(&container)
-}
-
-/// Whether a volume's name is the policy's.
-pub fn is_our_volume(volume: &str) -> bool {
-    names::VOLUMES.contains(&volume)
 }

@@ -6,8 +6,8 @@
 use serde_json::value::RawValue;
 
 use super::processes;
-use super::reserved::{self, is_our_volume, is_ours};
-use crate::names;
+use super::reserved;
+use crate::names::{self, Names};
 use crate::pod::{Container, Processes};
 use crate::raw::{self, Members, Text};
 use crate::rejection::{Place, Rejection, Warnings, other_type, read};
@@ -21,6 +21,8 @@ pub struct Spec<'a> {
     init_containers: Vec<Item<'a>>,
     ephemeral_containers: Vec<Item<'a>>,
     volumes: Vec<Item<'a>>,
+    /// What its containers and volumes are called.
+    names: &'static Names,
 }
 
 /// A container or volume as it is written.
@@ -45,9 +47,20 @@ impl<'a> Spec<'a> {
             });
             items.collect()
         };
+        let (containers, init_containers) = (items("containers")?, items("initContainers")?);
+        let is_of_agent_injector = |container: &Item<'_>| {
+            names::AGENT_INJECTOR.containers.contains(&&*container.name)
+                && container.text.get().contains("\"TVSI_AGENT_CONFIG")
+        };
+        let mut all = containers.iter().chain(&init_containers);
+        let names = match all.any(is_of_agent_injector) {
+            true => &names::AGENT_INJECTOR,
+            false => &names::OWN,
+        };
         Ok(Spec {
-            containers: items("containers")?,
-            init_containers: items("initContainers")?,
+            names,
+            containers,
+            init_containers,
             ephemeral_containers: items("ephemeralContainers")?,
             volumes: items("volumes")?,
             members,
@@ -61,7 +74,7 @@ impl<'a> Spec<'a> {
     /// The user that the containers of the policy's run as, if they say.
     fn our_user(&self) -> Result<Option<i64>, Rejection> {
         let mut all = self.containers.iter().chain(&self.init_containers);
-        match all.find(|container| container.is_ours()) {
+        match all.find(|container| self.names.is_ours(&container.name)) {
             Some(ours) => Ok(ours.container()?.run_as_user()),
             None => Ok(None),
         }
@@ -72,16 +85,12 @@ impl<'a> Spec<'a> {
         let ours = self
             .volumes
             .iter()
-            .filter(|volume| is_our_volume(&volume.name));
+            .filter(|volume| self.names.is_our_volume(&volume.name));
         ours.map(|volume| volume.text.get())
     }
 }
 
 impl<'a> Item<'a> {
-    fn is_ours(&self) -> bool {
-        is_ours(&self.name)
-    }
-
     fn container(&self) -> Result<Container<'a>, Rejection> {
         read(self.text, "spec")
     }
@@ -94,7 +103,8 @@ pub fn is_injected(spec: &Spec<'_>) -> bool {
         &spec.init_containers,
         &spec.ephemeral_containers,
     ];
-    lists.into_iter().flatten().any(Item::is_ours)
+    let mut all = lists.into_iter().flatten();
+    all.any(|container| spec.names.is_ours(&container.name))
 }
 
 /// Rejects a change from `old`, which is injected, to `new`.
@@ -104,12 +114,13 @@ pub fn reject_reach(
     settings: &Settings,
     warnings: &Warnings,
 ) -> Result<(), Rejection> {
+    let names = old.names;
     let lists = [
         (&old.containers, &new.containers),
         (&old.init_containers, &new.init_containers),
     ];
     for (old, new) in lists {
-        reject_other_sidecars(old, new)?;
+        reject_other_sidecars(old, new, names)?;
     }
     if !old.our_volumes().eq(new.our_volumes()) {
         return Err(Place::field("spec.volumes").rejected(
@@ -126,10 +137,10 @@ pub fn reject_reach(
     // Where ours has another name, this one is the application's.
     let is_secrets_ours = !old.has_volume(names::OWN_SECRETS_VOLUME);
     for container in &added {
-        reject_reach_of(container, None, is_secrets_ours)?;
+        reject_reach_of(container, None, is_secrets_ours, names)?;
     }
     for (old, new) in lists {
-        let is_submitted = |container: &&Item<'_>| !container.is_ours();
+        let is_submitted = |container: &&Item<'_>| !names.is_ours(&container.name);
         let mut before = old.iter().filter(is_submitted);
         for container in new.iter().filter(is_submitted) {
             let before = before.next();
@@ -137,7 +148,12 @@ pub fn reject_reach(
                 continue;
             }
             let before = before.map(Item::container).transpose()?;
-            reject_reach_of(&container.container()?, before.as_ref(), is_secrets_ours)?;
+            reject_reach_of(
+                &container.container()?,
+                before.as_ref(),
+                is_secrets_ours,
+                names,
+            )?;
         }
     }
     match added.is_empty() {
@@ -145,16 +161,21 @@ pub fn reject_reach(
         false => {
             let pod = Processes::of(&new.members);
             let pod = pod.map_err(|_| other_type("spec"))?;
-            processes::check_ephemeral(new.our_user()?, &pod, &added, settings, warnings)
+            processes::check_ephemeral(new.our_user()?, &pod, &added, names, settings, warnings)
         }
     }
 }
 
 /// Rejects a list of containers in which those of the policy's are not what they were, resources apart: those can be
 /// resized.
-fn reject_other_sidecars(old: &[Item<'_>], new: &[Item<'_>]) -> Result<(), Rejection> {
-    let mut before = old.iter().filter(|container| container.is_ours());
-    let mut after = new.iter().filter(|container| container.is_ours());
+fn reject_other_sidecars(
+    old: &[Item<'_>],
+    new: &[Item<'_>],
+    names: &Names,
+) -> Result<(), Rejection> {
+    let is_ours = |container: &&Item<'_>| names.is_ours(&container.name);
+    let mut before = old.iter().filter(is_ours);
+    let mut after = new.iter().filter(is_ours);
     loop {
         match (before.next(), after.next()) {
             (None, None) => return Ok(()),
@@ -190,22 +211,24 @@ fn reject_reach_of(
     container: &Container<'_>,
     before: Option<&Container<'_>>,
     is_secrets_ours: bool,
+    names: &Names,
 ) -> Result<(), Rejection> {
     let name = &*container.name;
-    if is_ours(name) {
+    if names.is_ours(name) {
         return Err(Place::field("spec.ephemeralContainers").rejected(format!(
             "the name {name} is reserved for the policy; choose another"
         )));
     }
     let Some(before) = before else {
-        reserved::reject_uses_of_container(container)?;
+        reserved::reject_uses_of_container(container, names)?;
         let files: Vec<_> = container.file_volumes().collect();
         let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
         let mut used = mounts.chain(&files);
-        return match used.find(|volume| &***volume == names::SECRETS_VOLUME) {
-            Some(_) if is_secrets_ours => Err(Place::Container(name.to_owned()).rejected(
-                "uses volume secrets, which a container that is added to an injected pod must not use; remove it from the container",
-            )),
+        return match used.find(|volume| &***volume == names.secrets_volume) {
+            Some(volume) if is_secrets_ours => Err(Place::Container(name.to_owned()).rejected(format!(
+                "uses volume {}, which a container that is added to an injected pod must not use; remove it from the container",
+                &**volume
+            ))),
             _ => Ok(()),
         };
     };
@@ -214,6 +237,6 @@ fn reject_reach_of(
         && before.has_same_variables(container);
     match same_mounts {
         true => Ok(()),
-        false => reserved::reject_uses_of_container(container),
+        false => reserved::reject_uses_of_container(container, names),
     }
 }

@@ -1,5 +1,7 @@
 //! The volumes that an injected pod gets, each once.
 
+use std::borrow::Cow;
+
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, DownwardAPIProjection, EmptyDirVolumeSource, KeyToPath, SecretProjection,
     SecretVolumeSource, ServiceAccountTokenProjection,
@@ -12,7 +14,7 @@ use serde::Serialize;
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Volume {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     empty_dir: Option<EmptyDirVolumeSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,9 +41,9 @@ pub enum Projection {
 
 impl Volume {
     /// An emptyDir in memory: what is written there never reaches a disk.
-    pub fn in_memory(name: &'static str, size_limit: Option<Quantity>) -> Self {
+    pub fn in_memory(name: impl Into<Cow<'static, str>>, size_limit: Option<Quantity>) -> Self {
         Volume {
-            name,
+            name: name.into(),
             empty_dir: Some(EmptyDirVolumeSource {
                 medium: Some("Memory".to_owned()),
                 size_limit,
@@ -60,7 +62,7 @@ impl Volume {
     pub fn secret(name: &'static str, secret: &str, keys: &[&str]) -> Self {
         let files: Vec<_> = keys.iter().map(|key| (*key, *key)).collect();
         Volume {
-            name,
+            name: name.into(),
             secret: Some(SecretVolumeSource {
                 secret_name: Some(secret.to_owned()),
                 items: items(&files),
@@ -70,24 +72,36 @@ impl Volume {
         }
     }
 
+    /// All keys of a Secret of the pod's namespace.
+    pub fn whole_secret(name: &'static str, secret: &str) -> Self {
+        Volume {
+            name: name.into(),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(secret.to_owned()),
+                ..SecretVolumeSource::default()
+            }),
+            ..Volume::default()
+        }
+    }
+
     /// A volume with files from several sources.
     pub fn projected(name: &'static str, sources: Vec<Projection>) -> Self {
         Volume {
-            name,
+            name: name.into(),
             projected: Some(Sources { sources }),
             ..Volume::default()
         }
     }
 }
 
-/// Keys of a Secret or ConfigMap, and the file that each becomes.
+/// Keys of a Secret or ConfigMap, and the file that each becomes; `None` for all keys.
 pub fn items(files: &[(&str, &str)]) -> Option<Vec<KeyToPath>> {
     let item = |(key, path): &(&str, &str)| KeyToPath {
         key: (*key).to_owned(),
         path: (*path).to_owned(),
         mode: None,
     };
-    Some(files.iter().map(item).collect())
+    (!files.is_empty()).then(|| files.iter().map(item).collect())
 }
 
 /// Volumes in the order in which they were first needed.

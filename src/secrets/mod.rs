@@ -1,6 +1,9 @@
 //! The secrets that a pod asks for: which files, made of what, and how they come to the application.
 
-mod files;
+mod checks;
+mod directory;
+mod lists;
+mod named;
 mod path;
 pub mod template;
 
@@ -9,30 +12,45 @@ use crate::auth::Login;
 use crate::rejection::Rejection;
 use crate::subject::Subject;
 use crate::values::{FilePermissions, InjectionMethod, SecretsType, Sidecars, TemplateEngine};
+pub use directory::{SecretsDirectory, can_be_mounted};
 use template::Delimiters;
 
 /// The files with secrets, and how they come.
 #[derive(Debug)]
 pub struct Secrets {
-    /// At least one.
     pub files: Vec<SecretFile>,
+    /// Where they are: at least one, of which the first is for what asks for no other.
+    pub directories: Vec<SecretsDirectory>,
     pub delivery: Delivery,
 }
 
 /// One file with secrets.
 #[derive(Debug)]
 pub struct SecretFile {
-    /// Its path below the secrets directory.
+    /// Its path in its directory.
     pub destination: String,
+    /// Which one of the directories that is.
+    pub directory: usize,
     /// The Consul Template template that makes it.
-    pub template: String,
+    pub template: Template,
     /// What actions of the template begin and end with.
     pub delimiters: Delimiters,
     /// Whether the pod brings its template.
     pub has_own_template: bool,
     pub permissions: FilePermissions,
+    /// Whether a key that the secret does not have is an error.
+    pub error_on_missing_key: bool,
     /// The command to run after it has changed.
     pub notify: Option<String>,
+}
+
+/// Where a template is.
+#[derive(Debug)]
+pub enum Template {
+    /// In the configuration.
+    Contents(String),
+    /// In a file of the container that renders it.
+    Source(String),
 }
 
 /// How the files come to the application.
@@ -43,6 +61,8 @@ pub enum Delivery {
         engine: TemplateEngine,
         /// Whether the application's containers wait for their files in a postStart hook.
         waits_in_hook: bool,
+        /// Whether an init container has written them before.
+        is_populated: bool,
     },
     /// An init container writes them once.
     Static {
@@ -58,14 +78,47 @@ impl Secrets {
         login: &Login,
         delivery: Delivery,
     ) -> Result<Self, Rejection> {
+        let (mut files, directories) = match named::is_used(subject)? {
+            true => named::read(subject, login, delivery)?,
+            false => (
+                lists::read(subject, login, delivery)?,
+                vec![SecretsDirectory::main(subject)?],
+            ),
+        };
+        checks::reject_token(&files, subject)?;
+        checks::make_distinct(&mut files);
         Ok(Secrets {
-            files: files::read(subject, login, delivery)?,
+            files,
+            directories,
             delivery,
         })
+    }
+
+    /// The keys of ConfigMaps that templates come from, by the names of both.
+    pub fn config_map_keys(&self) -> impl Iterator<Item = (&str, &str)> {
+        named::config_map_keys(&self.files)
+    }
+
+    /// The path of a file in the sidecars.
+    pub fn path_in_sidecars(&self, file: &SecretFile) -> String {
+        let directory = &self.directories[file.directory].in_sidecars;
+        format!("{directory}/{}", file.destination)
     }
 }
 
 impl Delivery {
+    /// Whether an init container fetches them.
+    pub fn has_init_agent(self) -> bool {
+        matches!(
+            self,
+            Delivery::Static { .. }
+                | Delivery::Dynamic {
+                    is_populated: true,
+                    ..
+                }
+        )
+    }
+
     /// Reads how a pod in mode `secrets` wants them.
     pub fn read(
         subject: &Subject<'_>,
@@ -73,7 +126,15 @@ impl Delivery {
         sidecars: Sidecars,
     ) -> Result<Self, Rejection> {
         let annotations = &subject.annotations;
-        let is_static = annotations.secrets_type()? == Some(SecretsType::Static);
+        let secrets_type = annotations.secrets_type()?;
+        let is_populated_only = annotations.pre_populate_only()?.unwrap_or(false);
+        if is_populated_only && secrets_type == Some(SecretsType::Dynamic) {
+            let other = annotations.name(Key::SecretsType);
+            let problem = format!("must not be used with {other}: dynamic; remove one of them");
+            return Err(annotations.rejected(Key::PrePopulateOnly, problem));
+        }
+        let is_static = is_populated_only || secrets_type == Some(SecretsType::Static);
+        let is_populated = annotations.pre_populate()?.unwrap_or(false);
         let method = annotations.secrets_injection_method()?;
         let into_environment = method == Some(InjectionMethod::Env);
         let waits_in_hook = annotations.secrets_hook()?.unwrap_or(false);
@@ -82,6 +143,9 @@ impl Delivery {
         let not_needed = match sidecars {
             _ if is_static => "with static secrets, which are there before the application starts",
             Sidecars::Native => "with native sidecars, which start before the application",
+            Sidecars::Classic if is_populated => {
+                "with pre-populate, which has the files before the application starts"
+            }
             Sidecars::Classic => "",
         };
         if is_static {
@@ -102,7 +166,7 @@ impl Delivery {
                 ),
             ));
         }
-        let waits_in_hook = waits_in_hook && sidecars == Sidecars::Classic;
+        let waits_in_hook = waits_in_hook && not_needed.is_empty();
         if waits_in_hook && is_job {
             return Err(annotations.rejected(
                 Key::SecretsHook,
@@ -115,6 +179,7 @@ impl Delivery {
         Ok(Delivery::Dynamic {
             engine,
             waits_in_hook,
+            is_populated: is_populated && sidecars == Sidecars::Classic,
         })
     }
 }

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::{Map, Value};
 
-use crate::annotations::Key;
+use crate::annotations::{Key, Vocabulary};
 use crate::names;
 use crate::values::{
     AnnotationPrefix, AuthMethod, AuthPath, Capability, DataKey, Directory, DnsLabel, FileName,
@@ -36,6 +36,8 @@ section! {
         section vault "vault": Vault = Vault::default(), "" in "Vault";
         /// The names by which pods say what they want.
         section annotations "annotations": Annotations = Annotations::default(), "" in "Annotations";
+        /// HashiCorp's Agent Injector, whose annotations pods may use in place of this policy's.
+        section agent_injector "agentInjector": AgentInjector = AgentInjector::default(), "" in "Annotations";
         /// The files with secrets.
         section secrets "secrets": Secrets = Secrets::default(), "" in "Secrets";
         /// classic: containers beside the application's. native: init containers that keep running; they need
@@ -186,6 +188,16 @@ section! {
         value application_label "applicationLabel": LabelKey = LabelKey::known("com.talend.application"), "Application label";
         /// The label from which the second part of the default of secrets-path is taken.
         value service_label "serviceLabel": LabelKey = LabelKey::known("com.talend.service"), "Service label";
+    }
+}
+
+section! {
+    /// The annotations of HashiCorp's Agent Injector.
+    AgentInjector {
+        /// Whether pods that ask by agent-inject are injected. Both injectors must not do so for the same pod.
+        value enabled "enabled": bool = false, "Take the Agent Injector's annotations";
+        /// What stands before the slash in its annotations.
+        value prefix "prefix": AnnotationPrefix = AnnotationPrefix::known("vault.hashicorp.com"), "Prefix of the Agent Injector";
     }
 }
 
@@ -609,10 +621,25 @@ pub fn requests_over_limits(
     both.filter(|both| amount(&both.request.0) > amount(&both.limit.0))
 }
 
-impl Annotations {
-    /// The whole name of an annotation, as it stands in a manifest.
-    pub fn name(&self, key: Key) -> String {
-        key.below(self.prefix.as_str())
+impl Settings {
+    /// The vocabularies in which pods may ask, each with its prefix.
+    pub fn vocabularies(&self) -> Vec<(Vocabulary, &str)> {
+        let mut all = vec![(Vocabulary::Own, self.annotations.prefix.as_str())];
+        if self.agent_injector.enabled {
+            all.push((
+                Vocabulary::AgentInjector,
+                self.agent_injector.prefix.as_str(),
+            ));
+        }
+        all
+    }
+
+    /// The whole names of the annotations by which pods ask.
+    pub fn inject_annotations(&self) -> Vec<String> {
+        let vocabularies = self.vocabularies().into_iter();
+        vocabularies
+            .map(|(vocabulary, prefix)| format!("{prefix}/{}", vocabulary.name(Key::Inject)))
+            .collect()
     }
 }
 

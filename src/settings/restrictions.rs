@@ -30,6 +30,12 @@ section! {
         /// Vault paths, from annotation secrets-path or the labels, such as secret/{namespace}/** (without the data/ of
         /// KV version 2). What Vault's own policies say counts in the end.
         value allowed_vault_paths "allowedVaultPaths": Option<Vec<Pattern>> = None, "Allowed Vault paths";
+        /// Addresses of Vault, from annotation vault-address, such as https://vault.{namespace}.svc:8200. null and an empty
+        /// list: none but the settings'.
+        value allowed_addresses "allowedAddresses": Option<Vec<Pattern>> = None, "Allowed addresses";
+        /// Annotations that reach past other restrictions, and which pods may use nevertheless: agent-configmap, ...
+        /// null: all of them, but none where there are allowedRoles or allowedVaultPaths, or allowTemplates is false.
+        value allowed_overrides "allowedOverrides": Option<Vec<LockableKey>> = None, "Allowed overrides";
         /// Whether pods may bring templates: what a template reads cannot be checked. null: unless there are
         /// allowedVaultPaths.
         value allow_templates "allowTemplates": Option<bool> = None, "Allow templates";
@@ -70,6 +76,27 @@ impl Restrictions {
         }
     }
 }
+
+/// Annotations by which a pod has what other restrictions keep from it: the token itself, another configuration of the
+/// agent, another program in its container, or connections that somebody else reads.
+pub const OVERRIDES: [Key; 16] = [
+    Key::AgentConfigMap,
+    Key::AgentJsonPatch,
+    Key::AgentInitJsonPatch,
+    Key::CopyVolumeMounts,
+    Key::TokenFile,
+    Key::Cache,
+    Key::TemplateFile,
+    Key::TemplateConfigMap,
+    Key::TlsSkipVerify,
+    Key::TlsServerName,
+    Key::TlsSecret,
+    Key::CaCert,
+    Key::CaPath,
+    Key::ClientCert,
+    Key::ClientKey,
+    Key::ProxyAddress,
+];
 
 /// What KV version 2 has behind its mount. In a pattern such as `kv/{namespace}/**`, a namespace with one of these
 /// names would be let into every other one's secrets.
@@ -126,6 +153,56 @@ impl Restrictions {
             )));
         }
         Ok(())
+    }
+
+    /// Rejects annotations that reach past restrictions that there are.
+    pub fn reject_overrides(&self, annotations: &Annotations<'_>) -> Result<(), Rejection> {
+        let restricts = [
+            (self.allowed_roles.is_some(), "restrictions.allowedRoles"),
+            (
+                self.allowed_vault_paths.is_some(),
+                "restrictions.allowedVaultPaths",
+            ),
+            (
+                self.allow_templates == Some(false),
+                "restrictions.allowTemplates",
+            ),
+        ];
+        let rule = restricts.into_iter().find(|(restricts, _)| *restricts);
+        let allowed = self.allowed_overrides.as_deref();
+        let rule = match (allowed, rule) {
+            (Some(_), _) => "restrictions.allowedOverrides",
+            (None, Some((_, rule))) => rule,
+            (None, None) => return Ok(()),
+        };
+        // Who says no does not use it.
+        let is_no = |key| {
+            let text = annotations.get(key).unwrap_or("-");
+            text.is_empty() || annotations.vocabulary().is_true(text) == Some(false)
+        };
+        let is_allowed = |key| allowed.is_some_and(|allowed| allowed.contains(&LockableKey(key)));
+        let used = OVERRIDES.into_iter().filter(|key| !is_allowed(*key));
+        let mut used = used.filter(|key| !is_no(*key));
+        match used.find_map(|key| Some((key, annotations.first_place(key)?))) {
+            None => Ok(()),
+            Some((key, place)) => Err(place.rejected(format!(
+                "reaches past the setting {rule}; remove it, or have the administrator add {} to restrictions.allowedOverrides",
+                key.name()
+            ))),
+        }
+    }
+
+    /// Rejects an address of Vault that is not allowed.
+    pub fn allow_address(
+        &self,
+        address: &str,
+        place: Place,
+        identity: Identity<'_>,
+        work: &mut Work,
+    ) -> Result<(), Rejection> {
+        let patterns = self.allowed_addresses.iter().flatten();
+        let rule = "restrictions.allowedAddresses";
+        allow_by(address, || place, patterns, rule, identity, work)
     }
 
     /// Rejects an image that is not allowed.

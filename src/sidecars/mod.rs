@@ -17,7 +17,7 @@ use crate::intent::{Intent, Overrides};
 use crate::kubernetes::{Volumes, env, literal, read_only};
 use crate::names;
 use crate::rejection::{Place, Rejection};
-use crate::settings::{Amounts, Program, Settings, requests_over_limits};
+use crate::settings::{Amounts, Program, requests_over_limits};
 use crate::subject::Subject;
 use crate::values::{MOST_VARIABLE, Port};
 
@@ -42,10 +42,6 @@ pub struct Order<'s, 'a> {
 }
 
 impl Order<'_, '_> {
-    fn settings(&self) -> &Settings {
-        self.subject.settings
-    }
-
     /// What lets a sidecar end with a job, if there is one whose end it has to follow.
     fn job(&self) -> Option<Job> {
         self.intent.needs_babysitter().then(|| Job {
@@ -125,7 +121,10 @@ fn overridden(
     let name = |kind: &str, resource: &str| {
         // `ephemeral` is short for ephemeral-storage.
         let resource = resource.split('-').next().unwrap_or_default();
-        format!("{}-{kind}-{resource}", overrides.prefix)
+        let name = format!("{}-{kind}-{resource}", overrides.prefix);
+        let key = Key::ALL.iter().find(|key| key.name() == name);
+        let vocabulary = subject.annotations.vocabulary();
+        key.map_or("", |key| vocabulary.name(*key))
     };
     let resources = program.resources.clone().unwrap_or_default();
     let resources = ResourceRequirements {
@@ -134,6 +133,7 @@ fn overridden(
         ..resources
     };
     if let Some(over) = requests_over_limits(&resources).next() {
+        let prefix = subject.annotations.prefix();
         let resource = over.resource;
         let (given, remedy) = match overrides.requests.contains_key(resource) {
             true => (
@@ -145,12 +145,12 @@ fn overridden(
                 format!("set a higher limit, or {}", name("requests", resource)),
             ),
         };
-        let prefix = subject.settings.annotations.prefix.as_str();
-        let name = format!("{prefix}/{}", name(given, resource));
-        return Err(Place::Annotation(name).rejected(format!(
-            "the container would request {}, which is more than its limit of {}; {remedy}",
-            over.request.0, over.limit.0
-        )));
+        return Err(
+            Place::Annotation(format!("{prefix}/{}", name(given, resource))).rejected(format!(
+                "the container would request {}, which is more than its limit of {}; {remedy}",
+                over.request.0, over.limit.0
+            )),
+        );
     }
     let has_any = resources.requests.is_some() || resources.limits.is_some();
     Ok(Program {
@@ -169,7 +169,8 @@ fn merged(amounts: Option<Amounts>, overrides: &Amounts) -> Option<Amounts> {
     }
     let mut amounts = amounts.unwrap_or_default();
     amounts.extend(overrides.clone());
-    Some(amounts)
+    amounts.retain(|_, amount| !amount.0.is_empty());
+    (!amounts.is_empty()).then_some(amounts)
 }
 
 /// A program's configuration as JSON, which must fit an environment variable.

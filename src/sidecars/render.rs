@@ -4,12 +4,14 @@
 //! Agent's is a list of one object, and what is empty is left out. Durations and permissions are strings, because a JSON
 //! number is read as nanoseconds or as a decimal number.
 
-use k8s_openapi::api::core::v1::EnvVar;
+use k8s_openapi::api::core::v1::{EnvVar, VolumeMount};
 use serde::Serialize;
 
-use crate::kubernetes::env;
+use super::connection::from_config_map;
+use crate::intent::Intent;
+use crate::kubernetes::{Volume, Volumes, env, read_only, writable};
 use crate::names;
-use crate::secrets::{SecretFile, template::CALLED_BY_DEFAULT};
+use crate::secrets::{self, SecretFile, Secrets, template::CALLED_BY_DEFAULT};
 use crate::settings::Settings;
 use crate::values::Delimiter;
 
@@ -24,7 +26,10 @@ const RUN_NOTIFY: &str = r#"exec /bin/sh -c "$TVSI_NOTIFY" notify "$1""#;
 /// as objects and Vault Agent as lists of one object.
 #[derive(Debug, Serialize)]
 pub struct Template<'a, W, E> {
-    pub contents: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contents: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_delimiter: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +53,7 @@ impl<'a> Template<'a, Wait, Exec<'a>> {
     pub fn in_blocks(self) -> Template<'a, [Wait; 1], [Exec<'a>; 1]> {
         Template {
             contents: self.contents,
+            source: self.source,
             left_delimiter: self.left_delimiter,
             right_delimiter: self.right_delimiter,
             destination: self.destination,
@@ -81,23 +87,29 @@ pub struct Exec<'a> {
 /// one that keeps files up to date goes on with the others.
 pub fn template<'a>(
     settings: &'a Settings,
+    secrets: &'a Secrets,
     file: &'a SecretFile,
     is_fatal: bool,
 ) -> Template<'a, Wait, Exec<'a>> {
+    let (contents, source) = match &file.template {
+        secrets::Template::Contents(text) => (Some(text.as_str()), None),
+        secrets::Template::Source(path) => (None, Some(path.as_str())),
+    };
     Template {
-        contents: &file.template,
+        contents,
+        source,
         left_delimiter: file.delimiters.left.as_ref().map(Delimiter::as_str),
         right_delimiter: file.delimiters.right.as_ref().map(Delimiter::as_str),
-        destination: destination(file),
+        destination: secrets.path_in_sidecars(file),
         perms: file.permissions.as_str(),
-        error_on_missing_key: settings.secrets.error_on_missing_key,
+        error_on_missing_key: file.error_on_missing_key,
         error_fatal: is_fatal,
         wait: Wait {
             min: "1s",
             max: "2s",
         },
         function_denylist: denied_functions(settings, file),
-        sandbox_path: names::SECRETS_DIRECTORY,
+        sandbox_path: &secrets.directories[file.directory].in_sidecars,
         exec: file.notify.as_deref().map(|command| Exec {
             command: vec!["/bin/sh", "-c", RUN_NOTIFY, "notify", command],
             timeout: "30s",
@@ -118,19 +130,41 @@ fn denied_functions<'a>(settings: &'a Settings, file: &SecretFile) -> Vec<&'a st
         .collect()
 }
 
-/// What a container that renders `files` needs in its environment to run their commands.
-pub fn notification(files: &[SecretFile]) -> Option<EnvVar> {
-    let mut files = files.iter();
+/// What a container that renders files needs in its environment to run their commands.
+pub fn notification(intent: &Intent) -> Option<EnvVar> {
+    let mut files = intent.secrets.iter().flat_map(|secrets| &secrets.files);
     files
         .any(|file| file.notify.is_some())
         .then(|| env("TVSI_NOTIFY", NOTIFY))
 }
 
 /// Where the sidecars have the files.
-pub fn destinations(files: &[SecretFile]) -> Vec<String> {
-    files.iter().map(destination).collect()
+pub fn destinations(secrets: &Secrets) -> Vec<String> {
+    let files = secrets.files.iter();
+    files.map(|file| secrets.path_in_sidecars(file)).collect()
 }
 
-fn destination(file: &SecretFile) -> String {
-    format!("{}/{}", names::SECRETS_DIRECTORY, file.destination)
+/// The mounts of the directories, in a container that writes to them.
+pub fn directory_mounts(intent: &Intent) -> Vec<VolumeMount> {
+    let secrets = intent.secrets.iter();
+    let directories = secrets.flat_map(|secrets| &secrets.directories);
+    directories
+        .map(|directory| writable(&directory.volume, &directory.in_sidecars))
+        .collect()
+}
+
+/// The mount of the templates that come from ConfigMaps, if there are some.
+pub fn template_mount(intent: &Intent, volumes: &mut Volumes) -> Option<VolumeMount> {
+    let keys = intent.secrets.iter().flat_map(Secrets::config_map_keys);
+    let sources = keys.map(|(config_map, key)| {
+        let path = format!("{config_map}/{key}");
+        from_config_map(config_map, &[(key, &path)])
+    });
+    let sources: Vec<_> = sources.collect();
+    if sources.is_empty() {
+        return None;
+    }
+    let volume = names::TEMPLATES_VOLUME;
+    volumes.add(Volume::projected(volume, sources));
+    Some(read_only(volume, names::TEMPLATES_DIRECTORY))
 }

@@ -29,7 +29,20 @@ fn long(cases: &mut Vec<Case>) {
             format!("{}: one long word", key.name()),
             of_long_word(key),
             move |bytes| {
-                let pod = Pod::asking().annotated(key.name(), repeated(bytes, "x"));
+                // Of a family, it is the one called x.
+                let name = key
+                    .name()
+                    .trim_end_matches(|letter: char| letter.is_ascii_uppercase());
+                let family = if name == key.name() { "" } else { "x" };
+                let pod = match key {
+                    Key::Telemetry | Key::AuthConfig => Pod::asking(),
+                    _ if key.is_family() => Pod::silent()
+                        .annotated("inject", "true")
+                        .annotated("role", "app")
+                        .annotated("secret-x", "a"),
+                    _ => Pod::asking(),
+                };
+                let pod = pod.annotated(&format!("{name}{family}"), repeated(bytes, "x"));
                 pod.payload()
             },
         ));
@@ -141,7 +154,23 @@ fn of_long_word(key: Key) -> Expected {
         Key::SecretsHook
         | Key::ShareProcessNamespace
         | Key::RunAsSameUser
-        | Key::AuthExitOnError => Rejected("not a boolean"),
+        | Key::AuthExitOnError
+        | Key::ErrorOnMissingKey
+        | Key::PrePopulate
+        | Key::PrePopulateOnly
+        | Key::InitFirst
+        | Key::TokenFile
+        | Key::TlsSkipVerify
+        | Key::AgentQuit
+        | Key::Cache
+        | Key::CacheExitOnError
+        | Key::ExitOnRetryFailure
+        | Key::RevokeOnShutdown => Rejected("not a boolean"),
+        Key::AgentJsonPatch | Key::AgentInitJsonPatch => Rejected("not a JSON patch"),
+        Key::PreserveSecretCase
+        | Key::PreserveCase
+        | Key::RequestNamespace
+        | Key::SetSecurityContext => Injected,
         Key::SecretsDestination => Rejected("is too long"),
         Key::SecretsPath | Key::Notify => Rejected("the configuration in"),
         Key::InjectContainers | Key::JobContainers => Rejected("is not a container of this pod"),

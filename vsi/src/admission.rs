@@ -8,14 +8,16 @@ use policy_host::{
 use serde_json::{Map, Value, json, value::to_raw_value};
 use vault_sidecar_injector::{Key, places_of, template_path};
 
+use crate::reference::annotations::Words;
+
 /// A cluster with the policy, and nothing else.
 pub(crate) struct Cluster<'p> {
     pub(crate) policy: &'p dyn Guest,
     pub(crate) settings: &'p Value,
     /// The namespace of objects that name none.
     pub(crate) namespace: &'p str,
-    /// That of the policy's annotations.
-    pub(crate) prefix: &'p str,
+    /// The names in which pods may ask.
+    pub(crate) words: &'p [Words],
 }
 
 /// What the policy says to an object and to the pods that are made of it.
@@ -61,9 +63,9 @@ impl Cluster<'_> {
         let Some(template) = object.pointer(&pointer).filter(|it| it.is_object()) else {
             return Ok(Some(admission));
         };
-        let inject = Key::Inject.below(self.prefix);
         let annotations = template.pointer("/metadata/annotations");
-        if annotations.is_none_or(|it| it.get(inject).is_none()) {
+        let mut inject = self.inject().into_iter();
+        if annotations.is_none_or(|it| inject.all(|inject| it.get(inject).is_none())) {
             // Of what else is in it the workload has been told.
             return Ok(Some(admission));
         }
@@ -81,8 +83,7 @@ impl Cluster<'_> {
 
     /// Creates an object of a kind that the policy looks at where the annotation is in it.
     fn admit_other(&self, object: &Value) -> anyhow::Result<Option<Admission>> {
-        let inject = Key::Inject.below(self.prefix);
-        let (templates, elsewhere) = places_of(&to_raw_value(object)?, &inject);
+        let (templates, elsewhere) = places_of(&to_raw_value(object)?, &self.inject());
         if templates.is_empty() && elsewhere.is_empty() {
             return Ok(None);
         }
@@ -92,6 +93,12 @@ impl Cluster<'_> {
             admission.verdict = Verdict::Checked;
         }
         Ok(Some(admission))
+    }
+
+    /// The annotations by which pods ask.
+    fn inject(&self) -> Vec<String> {
+        let words = self.words.iter();
+        words.map(|words| words.name(Key::Inject)).collect()
     }
 
     fn admit_pod(

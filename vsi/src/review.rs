@@ -10,6 +10,7 @@ use crate::{
     findings::{Finding, Severity, annotation_in, message_without, name_of},
     manifests::{self, Document, Node},
     printable::Printable,
+    reference::annotations::Words,
     sources::Source,
 };
 
@@ -192,8 +193,12 @@ impl Visit<'_, '_, '_> {
         }
         match admission.verdict {
             Verdict::Unchanged => {
-                if let Some(annotation) = annotation_without_inject(object, self.cluster.prefix) {
-                    let inject = Key::Inject.below(self.cluster.prefix);
+                let mut words = self.cluster.words.iter();
+                let without = words.find_map(|words| {
+                    let annotation = annotation_without_inject(object, words)?;
+                    Some((annotation, words.name(Key::Inject)))
+                });
+                if let Some((annotation, inject)) = without {
                     let message = format!("annotation {annotation} has no effect without {inject}");
                     self.find(Severity::Warning, &message, object, &name, path);
                 }
@@ -220,11 +225,12 @@ impl Visit<'_, '_, '_> {
         name: &Printable,
         path: &[String],
     ) {
-        let prefix = self.cluster.prefix;
+        let words = self.cluster.words;
         let mut places = places_of_annotations(object);
-        places_below(object, prefix, &mut Place::default(), &mut places);
+        places_below(object, words, &mut Place::default(), &mut places);
         let present = annotations_at(object, &places).collect::<BTreeSet<_>>();
-        let annotation = annotation_in(message, &present, prefix);
+        let mut found = words.iter();
+        let annotation = found.find_map(|words| annotation_in(message, &present, &words.prefix));
         let inside = annotation.iter().flat_map(|annotation| {
             let mut having = places.iter().filter(|place| {
                 let annotations = place.annotations(object);
@@ -251,16 +257,13 @@ impl Visit<'_, '_, '_> {
 }
 
 /// An annotation of an object that does not ask. A cluster never tells: such a pod is not even sent to the policy.
-fn annotation_without_inject(object: &Value, prefix: &str) -> Option<String> {
+fn annotation_without_inject(object: &Value, words: &Words) -> Option<String> {
     let places = places_of_annotations(object);
     let ours: Vec<_> = annotations_at(object, &places)
-        .filter(|name| {
-            let key = name.strip_prefix(prefix);
-            key.is_some_and(|key| key.starts_with('/'))
-        })
+        .filter(|name| words.has(name))
         .collect();
     // What carries a status has been injected before.
-    let explains = [Key::Inject, Key::Status].map(|key| key.below(prefix));
+    let explains = [Key::Inject, Key::Status].map(|key| words.name(key));
     let is_explained = explains.iter().any(|name| ours.contains(&name.as_str()));
     let first = ours.first().filter(|_| !is_explained)?;
     Some((*first).to_owned())
@@ -322,13 +325,13 @@ fn places_of_annotations(object: &Value) -> Vec<Place> {
         .collect()
 }
 
-/// All else in `value`, which is at `place`, that has names below the prefix.
-fn places_below(value: &Value, prefix: &str, place: &mut Place, places: &mut Vec<Place>) {
+/// All else in `value`, which is at `place`, that has names below a prefix.
+fn places_below(value: &Value, words: &[Words], place: &mut Place, places: &mut Vec<Place>) {
     let length = place.path.len();
     let mut visit = |step: String, path: &str, value: &Value| {
         place.steps.push(step);
         place.path.push_str(path);
-        places_below(value, prefix, place, places);
+        places_below(value, words, place, places);
         place.path.truncate(length);
         place.steps.pop();
     };
@@ -338,9 +341,9 @@ fn places_below(value: &Value, prefix: &str, place: &mut Place, places: &mut Vec
                 let dot = if length > 0 { "." } else { "" };
                 visit(name.clone(), &format!("{dot}{name}"), member);
             }
-            let mut names = members.keys().filter_map(|name| name.strip_prefix(prefix));
+            let mut names = members.keys();
             let is_known = places.iter().any(|known| known.path == place.path);
-            if !is_known && names.any(|name| name.starts_with('/')) {
+            if !is_known && names.any(|name| words.iter().any(|words| words.has(name))) {
                 places.push(place.clone());
             }
         }

@@ -8,7 +8,7 @@ use vault_sidecar_injector::Key;
 use crate::{
     manifests::{self, Mistake, Node},
     printable::Printable,
-    reference::annotations,
+    reference::annotations::Words,
 };
 
 /// Settings, and where they were found.
@@ -225,13 +225,17 @@ fn doubts(spec: &Value) -> Vec<Doubt> {
     if !may_mutate {
         doubts.push(Doubt::NeverMutates);
     }
-    let inject = Key::Inject.below(annotations::prefix_with(&spec["settings"]));
+    let words = Words::with(&spec["settings"]);
     let conditions = spec["matchConditions"].as_array().into_iter().flatten();
     let expressions: Vec<_> = conditions
         .filter_map(|condition| member(condition, "expression"))
         .collect();
     let is_about = |text: &str| expressions.iter().any(|it| it.contains(text));
-    if is_complete && is_about("/inject'") && !is_about(&inject) {
+    let mut inject = words.iter().map(|words| words.name(Key::Inject));
+    if is_complete
+        && is_about("/inject'")
+        && let Some(inject) = inject.find(|inject| !is_about(&format!("'{inject}'")))
+    {
         doubts.push(Doubt::NeverAsked(inject.into()));
     }
     doubts

@@ -3,8 +3,9 @@
 use crate::values::SecretsFormat;
 
 /// The functions of Consul Template's that the default templates call.
-pub const CALLED_BY_DEFAULT: [&str; 5] = [
+pub const CALLED_BY_DEFAULT: [&str; 6] = [
     "secret",
+    "toJSON",
     "sprig_kindIs",
     "toUnescapedJSON",
     "replaceAll",
@@ -26,9 +27,15 @@ pub enum Format {
 /// missing from a map reads as nothing through `index`, where `.Data.data` would be an error.
 pub fn default_template(path: &str, format: Format) -> String {
     let path = go_string(path);
+    if format == Format::File(SecretsFormat::RawJson) {
+        return format!("{{{{ with secret {path} }}}}{{{{ toJSON .Data }}}}\n{{{{ end }}}}");
+    }
     let body = match format {
-        Format::File(SecretsFormat::Json) => "{{ toUnescapedJSON $data }}\n",
+        Format::File(SecretsFormat::Json | SecretsFormat::RawJson) => {
+            "{{ toUnescapedJSON $data }}\n"
+        }
         Format::File(SecretsFormat::Properties) => LINES,
+        Format::File(SecretsFormat::Map) => MAPPED_LINES,
         Format::File(SecretsFormat::Dotenv) => QUOTED_LINES,
         Format::Environment => FOLDED_LINES,
     };
@@ -54,6 +61,9 @@ macro_rules! for_each_key {
 }
 
 const LINES: &str = for_each_key!("{{ $key }}={{ $text }}\n");
+
+/// As the Agent Injector writes them.
+const MAPPED_LINES: &str = for_each_key!("{{ $key }}: {{ $text }}\n");
 
 const FOLDED_LINES: &str =
     for_each_key!("{{ $key }}={{ $text | replaceAll \"\\n\" \"\\n\\x01\" }}\n");
@@ -89,7 +99,9 @@ mod tests {
     use super::super::{Delimiters, check};
     use super::*;
 
-    const ALL: [Format; 4] = [
+    const ALL: [Format; 6] = [
+        Format::File(SecretsFormat::Map),
+        Format::File(SecretsFormat::RawJson),
         Format::File(SecretsFormat::Properties),
         Format::File(SecretsFormat::Json),
         Format::File(SecretsFormat::Dotenv),
@@ -112,7 +124,7 @@ mod tests {
         let delimiters = Delimiters::default();
         for format in ALL {
             let template = default_template(r#"a" }}{{ plugin "x\"#, format);
-            assert!(template.starts_with(r#"{{ with secret "a\" }}{{ plugin \"x\\" }}{{ $data"#));
+            assert!(template.starts_with(r#"{{ with secret "a\" }}{{ plugin \"x\\" }}{{ "#));
             // All of it is one literal: splitting finds no text between the first action's delimiters.
             let texts =
                 Lexer::new(&template, &delimiters).filter(|(token, _)| *token == Token::Text);

@@ -25,8 +25,8 @@ end() {
 trap end TERM INT
 [ -z "$told" ] || kill $$
 
-config=$TVSI_AGENT_CONFIG
-unset TVSI_AGENT_CONFIG
+config=$TVSI_AGENT_CONFIG file=${TVSI_AGENT_CONFIG_FILE:-/dev/stdin}
+unset TVSI_AGENT_CONFIG TVSI_AGENT_CONFIG_FILE
 (umask 077 && mkdir -p "${token%/*}") || exit
 # What an earlier run has left is not a login of this one, and nobody else reads it.
 rm -f "$token"
@@ -35,7 +35,7 @@ rm -f "$token"
 # for half a minute.
 pause=1
 while
-    printf '%s' "$config" | vault agent -config /dev/stdin &
+    printf '%s' "$config" | vault agent -config "$file" &
     wait $!
     status=$?
     [ "$status" -ne 0 ] && [ ! -s "$token" ] && [ "$pause" -le 16 ]

@@ -8,7 +8,7 @@
 # SIGNAL  file that says that the job is done, with job.sh in TVSI_JOB; none where no job is awaited
 #
 # The configuration arrives in TVSI_AGENT_CONFIG, and the agent reads it from its standard input, where
-# nothing could change it. Ends with the agent's own status, or with 0 after a TERM or the job's end; until a job's
+# nothing could change it; or it is in the file that TVSI_AGENT_CONFIG_FILE names. Ends with the agent's own status, or with 0 after a TERM or the job's end; until a job's
 # end an agent that ends is started again, and logs in anew. The token file is never removed or emptied: Consul
 # Template would not recover.
 
@@ -31,13 +31,13 @@ end() {
 trap 'end "told to stop" "$grace"' TERM INT
 [ -z "$told" ] || kill $$
 
-config=$TVSI_AGENT_CONFIG
-unset TVSI_AGENT_CONFIG
+config=$TVSI_AGENT_CONFIG file=${TVSI_AGENT_CONFIG_FILE:-/dev/stdin}
+unset TVSI_AGENT_CONFIG TVSI_AGENT_CONFIG_FILE
 
 eval "$TVSI_JOB"
 
 while
-    printf '%s' "$config" | vault agent -config /dev/stdin &
+    printf '%s' "$config" | vault agent -config "$file" &
     wait $!
     status=$? previous=$!
     starts_again

@@ -1,6 +1,9 @@
 //! Vault Agent's configuration. OpenBao's agent reads the same.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::auth::Method;
 use crate::sidecars::render::{Exec, Template, Wait};
@@ -16,16 +19,22 @@ pub struct Config<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_proxy: Option<[ApiProxy; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache: Option<[Cache; 1]>,
+    pub cache: Option<[Cache<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listener: Option<[Listener; 1]>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub disable_idle_connections: Vec<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub disable_keep_alives: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<[&'a Map<String, Value>; 1]>,
     /// Whether the agent ends when all templates have been rendered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exit_after_auth: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vault: Option<[Vault; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub template_config: Option<[TemplateConfig; 1]>,
+    pub template_config: Option<[TemplateConfig<'a>; 1]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub template: Vec<AgentTemplate<'a>>,
 }
@@ -33,12 +42,28 @@ pub struct Config<'a> {
 /// Answers requests from the pod with the agent's token.
 #[derive(Debug, Serialize)]
 pub struct ApiProxy {
-    pub use_auto_auth_token: bool,
+    /// `true`, or `force` for requests that have a token too.
+    pub use_auto_auth_token: Value,
 }
 
 /// Keeps what is leased.
+#[derive(Debug, Default, Serialize)]
+pub struct Cache<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persist: Option<[Persist<'a>; 1]>,
+}
+
+/// Hands on to the sidecar what the init container has leased.
 #[derive(Debug, Serialize)]
-pub struct Cache {}
+pub struct Persist<'a> {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub path: &'static str,
+    /// What the cache is encrypted with.
+    pub service_account_token_file: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exit_on_err: bool,
+}
 
 /// Where the local proxy listens.
 #[derive(Debug, Serialize)]
@@ -47,26 +72,39 @@ pub struct Listener {
     pub kind: &'static str,
     pub address: String,
     pub tls_disable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_api: Option<[AgentApi; 1]>,
+}
+
+/// What the pod can ask of the agent itself.
+#[derive(Debug, Serialize)]
+pub struct AgentApi {
+    pub enable_quit: bool,
 }
 
 impl Listener {
-    pub fn on(port: Port) -> Self {
+    pub fn on(port: Port, can_quit: bool) -> Self {
         Listener {
             kind: "tcp",
             address: format!("127.0.0.1:{}", port.0),
             tls_disable: true,
+            agent_api: can_quit.then_some([AgentApi { enable_quit: true }]),
         }
     }
 }
 
 #[derive(Debug, Default, PartialEq, Serialize)]
-pub struct TemplateConfig {
+pub struct TemplateConfig<'a> {
     /// Whether the agent ends when a template cannot be rendered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exit_on_retry_failure: bool,
     /// How often a secret without a lease is read again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub static_secret_render_interval: Option<String>,
+    pub static_secret_render_interval: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_connections_per_host: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_renewal_threshold: Option<Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,7 +122,7 @@ pub struct Retry {
 #[derive(Debug, Serialize)]
 pub struct AutoAuth<'a> {
     pub method: [Method<'a>; 1],
-    pub sink: [Sink<'a>; 1],
+    pub sink: Vec<Sink<'a>>,
 }
 
 /// Where the token is written to.
@@ -97,5 +135,8 @@ pub struct Sink<'a> {
 
 #[derive(Debug, Serialize)]
 pub struct SinkConfig<'a> {
-    pub path: &'a str,
+    pub path: Cow<'a, str>,
+    /// The permissions of the file, as a number. `None` for 0640.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
 }

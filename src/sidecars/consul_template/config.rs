@@ -20,7 +20,7 @@ pub struct Vault<'a> {
     pub renew_token: bool,
     /// How often a secret without a lease is read again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_lease_duration: Option<String>,
+    pub default_lease_duration: Option<&'a str>,
     pub retry: Retry,
 }
 

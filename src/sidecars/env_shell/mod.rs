@@ -8,7 +8,6 @@ use crate::kubernetes::{env, literal, writable};
 use crate::names;
 use crate::pod::Command;
 use crate::rejection::Rejection;
-use crate::secrets::SecretFile;
 use crate::service_account;
 
 /// Where the image has its static busybox.
@@ -43,15 +42,12 @@ pub fn init_container(order: &mut Order<'_, '_>) -> Result<Container, Rejection>
     })
 }
 
-/// The words in front of such a command of a container that has its files in `directory`.
-pub fn words_before(command: Command, directory: &str, files: &[SecretFile]) -> Vec<String> {
+/// The words in front of such a command of a container that has these files.
+pub fn words_before(command: Command, files: &[String]) -> Vec<String> {
     let shell = [names::ENV_BUSYBOX, "sh", names::ENV_SCRIPT];
-    let files = files.iter().map(|file| {
-        let path = format!("{directory}/{}", file.destination);
-        match command.is_expanded() {
-            true => literal(&path),
-            false => path,
-        }
+    let files = files.iter().map(|path| match command.is_expanded() {
+        true => literal(path),
+        false => path.clone(),
     });
     let words = shell.map(str::to_owned).into_iter().chain(files);
     words.chain(["--".to_owned()]).collect()

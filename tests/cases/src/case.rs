@@ -304,9 +304,15 @@ impl Verdict {
 }
 
 fn prefix(settings: &Value) -> &str {
+    if settings["agentInjector"]["enabled"] == true {
+        return AGENT_INJECTOR;
+    }
     let prefix = settings["annotations"]["prefix"].as_str();
     prefix.unwrap_or(&Standard::get().prefix)
 }
+
+/// The prefix of the other vocabulary, which a case has whose settings enable it.
+pub(crate) const AGENT_INJECTOR: &str = "vault.hashicorp.com";
 
 pub(crate) fn test_data() -> PathBuf {
     root().join("test_data")

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use yaml_serde::{Mapping, Value as Yaml};
 
+use crate::case::AGENT_INJECTOR;
 use crate::container;
 use crate::json::{append, appended, name_of, named, patch};
 use crate::standard::Standard;
@@ -94,7 +95,10 @@ pub fn additions(submitted: &Value, prefix: &str, injected: &Value) -> Result<Ad
 }
 
 fn status(prefix: &str) -> String {
-    format!("{prefix}/status")
+    match prefix {
+        AGENT_INJECTOR => format!("{prefix}/agent-inject-status"),
+        _ => format!("{prefix}/status"),
+    }
 }
 
 /// The containers of a list as they come out, from the submitted ones and what a case shows.

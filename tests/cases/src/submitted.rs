@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::Written;
+use crate::case::{AGENT_INJECTOR, Written};
 use crate::standard::Standard;
 
 /// The lists of containers to which the API server adds the token.
@@ -27,7 +27,10 @@ pub fn object(layers: &[&Written], prefix: &str) -> Value {
     if is_admitted {
         json_patch::merge(&mut pod, &standard.admitted.pod);
     }
-    let implied = json!({"inject": "true"});
+    let implied = match prefix {
+        AGENT_INJECTOR => json!({"agent-inject": "true"}),
+        _ => json!({"inject": "true"}),
+    };
     let annotations = layers.iter().filter_map(|layer| layer.annotations.as_ref());
     for annotations in [&implied].into_iter().chain(annotations) {
         let annotations = with_prefix(annotations, prefix);

@@ -49,11 +49,12 @@ impl ReviewArguments {
                 answer.message.unwrap_or_default()
             );
         }
+        let words = reference::annotations::Words::with(&settings);
         let cluster = Cluster {
             policy,
             settings: &settings,
             namespace: &self.namespace,
-            prefix: reference::annotations::prefix_with(&settings),
+            words: &words,
         };
         Review::of(sources, &cluster)
     }

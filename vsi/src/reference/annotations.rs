@@ -1,7 +1,7 @@
 //! The annotations as the policy's own table has them, by the names that people give them.
 
 use serde_json::Value;
-use vault_sidecar_injector::Key;
+use vault_sidecar_injector::{Key, Vocabulary};
 
 use super::settings;
 
@@ -29,6 +29,45 @@ pub(crate) fn prefix() -> &'static str {
 pub(crate) fn prefix_with(settings: &Value) -> &str {
     let given = settings.pointer("/annotations/prefix");
     given.and_then(Value::as_str).unwrap_or_else(|| prefix())
+}
+
+/// The names in which pods may ask: those of one vocabulary, and its prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    pub(crate) prefix: String,
+    vocabulary: Vocabulary,
+}
+
+impl Words {
+    /// Those that these settings have pods ask by.
+    pub(crate) fn with(settings: &Value) -> Vec<Self> {
+        let text = |path: &str| settings.pointer(path).and_then(Value::as_str);
+        let mut all = vec![Self {
+            prefix: prefix_with(settings).to_owned(),
+            vocabulary: Vocabulary::Own,
+        }];
+        if settings.pointer("/agentInjector/enabled") == Some(&Value::Bool(true)) {
+            let default = settings::find("agentInjector.prefix");
+            let default = default.and_then(|entry| entry.default().as_str());
+            let prefix = text("/agentInjector/prefix").or(default);
+            all.push(Self {
+                prefix: prefix.unwrap_or_default().to_owned(),
+                vocabulary: Vocabulary::AgentInjector,
+            });
+        }
+        all
+    }
+
+    /// The whole name of an annotation.
+    pub(crate) fn name(&self, key: Key) -> String {
+        format!("{}/{}", self.prefix, self.vocabulary.name(key))
+    }
+
+    /// Whether a name stands below the prefix.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&*self.prefix);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
 }
 
 #[cfg(test)]

@@ -1,33 +1,21 @@
-//! The files with secrets: their destinations, templates and commands, which go together by their order.
+//! The files of a pod that asks by lists: destinations, templates and commands, which go together by their order.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use super::path::not_plain;
+use super::checks::{
+    MOST_FILES, OwnTemplate, allow_paths, check_templates, problem_of_destination, reject_templates,
+};
 use super::template::{Delimiters, Format, default_template};
-use super::{Delivery, SecretFile, template};
+use super::{Delivery, SecretFile, Template, template};
 use crate::annotations::{Commas, Key, Lines, Need};
 use crate::auth::Login;
-use crate::pattern::TooMuchWork;
 use crate::rejection::{Place, Rejection};
 use crate::subject::Subject;
-use crate::values::{SecretsFormat, is_relative_path};
+use crate::values::SecretsFormat;
 use crate::words::{quoted, set};
 
 /// The destination, where the pod does not say.
 const DEFAULT_DESTINATION: &str = "secrets.properties";
-
-/// The most files that a pod can ask for.
-const MOST_FILES: usize = 256;
-
-/// The most bytes of a destination. With the directory in front, Linux takes 4,096.
-const LONGEST_DESTINATION: usize = 1024;
-
-/// The most bytes of a name in a directory: Linux' `NAME_MAX`.
-const LONGEST_FILE_NAME: usize = 255;
-
-/// The most bytes of a template.
-const LONGEST_TEMPLATE: usize = 96 * 1024;
 
 /// Reads the files, at least one.
 pub fn read(
@@ -39,7 +27,7 @@ pub fn read(
     let count = destinations.len();
     let annotations = &subject.annotations;
     let own_templates = annotations.secrets_template()?;
-    let (mut templates, delimiters) = match own_templates {
+    let (templates, delimiters) = match own_templates {
         Some(templates) => {
             annotations.warn_unmet(Need::DefaultTemplate, subject.warnings);
             own(subject, templates, &destinations)?
@@ -50,7 +38,6 @@ pub fn read(
             (templates, Delimiters::default())
         }
     };
-    make_distinct(&mut templates, &delimiters);
     let commands = commands(subject, &destinations)?;
     let mut commands = match delivery {
         Delivery::Dynamic { .. } => commands,
@@ -68,10 +55,12 @@ pub fn read(
         .zip(permissions)
         .map(|((destination, template), permissions)| SecretFile {
             destination,
-            template,
+            directory: 0,
+            template: Template::Contents(template),
             delimiters: delimiters.clone(),
             has_own_template: own_templates.is_some(),
             permissions,
+            error_on_missing_key: subject.settings.secrets.error_on_missing_key,
             notify: commands.next(),
         })
         .collect())
@@ -84,12 +73,11 @@ fn own(
     destinations: &[String],
 ) -> Result<(Vec<String>, Delimiters), Rejection> {
     let annotations = &subject.annotations;
-    if let Some(rule) = subject.settings.restrictions.rejects_templates() {
-        return Err(annotations.rejected(
-            Key::SecretsTemplate,
-            format!("not allowed by the setting {rule}; use secrets-path"),
-        ));
-    }
+    reject_templates(
+        subject,
+        annotations.place(Key::SecretsTemplate),
+        "secrets-path",
+    )?;
     let why = format!("where {} is given", annotations.name(Key::SecretsTemplate));
     annotations.warn_unused(Key::SecretsPath, &why, subject.warnings);
     let delimiters = Delimiters {
@@ -154,17 +142,6 @@ fn one_for_each<T: Clone>(
     }
 }
 
-/// Makes templates differ, by a comment in front of each. Consul Template before 0.41.3, which is in Vault Agent, and
-/// OpenBao's fork of it know a template by its content alone: of the files with the same one, they update only the first.
-fn make_distinct(templates: &mut [String], delimiters: &Delimiters) {
-    if set(templates.iter().map(String::as_str)).len() == templates.len() {
-        return;
-    }
-    for (position, template) in (1..).zip(templates) {
-        template.insert_str(0, &delimiters.comment(position));
-    }
-}
-
 fn destinations(subject: &Subject<'_>, login: &Login) -> Result<Vec<String>, Rejection> {
     let annotations = &subject.annotations;
     let Some(Commas(destinations)) = annotations.secrets_destination()? else {
@@ -177,38 +154,12 @@ fn destinations(subject: &Subject<'_>, login: &Login) -> Result<Vec<String>, Rej
             format!("{count} items; expected at most {MOST_FILES}"),
         ));
     }
-    let login_files = login.files(subject);
-    let is_of_login = |path: &str| login_files.iter().flatten().any(|file| *file == path);
+    let of_login = login.files(subject);
     let all = set(destinations.iter().copied());
-    let is_below_another = |path: &str| {
-        let mut directories = path.match_indices('/').map(|(end, _)| &path[..end]);
-        directories.any(|directory| all.contains(directory))
-    };
-    let too_long = format!(
-        "is too long; expected at most {LONGEST_DESTINATION} bytes, and {LONGEST_FILE_NAME} between slashes"
-    );
     let mut before = BTreeSet::new();
     for destination in destinations.iter().copied() {
-        let first = destination.split('/').next().unwrap_or_default();
-        let problem: &str = if !is_relative_path(destination) {
-            "must be relative to the secrets directory, without empty, . or .. segments"
-        } else if destination.len() > LONGEST_DESTINATION
-            || destination
-                .split('/')
-                .any(|name| name.len() > LONGEST_FILE_NAME)
-        {
-            &too_long
-        } else if !before.insert(destination) {
-            "is in the list already"
-        } else if is_below_another(destination) {
-            "is below another destination, which is a file"
-        } else if is_of_login(destination) {
-            "is a file that the login with approle reads"
-        } else if is_of_login(first) {
-            "is below a file that the login with approle reads"
-        } else {
-            continue;
-        };
+        let problem = problem_of_destination(destination, &all, &mut before, of_login);
+        let Some(problem) = problem else { continue };
         return Err(annotations.rejected(
             Key::SecretsDestination,
             format!("{} {problem}", quoted(destination)),
@@ -245,26 +196,6 @@ fn paths(subject: &Subject<'_>, count: usize) -> Result<Vec<String>, Rejection> 
     let place = || Place::Annotation(subject.annotations.name(Key::SecretsPath));
     allow_paths(subject, &paths, place)?;
     Ok(paths.into_iter().map(str::to_owned).collect())
-}
-
-/// Rejects paths that are not plain or not allowed.
-fn allow_paths(
-    subject: &Subject<'_>,
-    paths: &[&str],
-    place: impl Fn() -> Place,
-) -> Result<(), Rejection> {
-    let restrictions = &subject.settings.restrictions;
-    let mut work = subject.work.borrow_mut();
-    for path in paths {
-        if let Some(problem) = not_plain(path) {
-            return Err(place().rejected(format!(
-                "{} {problem}; expected a plain path such as secret/team/app (for a version, use secrets-template)",
-                quoted(path)
-            )));
-        }
-        restrictions.allow_path(path, &place, subject.identity(), &mut work)?;
-    }
-    Ok(())
 }
 
 /// The pod's own templates: separated by lines `---`, or as the releases of Vault Sidecar Injector did it, where only
@@ -317,11 +248,17 @@ fn read_templates(
     let templates = pieces
         .into_iter()
         .map(|piece| template::without_heredoc_escapes(piece, delimiters));
-    let templates: Vec<_> = templates.collect();
-    check_templates(subject, &templates, delimiters, destinations)?;
-    warn_of_plain_text(subject, &templates, delimiters, destinations);
-    warn_of_other_certificates(subject, &templates, delimiters, destinations);
-    Ok(templates)
+    let own = templates.into_iter().zip(destinations);
+    let own: Vec<_> = own
+        .map(|(text, destination)| OwnTemplate {
+            text,
+            delimiters: delimiters.clone(),
+            destination,
+            place: annotations.place(Key::SecretsTemplate),
+        })
+        .collect();
+    check_templates(subject, &own)?;
+    Ok(own.into_iter().map(|own| own.text).collect())
 }
 
 fn reject_empty(
@@ -338,120 +275,6 @@ fn reject_empty(
             Err(subject.annotations.rejected(key, problem))
         }
         None => Ok(()),
-    }
-}
-
-/// Rejects templates that Go cannot parse, or that call what they must not.
-fn check_templates(
-    subject: &Subject<'_>,
-    templates: &[String],
-    delimiters: &Delimiters,
-    destinations: &[String],
-) -> Result<(), Rejection> {
-    const RULE: &str = "restrictions.deniedTemplateFunctions";
-    let reject = |problem: String| Err(subject.annotations.rejected(Key::SecretsTemplate, problem));
-    let denied = subject
-        .settings
-        .restrictions
-        .denied_template_functions
-        .iter();
-    // Most are plain names, and a template can have very many calls.
-    let (patterns, names): (Vec<_>, Vec<_>) = denied.partition(|denied| denied.is_pattern());
-    let names: Vec<_> = names.into_iter().map(|name| name.as_str()).collect();
-    let is_too_much = Cell::new(false);
-    let is_denied = |function: &str| {
-        if names.contains(&function) {
-            return true;
-        }
-        let letters = patterns.len() * (function.len() + 1);
-        match subject.work.borrow_mut().spend(letters) {
-            Ok(()) => patterns.iter().any(|pattern| pattern.matches(function)),
-            Err(TooMuchWork) => {
-                is_too_much.set(true);
-                true
-            }
-        }
-    };
-    for (template, destination) in templates.iter().zip(destinations) {
-        let bytes = template.len();
-        if bytes > LONGEST_TEMPLATE {
-            return reject(format!(
-                "the template for {} has {bytes} bytes; expected at most {LONGEST_TEMPLATE}",
-                quoted(destination)
-            ));
-        }
-        match template::check(template, delimiters, is_denied) {
-            Ok(()) => {}
-            Err(_) if is_too_much.get() => {
-                return reject(format!(
-                    "too much to compare with the patterns of the setting {RULE}; call fewer functions"
-                ));
-            }
-            Err(mistake) => {
-                let kind = mistake.kind.to_string();
-                let kind = kind.replace("{{", delimiters.left());
-                return reject(format!(
-                    "the template for {}, line {}: {}",
-                    quoted(destination),
-                    mistake.line,
-                    kind.replace("}}", delimiters.right())
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Warns of templates in which nothing is done, as where another program has taken the braces away.
-fn warn_of_plain_text(
-    subject: &Subject<'_>,
-    templates: &[String],
-    delimiters: &Delimiters,
-    destinations: &[String],
-) {
-    let annotations = &subject.annotations;
-    for (template, destination) in templates.iter().zip(destinations) {
-        if template::is_plain_text(template, delimiters) {
-            subject.warnings.add(format!(
-                "annotation {}: the template for {} has no {} {}, and the file will have its text as it is; where another program such as Helm needs these, annotations {} and {} name others",
-                annotations.name(Key::SecretsTemplate),
-                quoted(destination),
-                delimiters.left(),
-                delimiters.right(),
-                annotations.name(Key::TemplateLeftDelimiter),
-                annotations.name(Key::TemplateRightDelimiter)
-            ));
-        }
-    }
-}
-
-/// Warns of files that have each a certificate of its own, though they look like parts of one: Consul Template has Vault
-/// issue one for each template that calls `pkiCert`.
-fn warn_of_other_certificates(
-    subject: &Subject<'_>,
-    templates: &[String],
-    delimiters: &Delimiters,
-    destinations: &[String],
-) {
-    let files = || templates.iter().zip(destinations);
-    let mut before = BTreeSet::new();
-    for (template, destination) in files() {
-        let issued = set(template::issued_by(template, delimiters));
-        if let Some(path) = issued.iter().find(|path| before.contains(**path)) {
-            let mut with = files().filter(|(template, _)| {
-                let mut issued = template::issued_by(template, delimiters);
-                issued.any(|it| it == *path)
-            });
-            let first = with.next().map_or("", |(_, destination)| destination);
-            subject.warnings.add(format!(
-                "annotation {}: the templates for {} and {} call pkiCert with the same path, and Vault issues a certificate for each of them: a key in one does not match the certificate in the other; write both with one template, or call secret with the same arguments in both",
-                subject.annotations.name(Key::SecretsTemplate),
-                quoted(first),
-                quoted(destination)
-            ));
-            return;
-        }
-        before.extend(issued);
     }
 }
 

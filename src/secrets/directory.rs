@@ -1,0 +1,144 @@
+//! The directories with files of secrets: each is a volume, mounted in the sidecars and in the application's containers.
+
+use std::borrow::Cow;
+
+use crate::path::{are_nested, below, segments};
+use crate::rejection::Rejection;
+use crate::subject::Subject;
+
+/// A directory with files of secrets.
+#[derive(Debug)]
+pub struct SecretsDirectory {
+    pub volume: Cow<'static, str>,
+    /// Where the sidecars have it.
+    pub in_sidecars: String,
+    /// Where the application sees it.
+    pub in_application: String,
+}
+
+/// What images have at their root: nothing of the pod's choice is mounted there in an injected container, because what
+/// comes from Vault could be in the place of a program or of a certificate.
+const OF_IMAGES: [&str; 16] = [
+    "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "proc", "root", "run", "sbin",
+    "sys", "tmp", "usr", "var",
+];
+
+/// What else of the policy's has a place there.
+const OF_POLICY: [&str; 5] = [
+    "/opt/talend",
+    "/vault/agent-cache",
+    "/vault/configs",
+    "/vault/custom",
+    "/vault/tls",
+];
+
+/// Whether an injected container can have something of the pod's choice at a path.
+pub fn can_be_mounted(path: &str) -> bool {
+    let of_image = |first: &str| OF_IMAGES.contains(&first);
+    !segments(path).next().is_none_or(of_image)
+        && !OF_POLICY.iter().any(|ours| are_nested(path, ours))
+}
+
+impl SecretsDirectory {
+    /// The one for all files that ask for no other.
+    pub fn main(subject: &Subject<'_>) -> Result<Self, Rejection> {
+        let given = subject.annotations.secrets_mount_path()?;
+        let path = given
+            .as_ref()
+            .unwrap_or(&subject.settings.secrets.mount_path);
+        let path = path.as_str();
+        let names = subject.names();
+        Ok(SecretsDirectory {
+            volume: Cow::Borrowed(subject.secrets_volume),
+            in_sidecars: match names.shares_directories && can_be_mounted(path) {
+                true => path.to_owned(),
+                false => names.secrets_directory.to_owned(),
+            },
+            in_application: path.to_owned(),
+        })
+    }
+
+    /// One more, at `path` in the application.
+    fn more(path: &str, number: usize, subject: &Subject<'_>) -> Self {
+        let names = subject.names();
+        SecretsDirectory {
+            volume: Cow::Owned(format!("{}{number}", names.more_secrets_volume)),
+            in_sidecars: match names.shares_directories && can_be_mounted(path) {
+                true => path.to_owned(),
+                false => format!("{}-{number}", names.secrets_directory),
+            },
+            in_application: path.to_owned(),
+        }
+    }
+}
+
+/// The directories for files that want to be in one of `paths`, and what comes before a file's name there. A path below
+/// another directory is a part of it.
+pub struct Directories {
+    pub all: Vec<SecretsDirectory>,
+}
+
+impl Directories {
+    /// Makes those of `paths`, which are sorted.
+    pub fn of<'p>(
+        paths: impl IntoIterator<Item = &'p str>,
+        subject: &Subject<'_>,
+    ) -> Result<Self, Rejection> {
+        let mut directories = Directories {
+            all: vec![SecretsDirectory::main(subject)?],
+        };
+        for path in paths {
+            if directories.place_of(path).is_none() {
+                let number = directories.all.len() - 1;
+                let more = SecretsDirectory::more(path, number, subject);
+                directories.all.push(more);
+            }
+        }
+        Ok(directories)
+    }
+
+    /// Which directory a path is in, and where.
+    pub fn place_of(&self, path: &str) -> Option<(usize, String)> {
+        let mut all = self.all.iter().enumerate();
+        all.find_map(|(index, directory)| {
+            let known = &*directory.in_application;
+            if segments(known).eq(segments(path)) {
+                return Some((index, String::new()));
+            }
+            below(path, known).map(|rest| (index, format!("{rest}/")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_mounted_over_a_directory_of_an_image() {
+        for path in [
+            "/vault/secrets",
+            "/vault/secrets/db",
+            "/app/config",
+            "/opt/app",
+        ] {
+            assert!(can_be_mounted(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/bin",
+            "/usr/local/bin",
+            "/etc/ssl/certs",
+            "/home/vault",
+            "/opt",
+            "/vault",
+            "/opt/talend/tvsi",
+            "/vault/tls/x",
+            "/x/../bin",
+            "/proc/self",
+            "/lib64",
+        ] {
+            assert!(!can_be_mounted(path), "{path}");
+        }
+    }
+}

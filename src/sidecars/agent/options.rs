@@ -1,0 +1,183 @@
+//! What a pod says of Vault Agent itself, beside its login and its files.
+
+use json_patch::Patch;
+use serde_json::{Map, Value};
+
+use crate::annotations::{Commas, Key, Lines};
+use crate::rejection::Rejection;
+use crate::subject::Subject;
+use crate::values::{
+    AgentFeature, CacheToken, Count, DnsLabel, Fraction, LogFormat, LogLevel, ObjectName, Port,
+};
+use crate::words::nearest;
+
+/// The port of the local proxy, where the pod does not say.
+const DEFAULT_PORT: Port = Port(8200);
+
+/// What the pod wants of Vault Agent.
+#[derive(Debug)]
+pub struct Options {
+    pub log_level: LogLevel,
+    pub log_format: LogFormat,
+    /// A ConfigMap with its whole configuration.
+    pub config_map: Option<ObjectName>,
+    pub extra_secret: Option<ObjectName>,
+    /// The container whose volumes it mounts too.
+    pub copied: Option<DnsLabel>,
+    pub patch: Option<Patch>,
+    pub init_patch: Option<Patch>,
+    /// The port at which it answers requests of the pod, if it does.
+    pub proxy: Option<Port>,
+    pub proxy_token: CacheToken,
+    /// Whether what the init container has leased goes to the sidecar, if both are there.
+    pub hands_on: bool,
+    pub exits_on_cache_error: bool,
+    /// The port at which the pod can end it.
+    pub quit: Option<Port>,
+    /// Whether the token is in the secrets directory.
+    pub token_file: bool,
+    pub exits_on_retry_failure: Option<bool>,
+    pub refresh: Option<String>,
+    pub max_connections: Option<Count>,
+    pub lease_renewal_threshold: Option<Fraction>,
+    pub idle_connections_disabled: Vec<AgentFeature>,
+    pub keep_alives_disabled: Vec<AgentFeature>,
+    pub telemetry: Map<String, Value>,
+    pub revokes: bool,
+    /// The seconds between TERM and the revocation.
+    pub grace: i64,
+}
+
+impl Options {
+    /// Reads them. `has_proxy` says that the pod is in mode `proxy`.
+    pub fn read(subject: &Subject<'_>, has_proxy: bool) -> Result<Self, Rejection> {
+        let (annotations, settings) = (&subject.annotations, subject.settings);
+        let port = annotations.proxy_port()?.unwrap_or(DEFAULT_PORT);
+        let has_cache = annotations.cache()?.unwrap_or(false);
+        let can_quit = annotations.agent_quit()?.unwrap_or(false);
+        let features = |list: Option<Commas<AgentFeature>>| list.map_or_else(Vec::new, |it| it.0);
+        let refresh = settings.secrets.refresh_interval;
+        let refresh = refresh.map(|seconds| seconds.as_duration());
+        let own_refresh = annotations.refresh()?.map(|it| it.as_str().to_owned());
+        let grace = annotations.revoke_grace()?.map(|Count(grace)| grace.into());
+        Ok(Options {
+            log_level: annotations
+                .agent_log_level()?
+                .unwrap_or(settings.agent.log_level),
+            log_format: annotations
+                .agent_log_format()?
+                .unwrap_or(settings.agent.log_format),
+            config_map: annotations.agent_config_map()?,
+            extra_secret: annotations.extra_secret()?,
+            copied: annotations.copy_volume_mounts()?,
+            patch: patch(
+                Key::AgentJsonPatch,
+                annotations.agent_json_patch()?,
+                subject,
+            )?,
+            init_patch: patch(
+                Key::AgentInitJsonPatch,
+                annotations.agent_init_json_patch()?,
+                subject,
+            )?,
+            proxy: (has_proxy || has_cache).then_some(port),
+            proxy_token: annotations.cache_token()?.unwrap_or(CacheToken::True),
+            hands_on: has_cache,
+            exits_on_cache_error: annotations.cache_exit_on_error()?.unwrap_or(false),
+            quit: can_quit.then_some(port),
+            token_file: annotations.token_file()?.unwrap_or(false),
+            exits_on_retry_failure: annotations.exit_on_retry_failure()?,
+            refresh: own_refresh.or(refresh),
+            max_connections: annotations.max_connections()?.filter(|count| count.0 > 0),
+            lease_renewal_threshold: annotations.lease_renewal_threshold()?,
+            idle_connections_disabled: features(annotations.disable_idle_connections()?),
+            keep_alives_disabled: features(annotations.disable_keep_alives()?),
+            telemetry: telemetry(subject)?,
+            revokes: annotations.revoke_on_shutdown()?.unwrap_or(true),
+            grace: grace.unwrap_or(settings.vault.revoke_grace_seconds),
+        })
+    }
+
+    /// The port at which the agent listens, if it does.
+    pub fn listens_at(&self) -> Option<Port> {
+        self.proxy.or(self.quit)
+    }
+}
+
+/// A JSON patch. An empty text is none.
+fn patch(
+    key: Key,
+    text: Option<Lines<'_>>,
+    subject: &Subject<'_>,
+) -> Result<Option<Patch>, Rejection> {
+    let text = text.map_or("", |Lines(text)| text.trim());
+    if text.is_empty() || text == "null" {
+        return Ok(None);
+    }
+    match serde_json::from_str(text) {
+        Ok(patch) => Ok(Some(patch)),
+        Err(_) => Err(subject.annotations.rejected(
+            key,
+            "not a JSON patch; expected a list such as [{\"op\": \"add\", \"path\": \"/env/-\", \"value\": {\"name\": \"A\", \"value\": \"b\"}}]",
+        )),
+    }
+}
+
+/// What is in the block `telemetry`, as `SharedConfig` of Vault has it.
+const TELEMETRY: [&str; 33] = [
+    "statsite_address",
+    "statsd_address",
+    "disable_hostname",
+    "enable_hostname_label",
+    "metrics_prefix",
+    "usage_gauge_period",
+    "maximum_gauge_cardinality",
+    "circonus_api_token",
+    "circonus_api_app",
+    "circonus_api_url",
+    "circonus_submission_interval",
+    "circonus_submission_url",
+    "circonus_check_id",
+    "circonus_check_force_metric_activation",
+    "circonus_check_instance_id",
+    "circonus_check_search_tag",
+    "circonus_check_tags",
+    "circonus_check_display_name",
+    "circonus_broker_id",
+    "circonus_broker_select_tag",
+    "dogstatsd_addr",
+    "dogstatsd_tags",
+    "prometheus_retention_time",
+    "stackdriver_project_id",
+    "stackdriver_location",
+    "stackdriver_namespace",
+    "stackdriver_debug_logs",
+    "lease_metrics_epsilon",
+    "num_lease_metrics_buckets",
+    "add_lease_metrics_namespace_labels",
+    "add_mount_point_rollback_metrics",
+    "filter_default",
+    "prefix_filter",
+];
+
+fn telemetry(subject: &Subject<'_>) -> Result<Map<String, Value>, Rejection> {
+    let annotations = &subject.annotations;
+    let mut telemetry = Map::new();
+    for given in annotations.of(Key::Telemetry) {
+        let key = given.name.replace('-', "_");
+        let text: String = annotations.value_of(given)?;
+        if !TELEMETRY.contains(&&*key) {
+            let place = annotations.place_of(given);
+            let hint = match nearest(&key, TELEMETRY) {
+                Some(known) => format!("; did you mean {}?", known.replace('_', "-")),
+                None => String::new(),
+            };
+            subject
+                .warnings
+                .add(format!("{place}: not a part of the block telemetry{hint}"));
+        }
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        telemetry.insert(key, value);
+    }
+    Ok(telemetry)
+}
