@@ -137,7 +137,8 @@ impl Intent {
             }
         }
         let has_init_agent = delivery.is_some_and(Delivery::has_init_agent);
-        let login = Login::read(subject, has_init_agent)?;
+        let has_own_config = options.config_map.is_some();
+        let login = Login::read(subject, has_init_agent, has_own_config)?;
         let secrets = match delivery {
             Some(delivery) => Some(Secrets::read(subject, &login, delivery)?),
             None => None,
@@ -235,7 +236,10 @@ impl Intent {
 
     /// Whether Vault Agent runs beside the application.
     pub fn has_sidecars(&self) -> bool {
-        self.engine().is_some() || self.options.listens_at().is_some()
+        let options = &self.options;
+        let is_asked =
+            options.proxy.is_some() || (options.quit.is_some() && !options.is_populated_only);
+        self.engine().is_some() || is_asked
     }
 
     /// Whether something has to end the sidecars when the job is done.

@@ -265,8 +265,7 @@ fn subject<'a>(
     work: &'a RefCell<Work>,
 ) -> Result<Option<Subject<'a>>, Rejection> {
     let metadata = &template.metadata;
-    let vocabularies = settings.vocabularies();
-    let Some(annotations) = Annotations::read(&metadata.annotations, &vocabularies)? else {
+    let Some(annotations) = Annotations::read(&metadata.annotations, &settings.words())? else {
         warn_of_misplaced(template, settings, warnings);
         return Ok(None);
     };

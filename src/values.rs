@@ -128,6 +128,13 @@ checked_string!(
     "a mount path without auth/ and without slashes at its ends, such as kubernetes or team/kubernetes"
 );
 
+checked_string!(
+    /// The path of an auth method, with or without `auth/`.
+    AuthMount,
+    AuthPath::is_valid,
+    "a mount path without slashes at its ends, such as kubernetes or auth/team/kubernetes"
+);
+
 /// How Vault Agent logs in: the name of a method. Vault Agent writes `token_file` where this has `token-file`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuthMethod(String);

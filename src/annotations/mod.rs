@@ -1,6 +1,7 @@
 //! The vocabulary by which a pod says what it wants: one table of every annotation, and the reading of those that a
 //! pod has.
 
+mod defaults;
 mod table;
 mod value;
 mod vocabulary;
@@ -14,6 +15,7 @@ use crate::rejection::{Place, Rejection, Warnings};
 use crate::values::MOST_VARIABLE;
 use crate::words::{self, LONGEST_NAME, MOST_NAMES};
 
+pub use defaults::DefaultAnnotation;
 use table::start_of_family;
 pub use table::{Default, Key, Need};
 pub use value::{Commas, Lines, Value, is_true};
@@ -24,6 +26,7 @@ pub use vocabulary::Vocabulary;
 pub struct Annotations<'a> {
     prefix: &'a str,
     vocabulary: Vocabulary,
+    defaults: &'a [DefaultAnnotation],
     values: [Option<Text<'a>>; Key::ALL.len()],
     /// Those of families, by family and name.
     named: Vec<Named<'a>>,
@@ -31,6 +34,30 @@ pub struct Annotations<'a> {
     unknown: usize,
     /// The first of their names that can be ones of annotations.
     unknown_names: Vec<String>,
+}
+
+/// The words in which a pod may ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<'a> {
+    pub vocabulary: Vocabulary,
+    /// What stands before the slash.
+    pub prefix: &'a str,
+    /// What holds where a pod does not say.
+    pub defaults: &'a [DefaultAnnotation],
+}
+
+impl Words<'_> {
+    /// The whole name of the annotation by which pods ask.
+    pub fn inject(&self) -> String {
+        full_name(self.prefix, self.vocabulary.name(Key::Inject))
+    }
+
+    /// Whether a pod does not say that it does not ask.
+    fn may_ask(&self, members: &Members<'_>) -> bool {
+        let value = members.get(&self.inject());
+        let text = value.and_then(|value| serde_json::from_str::<Text<'_>>(value.get()).ok());
+        text.is_none_or(|text| self.vocabulary.is_true(&text) != Some(false))
+    }
 }
 
 /// An annotation of a family: `auth-config-region`.
@@ -51,44 +78,37 @@ impl<'a> Annotations<'a> {
     /// [`Key::Inject`] is among them.
     ///
     /// All annotations of the pod must be strings, as Kubernetes wants it.
-    pub fn read(
-        members: &Members<'a>,
-        vocabularies: &[(Vocabulary, &'a str)],
-    ) -> Result<Option<Self>, Rejection> {
-        let mut asked: Option<(Vocabulary, &'a str)> = None;
-        for (vocabulary, prefix) in vocabularies.iter().copied() {
-            let inject = full_name(prefix, vocabulary.name(Key::Inject));
-            if !members.has(&inject) {
-                continue;
-            }
+    pub fn read(members: &Members<'a>, words: &[Words<'a>]) -> Result<Option<Self>, Rejection> {
+        let mut asked: Option<Words<'a>> = None;
+        for words in words.iter().filter(|it| members.has(&it.inject())) {
             match asked {
                 // Who says no in one of them does not ask in it.
-                Some(_) if !may_ask(members, vocabulary, prefix) => {}
-                Some((other, of)) if may_ask(members, other, of) => {
-                    return Err(Place::Annotation(inject).rejected(format!(
+                Some(_) if !words.may_ask(members) => {}
+                Some(other) if other.may_ask(members) => {
+                    return Err(Place::Annotation(words.inject()).rejected(format!(
                         "must not be used with {}: a pod asks by the annotations of one prefix; remove one of them",
-                        full_name(of, other.name(Key::Inject))
+                        other.inject()
                     )));
                 }
-                _ => asked = Some((vocabulary, prefix)),
+                _ => asked = Some(*words),
             }
         }
-        match asked {
-            Some((vocabulary, prefix)) => {
-                Self::of_vocabulary(members, vocabulary, prefix).map(Some)
-            }
-            None => Ok(None),
-        }
+        asked
+            .map(|words| Self::in_words(members, words))
+            .transpose()
     }
 
-    fn of_vocabulary(
-        members: &Members<'a>,
-        vocabulary: Vocabulary,
-        prefix: &'a str,
-    ) -> Result<Self, Rejection> {
+    fn in_words(members: &Members<'a>, words: Words<'a>) -> Result<Self, Rejection> {
+        let Words {
+            vocabulary,
+            prefix,
+            defaults,
+        } = words;
+        let families = vocabulary.families();
         let mut annotations = Annotations {
             prefix,
             vocabulary,
+            defaults,
             values: [const { None }; Key::ALL.len()],
             named: Vec::new(),
             unknown: 0,
@@ -106,7 +126,7 @@ impl<'a> Annotations<'a> {
                 continue;
             };
             let key = vocabulary.key(short);
-            let family = || family_of(short, vocabulary);
+            let family = || family_of(short, &families, vocabulary);
             let Some((key, name)) = key.map(|key| (key, "")).or_else(family) else {
                 annotations.add_unknown(short);
                 continue;
@@ -158,6 +178,13 @@ impl<'a> Annotations<'a> {
             self.unknown_names.truncate(MOST_NAMES - 1);
             self.unknown_names.insert(index, name.to_owned());
         }
+    }
+
+    /// What the settings say of `key`, where the pod does not.
+    fn default(&self, key: Key) -> Option<&'a str> {
+        let mut defaults = self.defaults.iter();
+        let default = defaults.find(|default| default.key(self.vocabulary) == Some(key))?;
+        Some(&default.value)
     }
 
     /// The value of `key` as submitted.
@@ -268,18 +295,15 @@ fn full_name(prefix: &str, name: &str) -> String {
     format!("{prefix}/{name}")
 }
 
-/// Whether a pod does not say that it does not ask.
-fn may_ask(members: &Members<'_>, vocabulary: Vocabulary, prefix: &str) -> bool {
-    let value = members.get(&full_name(prefix, vocabulary.name(Key::Inject)));
-    let text = value.and_then(|value| serde_json::from_str::<Text<'_>>(value.get()).ok());
-    text.is_none_or(|text| vocabulary.is_true(&text) != Some(false))
-}
-
 /// The family of a name, and what comes behind its start; where one start is the beginning of another, the longer one.
-fn family_of(short: &str, vocabulary: Vocabulary) -> Option<(Key, &str)> {
-    let families = vocabulary.keys().filter_map(|(key, name)| {
-        let name = short.strip_prefix(start_of_family(name)?)?;
-        (!name.is_empty()).then_some((key, name))
+fn family_of<'n>(
+    short: &'n str,
+    families: &[(Key, &str)],
+    vocabulary: Vocabulary,
+) -> Option<(Key, &'n str)> {
+    let families = families.iter().filter_map(|(key, start)| {
+        let name = short.strip_prefix(start)?;
+        (!name.is_empty()).then_some((*key, name))
     });
     let family = families.min_by_key(|(_, name)| name.len());
     // `secret-path` is not a secret called path.
@@ -298,9 +322,17 @@ mod tests {
         serde_json::from_str(text).unwrap()
     }
 
+    fn own() -> Words<'static> {
+        Words {
+            vocabulary: Vocabulary::Own,
+            prefix: "v",
+            defaults: &[],
+        }
+    }
+
     fn warnings(text: &str) -> Vec<String> {
         let members = members(text);
-        let own = [(Vocabulary::Own, "v")];
+        let own = [own()];
         let annotations = Annotations::read(&members, &own).unwrap().unwrap();
         let warnings = Warnings::default();
         annotations.warn_of_unknown(&warnings);
@@ -310,7 +342,7 @@ mod tests {
     #[test]
     fn only_a_pod_with_the_inject_annotation_is_read() {
         let members = members(r#"{"x/inject":"true","n":5}"#);
-        let own = [(Vocabulary::Own, "v")];
+        let own = [own()];
         assert!(Annotations::read(&members, &own).unwrap().is_none());
     }
 
@@ -342,7 +374,7 @@ mod tests {
     #[test]
     fn a_value_that_is_not_a_string_is_reported_by_name() {
         let members = members(r#"{"v/inject":true}"#);
-        let own = [(Vocabulary::Own, "v")];
+        let own = [own()];
         let rejection = Annotations::read(&members, &own).unwrap_err();
         assert_eq!(
             rejection.to_string(),

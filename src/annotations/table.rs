@@ -9,7 +9,7 @@ use super::Annotations;
 use super::value::{Commas, Lines};
 use crate::rejection::Rejection;
 use crate::values::{
-    AgentFeature, AuthMethod, AuthPath, CacheToken, Count, Delimiter, Directory, DnsLabel,
+    AgentFeature, AuthMethod, AuthMount, CacheToken, Count, Delimiter, Directory, DnsLabel,
     FilePath, FilePermissions, Fraction, GoDuration, Image, InjectionMethod, LogFormat, LogLevel,
     Mode, NonRootId, ObjectName, Port, SecretsFormat, SecretsType, Sidecars, TemplateEngine,
     Timeout, Url, WorkloadKind,
@@ -160,7 +160,7 @@ table! {
         "Deprecated: `job` is the same as mode `job`.";
     Auth "auth" auth: AuthMethod, Setting("vault.auth.method"), [],
         "How Vault Agent logs in: `kubernetes`, `approle`, `jwt`, `cert`, `aws`, `azure`, `gcp`, `alicloud`, `cf`, `oci`, `kerberos`, `ldap`, `token-file`, or another method in the setting `vault.auth.methods`.";
-    AuthPath "auth-path" auth_path: AuthPath, From("a setting for `kubernetes`, `approle` and `jwt`, and the method's name for the others"), [],
+    AuthPath "auth-path" auth_path: AuthMount, From("a setting for `kubernetes`, `approle` and `jwt`, and the method's name for the others"), [],
         "Where the auth method is mounted, with or without `auth/` in front.";
     AuthMinBackoff "auth-min-backoff" auth_min_backoff: GoDuration, Setting("vault.auth.minBackoff"), [],
         "How long the agent waits after a first login that has failed, such as `1s`. It waits twice as long each time.";
@@ -233,7 +233,7 @@ table! {
     PrePopulate "pre-populate" pre_populate: bool, Value("false"), [Need::Secrets],
         "Whether an init container writes the files of dynamic secrets before the application starts. Native sidecars do so themselves.";
     PrePopulateOnly "pre-populate-only" pre_populate_only: bool, Value("false"), [Need::Secrets],
-        "Whether only an init container does: the same as `secrets-type: static`.";
+        "Whether only an init container does. The same as `secrets-type: static`, except that its token is not revoked: what it has leased lives on until the token's TTL.";
     InitFirst "init-first" init_first: bool, Value("true"), [],
         "Whether the policy's init containers come before the pod's own.";
     ProxyPort "proxy-port" proxy_port: Port, Value("8200"), [Need::Proxy],

@@ -1,7 +1,7 @@
 //! Reading one annotation's text: booleans, names of a few words, lists, templates and commands.
 
 use super::{Annotations, Key, Named};
-use crate::rejection::Rejection;
+use crate::rejection::{Place, Rejection};
 use crate::values::Checked;
 
 /// A value of an annotation, made from its text.
@@ -23,11 +23,18 @@ pub trait Value<'a>: Sized {
 impl Annotations<'_> {
     /// The value of `key`, if it is given.
     pub(super) fn value<'s, T: Value<'s>>(&'s self, key: Key) -> Result<Option<T>, Rejection> {
-        let text = match self.get(key) {
+        let default = self.default(key);
+        let text = match self.get(key).or(default) {
             Some(text) => self.vocabulary().translated(key, T::IS_BOOLEAN, text),
             None => Ok(None),
         };
-        let reject = |problem| self.rejected(key, problem);
+        let reject = |problem: String| match (self.get(key), default) {
+            (None, Some(_)) => Place::field("settings").rejected(format!(
+                "the default of {} is not valid: {problem}; the administrator has to correct it",
+                self.name(key)
+            )),
+            _ => self.rejected(key, problem),
+        };
         let preset = self.vocabulary().preset(key);
         match text.map_err(reject)?.or(preset) {
             Some(text) => prepared(text, T::IS_LINE, T::LONGEST)

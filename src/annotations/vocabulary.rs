@@ -1,6 +1,7 @@
 //! The two vocabularies: the policy's own, and the one of HashiCorp's Agent Injector. What is behind them does not know which
 //! one a pod uses.
 
+use super::table::start_of_family;
 use super::{Key, is_true};
 use crate::names::{self, Names};
 
@@ -34,6 +35,13 @@ impl Vocabulary {
         };
         let keys = table.iter().copied();
         keys.filter(move |(key, _)| !others.contains(key))
+    }
+
+    /// Its families, with what their names begin with.
+    pub fn families(self) -> Vec<(Key, &'static str)> {
+        let keys = self.keys();
+        keys.filter_map(|(key, name)| Some((key, start_of_family(name)?)))
+            .collect()
     }
 
     /// The annotation of a name: of a family it is none.
@@ -103,7 +111,11 @@ impl Vocabulary {
             (Key::SecretsFormat, text) if !text.is_empty() && !text.eq_ignore_ascii_case("map") => {
                 Err("not valid; expected one of map, json".to_owned())
             }
-            (Key::SecretsMountPath | Key::Directory, text) => Ok(Some(text.trim_end_matches('/'))),
+            // Vault, and Go's filepath.Join, take paths without them.
+            (Key::SecretsMountPath | Key::Directory, text) if text.len() > 1 => {
+                Ok(Some(text.trim_end_matches('/')))
+            }
+            (Key::Secret | Key::AuthPath, text) => Ok(Some(text.trim_matches('/'))),
             (_, text) => Ok(Some(text)),
         }
     }
@@ -235,9 +247,6 @@ const PRESETS: &[(Key, &str)] = &[
 const NEVER_EMPTY: &[Key] = &[
     Key::VaultImage,
     Key::SecretsFormat,
-    Key::VaultAddress,
-    Key::Auth,
-    Key::AuthPath,
     Key::RevokeGrace,
     Key::RunAsUser,
     Key::RunAsGroup,

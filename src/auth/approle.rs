@@ -41,6 +41,16 @@ impl Ids {
                 let expected = ObjectName::EXPECTED;
                 annotations.rejected(Key::ApproleSecret, format!("not valid; expected {expected}"))
             }),
+            // Its vocabulary has no other way.
+            None if !annotations.vocabulary().is_own() => Err(annotations.rejected(
+                Key::Auth,
+                format!(
+                    "the login with approle needs the files with its ids; name a Secret with them in annotation {}, and the files in {} and {}",
+                    annotations.name(Key::ExtraSecret),
+                    annotations.name_of(Key::AuthConfig, "role-id-file-path"),
+                    annotations.name_of(Key::AuthConfig, "secret-id-file-path")
+                ),
+            )),
             None if fetches_once => Err(annotations.rejected(
                 Key::Auth,
                 format!(

@@ -79,8 +79,13 @@ pub struct LoginPlan<'a> {
 }
 
 impl Login {
-    /// Reads how the pod wants to log in. `fetches_once` says that an init container of the policy's does it.
-    pub fn read(subject: &Subject<'_>, fetches_once: bool) -> Result<Self, Rejection> {
+    /// Reads how the pod wants to log in. `fetches_once` says that an init container of the policy's does it, and
+    /// `has_own_config` that the agent's configuration is the pod's, which says how.
+    pub fn read(
+        subject: &Subject<'_>,
+        fetches_once: bool,
+        has_own_config: bool,
+    ) -> Result<Self, Rejection> {
         let (annotations, settings) = (&subject.annotations, &subject.settings.vault.auth);
         let method = annotations
             .auth()?
@@ -94,7 +99,8 @@ impl Login {
         let mut config = configuration(known, subject)?;
         // A method that is not known may have one.
         if let Some(key) = known.map_or(Some("role"), |known| known.role) {
-            add_role(&mut config, key, known, subject)?;
+            let is_needed = known.is_some_and(|known| known.required.contains(&key));
+            add_role(&mut config, key, is_needed && !has_own_config, subject)?;
         } else {
             annotations.warn_unmet(Need::Role, subject.warnings);
         }
@@ -109,7 +115,7 @@ impl Login {
                 };
                 Credentials::Token(key, Token::read(subject, audience.as_ref())?)
             }
-            (None, "approle") if !config.contains_key("role_id_file_path") => {
+            (None, "approle") if !config.contains_key("role_id_file_path") && !has_own_config => {
                 Credentials::AppRole(Ids::read(subject, secret, fetches_once)?)
             }
             (None, name) => {
@@ -141,7 +147,9 @@ impl Login {
                 .or(settings.max_backoff.clone()),
             exits_on_error: annotations.auth_exit_on_error()?,
         };
-        login.reject_missing(known, subject)?;
+        if !has_own_config {
+            login.reject_missing(known, subject)?;
+        }
         Ok(login)
     }
 
@@ -298,11 +306,11 @@ fn warn_of_unknown(given: &Named<'_>, key: &str, known: &Known, subject: &Subjec
     });
 }
 
-/// Adds the role: of the annotation, of the configuration, or the application label's where the method needs one.
+/// Adds the role: of the annotation, of the configuration, or the application label's where one is needed.
 fn add_role(
     config: &mut Configuration,
     key: &str,
-    known: Option<&Known>,
+    is_needed: bool,
     subject: &Subject<'_>,
 ) -> Result<(), Rejection> {
     let (annotations, settings) = (&subject.annotations, subject.settings);
@@ -315,7 +323,7 @@ fn add_role(
             (role.to_owned(), Place::Annotation(name))
         }
         // Vault finds the role of a certificate that names none.
-        (None, None) if !known.is_some_and(|known| known.required.contains(&key)) => return Ok(()),
+        (None, None) if !is_needed => return Ok(()),
         (None, None) => {
             let role = subject.label(label, Key::Role)?;
             (role, Place::Label(label.as_str().to_owned()))

@@ -83,10 +83,18 @@ fn reject_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(),
 
 fn reject_exposed_proxy(port: Port, subject: &Subject<'_>) -> Result<(), Rejection> {
     if subject.pod.uses_host_network {
-        return Err(subject.annotations.rejected(
-            Key::Mode,
-            "proxy must not be used with spec.hostNetwork, with which every process of the node could use the pod's token",
-        ));
+        let annotations = &subject.annotations;
+        let mut keys = [Key::Cache, Key::AgentQuit].into_iter();
+        let reject = match keys.find(|key| annotations.get(*key).is_some()) {
+            Some(key) => annotations.place(key).rejected(
+                "must not be used with spec.hostNetwork, with which every process of the node could use the agent",
+            ),
+            None => annotations.rejected(
+                Key::Mode,
+                "proxy must not be used with spec.hostNetwork, with which every process of the node could use the pod's token",
+            ),
+        };
+        return Err(reject);
     }
     let mut containers = subject.pod.all_containers();
     match containers.find(|container| container.declares_port(port.0)) {

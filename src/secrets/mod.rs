@@ -9,6 +9,7 @@ pub mod template;
 
 use crate::annotations::{Key, Need};
 use crate::auth::Login;
+use crate::path::below;
 use crate::rejection::Rejection;
 use crate::subject::Subject;
 use crate::values::{FilePermissions, InjectionMethod, SecretsType, Sidecars, TemplateEngine};
@@ -97,6 +98,15 @@ impl Secrets {
     /// The keys of ConfigMaps that templates come from, by the names of both.
     pub fn config_map_keys(&self) -> impl Iterator<Item = (&str, &str)> {
         named::config_map_keys(&self.files)
+    }
+
+    /// A template that is in a file below a directory.
+    pub fn source_below(&self, directory: &str) -> Option<&str> {
+        let mut sources = self.files.iter().filter_map(|file| match &file.template {
+            Template::Source(path) => Some(path.as_str()),
+            Template::Contents(_) => None,
+        });
+        sources.find(|source| below(source, directory).is_some())
     }
 
     /// The path of a file in the sidecars.

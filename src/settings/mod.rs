@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::{Map, Value};
 
-use crate::annotations::{Key, Vocabulary};
+use crate::annotations::{DefaultAnnotation, Vocabulary, Words};
 use crate::names;
 use crate::values::{
     AnnotationPrefix, AuthMethod, AuthPath, Capability, DataKey, Directory, DnsLabel, FileName,
@@ -21,6 +21,7 @@ use crate::values::{
     LogLevel, ObjectName, SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url,
     VariablePattern, amount,
 };
+use crate::words::nearest;
 
 pub use restrictions::Restrictions;
 pub use section::{Field, Invalid, RESOURCES, Section, Shape};
@@ -188,7 +189,10 @@ section! {
         value application_label "applicationLabel": LabelKey = LabelKey::known("com.talend.application"), "Application label";
         /// The label from which the second part of the default of secrets-path is taken.
         value service_label "serviceLabel": LabelKey = LabelKey::known("com.talend.service"), "Service label";
-    }
+        /// What holds where a pod does not have an annotation, in place of its own default: name=value, such as
+        /// run-as-same-user=true.
+        value defaults "defaults": Vec<DefaultAnnotation> = Vec::new(), "Defaults";
+    } check Annotations::check
 }
 
 section! {
@@ -198,7 +202,9 @@ section! {
         value enabled "enabled": bool = false, "Take the Agent Injector's annotations";
         /// What stands before the slash in its annotations.
         value prefix "prefix": AnnotationPrefix = AnnotationPrefix::known("vault.hashicorp.com"), "Prefix of the Agent Injector";
-    }
+        /// What holds where a pod does not have one of them, by its name there: agent-inject-default-template=json.
+        value defaults "defaults": Vec<DefaultAnnotation> = Vec::new(), "Defaults of the Agent Injector";
+    } check AgentInjector::check
 }
 
 section! {
@@ -621,25 +627,54 @@ pub fn requests_over_limits(
     both.filter(|both| amount(&both.request.0) > amount(&both.limit.0))
 }
 
+/// Reports defaults of annotations that there are not.
+fn check_defaults(defaults: &[DefaultAnnotation], vocabulary: Vocabulary, reader: &Reader<'_, '_>) {
+    for default in defaults.iter().filter(|it| it.key(vocabulary).is_none()) {
+        let known = vocabulary.keys().map(|(_, name)| name);
+        let name = &default.name;
+        reader.invalid(
+            "defaults",
+            match nearest(name, known) {
+                Some(known) => format!("{name:?} has no default; did you mean {known}?"),
+                None => format!("{name:?} has no default"),
+            },
+        );
+    }
+}
+
+impl Annotations {
+    fn check(&mut self, reader: &Reader<'_, '_>) {
+        check_defaults(&self.defaults, Vocabulary::Own, reader);
+    }
+}
+
+impl AgentInjector {
+    fn check(&mut self, reader: &Reader<'_, '_>) {
+        check_defaults(&self.defaults, Vocabulary::AgentInjector, reader);
+    }
+}
+
 impl Settings {
-    /// The vocabularies in which pods may ask, each with its prefix.
-    pub fn vocabularies(&self) -> Vec<(Vocabulary, &str)> {
-        let mut all = vec![(Vocabulary::Own, self.annotations.prefix.as_str())];
+    /// The words in which pods may ask.
+    pub fn words(&self) -> Vec<Words<'_>> {
+        let mut all = vec![Words {
+            vocabulary: Vocabulary::Own,
+            prefix: self.annotations.prefix.as_str(),
+            defaults: &self.annotations.defaults,
+        }];
         if self.agent_injector.enabled {
-            all.push((
-                Vocabulary::AgentInjector,
-                self.agent_injector.prefix.as_str(),
-            ));
+            all.push(Words {
+                vocabulary: Vocabulary::AgentInjector,
+                prefix: self.agent_injector.prefix.as_str(),
+                defaults: &self.agent_injector.defaults,
+            });
         }
         all
     }
 
     /// The whole names of the annotations by which pods ask.
     pub fn inject_annotations(&self) -> Vec<String> {
-        let vocabularies = self.vocabularies().into_iter();
-        vocabularies
-            .map(|(vocabulary, prefix)| format!("{prefix}/{}", vocabulary.name(Key::Inject)))
-            .collect()
+        self.words().iter().map(Words::inject).collect()
     }
 }
 

@@ -149,7 +149,9 @@ fn of_long_word(key: Key) -> Expected {
     match key {
         // A pod that does not ask in a way that is understood is left alone.
         Key::Inject | Key::Status => Accepted,
-        Key::Mode | Key::SecretsFormat => Rejected("not valid; expected one of"),
+        Key::Mode | Key::SecretsFormat | Key::DisableIdleConnections | Key::DisableKeepAlives => {
+            Rejected("not valid; expected one of")
+        }
         Key::FilePermissions => Rejected("not valid; expected octal permissions"),
         Key::SecretsHook
         | Key::ShareProcessNamespace

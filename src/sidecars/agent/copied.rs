@@ -7,7 +7,7 @@ use crate::annotations::Key;
 use crate::kubernetes::read_only;
 use crate::path::{are_nested, below};
 use crate::rejection::Rejection;
-use crate::secrets::can_be_mounted;
+use crate::secrets::{Secrets, can_be_mounted};
 use crate::subject::Subject;
 use crate::words::listed;
 
@@ -24,6 +24,7 @@ const OF_TRUST: [&str; 5] = [
 pub fn mounts(
     options: &Options,
     taken: &[VolumeMount],
+    secrets: Option<&Secrets>,
     subject: &Subject<'_>,
 ) -> Result<Vec<VolumeMount>, Rejection> {
     let Some(name) = &options.copied else {
@@ -59,6 +60,15 @@ pub fn mounts(
             .iter()
             .any(|taken| are_nested(&taken.mount_path, path));
         if is_taken || !(is_of_trust || can_be_mounted(path)) || mount.sub_path_expr.is_some() {
+            if let Some(source) = secrets.and_then(|secrets| secrets.source_below(path)) {
+                return Err(annotations.rejected(
+                    Key::CopyVolumeMounts,
+                    format!(
+                        "volume {} at {path}, which has template {source}, cannot be mounted in the agent; mount it at another path, such as /templates",
+                        &*mount.name
+                    ),
+                ));
+            }
             let why = match is_taken {
                 true => "the agent has something of its own there",
                 false => "it could take the place of something in the agent's image",

@@ -98,7 +98,9 @@ pub fn init_container(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
         runs_once: true,
         config_file: "config-init.hcl",
         // What it has leased ends with its token, and the application has it until the sidecar has more.
-        revokes: options.revokes && !order.intent.has_sidecars_that_render(),
+        revokes: options.revokes
+            && !options.is_populated_only
+            && !order.intent.has_sidecars_that_render(),
         patch: Key::AgentInitJsonPatch,
     };
     let container = agent(order, &role)?;
@@ -158,7 +160,12 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
         mounts.push(writable(volume, directory));
     }
     mounts.extend(render::template_mount(intent, order.volumes));
-    mounts.extend(copied::mounts(options, &mounts, order.subject)?);
+    mounts.extend(copied::mounts(
+        options,
+        &mounts,
+        intent.secrets.as_ref(),
+        order.subject,
+    )?);
 
     match &options.config_map {
         None => {
@@ -173,6 +180,8 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
             mounts.push(read_only(volume, directory));
             let file = format!("{directory}/{}", role.config_file);
             variables.push(env(CONFIG_FILE_VARIABLE, &file));
+            variables.push(env("VAULT_LOG_LEVEL", options.log_level.as_str()));
+            variables.push(env("VAULT_LOG_FORMAT", options.log_format.as_str()));
         }
     }
     variables.extend(job);

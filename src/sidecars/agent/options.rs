@@ -7,7 +7,8 @@ use crate::annotations::{Commas, Key, Lines};
 use crate::rejection::Rejection;
 use crate::subject::Subject;
 use crate::values::{
-    AgentFeature, CacheToken, Count, DnsLabel, Fraction, LogFormat, LogLevel, ObjectName, Port,
+    AgentFeature, CacheToken, Checked, Count, DnsLabel, Fraction, LogFormat, LogLevel, ObjectName,
+    Port, Timeout,
 };
 use crate::words::nearest;
 
@@ -34,6 +35,8 @@ pub struct Options {
     pub exits_on_cache_error: bool,
     /// The port at which the pod can end it.
     pub quit: Option<Port>,
+    /// Whether only an init container writes the files, and what it has leased lives on.
+    pub is_populated_only: bool,
     /// Whether the token is in the secrets directory.
     pub token_file: bool,
     pub exits_on_retry_failure: Option<bool>,
@@ -54,6 +57,7 @@ impl Options {
         let (annotations, settings) = (&subject.annotations, subject.settings);
         let port = annotations.proxy_port()?.unwrap_or(DEFAULT_PORT);
         let has_cache = annotations.cache()?.unwrap_or(false);
+        let is_populated_only = annotations.pre_populate_only()?.unwrap_or(false);
         let can_quit = annotations.agent_quit()?.unwrap_or(false);
         let features = |list: Option<Commas<AgentFeature>>| list.map_or_else(Vec::new, |it| it.0);
         let refresh = settings.secrets.refresh_interval;
@@ -80,11 +84,13 @@ impl Options {
                 annotations.agent_init_json_patch()?,
                 subject,
             )?,
-            proxy: (has_proxy || has_cache).then_some(port),
+            // Without a sidecar, there is nobody to answer.
+            proxy: (has_proxy || (has_cache && !is_populated_only)).then_some(port),
             proxy_token: annotations.cache_token()?.unwrap_or(CacheToken::True),
-            hands_on: has_cache,
+            hands_on: has_cache && !is_populated_only,
             exits_on_cache_error: annotations.cache_exit_on_error()?.unwrap_or(false),
             quit: can_quit.then_some(port),
+            is_populated_only,
             token_file: annotations.token_file()?.unwrap_or(false),
             exits_on_retry_failure: annotations.exit_on_retry_failure()?,
             refresh: own_refresh.or(refresh),
@@ -124,41 +130,83 @@ fn patch(
 }
 
 /// What is in the block `telemetry`, as `SharedConfig` of Vault has it.
-const TELEMETRY: [&str; 33] = [
-    "statsite_address",
-    "statsd_address",
-    "disable_hostname",
-    "enable_hostname_label",
-    "metrics_prefix",
-    "usage_gauge_period",
-    "maximum_gauge_cardinality",
-    "circonus_api_token",
-    "circonus_api_app",
-    "circonus_api_url",
-    "circonus_submission_interval",
-    "circonus_submission_url",
-    "circonus_check_id",
-    "circonus_check_force_metric_activation",
-    "circonus_check_instance_id",
-    "circonus_check_search_tag",
-    "circonus_check_tags",
-    "circonus_check_display_name",
-    "circonus_broker_id",
-    "circonus_broker_select_tag",
-    "dogstatsd_addr",
-    "dogstatsd_tags",
-    "prometheus_retention_time",
-    "stackdriver_project_id",
-    "stackdriver_location",
-    "stackdriver_namespace",
-    "stackdriver_debug_logs",
-    "lease_metrics_epsilon",
-    "num_lease_metrics_buckets",
-    "add_lease_metrics_namespace_labels",
-    "add_mount_point_rollback_metrics",
-    "filter_default",
-    "prefix_filter",
+const TELEMETRY: [(&str, Kind); 33] = [
+    ("statsite_address", Kind::Text),
+    ("statsd_address", Kind::Text),
+    ("disable_hostname", Kind::Boolean),
+    ("enable_hostname_label", Kind::Boolean),
+    ("metrics_prefix", Kind::Text),
+    ("usage_gauge_period", Kind::Time),
+    ("maximum_gauge_cardinality", Kind::Number),
+    ("circonus_api_token", Kind::Text),
+    ("circonus_api_app", Kind::Text),
+    ("circonus_api_url", Kind::Text),
+    ("circonus_submission_interval", Kind::Text),
+    ("circonus_submission_url", Kind::Text),
+    ("circonus_check_id", Kind::Text),
+    ("circonus_check_force_metric_activation", Kind::Text),
+    ("circonus_check_instance_id", Kind::Text),
+    ("circonus_check_search_tag", Kind::Text),
+    ("circonus_check_tags", Kind::Text),
+    ("circonus_check_display_name", Kind::Text),
+    ("circonus_broker_id", Kind::Text),
+    ("circonus_broker_select_tag", Kind::Text),
+    ("dogstatsd_addr", Kind::Text),
+    ("dogstatsd_tags", Kind::List),
+    ("prometheus_retention_time", Kind::Time),
+    ("stackdriver_project_id", Kind::Text),
+    ("stackdriver_location", Kind::Text),
+    ("stackdriver_namespace", Kind::Text),
+    ("stackdriver_debug_logs", Kind::Boolean),
+    ("lease_metrics_epsilon", Kind::Time),
+    ("num_lease_metrics_buckets", Kind::Number),
+    ("add_lease_metrics_namespace_labels", Kind::Boolean),
+    ("add_mount_point_rollback_metrics", Kind::Boolean),
+    ("filter_default", Kind::Boolean),
+    ("prefix_filter", Kind::List),
 ];
+
+/// What a part of the block can be.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text,
+    Boolean,
+    Number,
+    /// A text or a number of seconds.
+    Time,
+    /// A list of texts.
+    List,
+}
+
+impl Kind {
+    fn expected(self) -> &'static str {
+        match self {
+            Kind::Text => "a text",
+            Kind::Boolean => "true or false",
+            Kind::Number => "a whole number, 0 or more",
+            Kind::Time => Timeout::EXPECTED,
+            Kind::List => "a list such as [\"a\", \"b\"]",
+        }
+    }
+
+    /// The value of a text; `None` if it is of another kind.
+    fn value(self, text: String) -> Option<Value> {
+        let json = serde_json::from_str::<Value>(&text);
+        match self {
+            Kind::Text => Some(match json {
+                Ok(Value::String(text)) => text.into(),
+                _ => text.into(),
+            }),
+            Kind::Boolean => json.ok().filter(Value::is_boolean),
+            Kind::Number => json.ok().filter(Value::is_u64),
+            Kind::Time => Timeout::parse(&text).map(|time| time.text().into()),
+            Kind::List => json.ok().filter(|list| {
+                let mut items = list.as_array().into_iter().flatten();
+                list.is_array() && items.all(Value::is_string)
+            }),
+        }
+    }
+}
 
 fn telemetry(subject: &Subject<'_>) -> Result<Map<String, Value>, Rejection> {
     let annotations = &subject.annotations;
@@ -166,9 +214,10 @@ fn telemetry(subject: &Subject<'_>) -> Result<Map<String, Value>, Rejection> {
     for given in annotations.of(Key::Telemetry) {
         let key = given.name.replace('-', "_");
         let text: String = annotations.value_of(given)?;
-        if !TELEMETRY.contains(&&*key) {
+        let kind = TELEMETRY.iter().find(|(known, _)| *known == key);
+        if kind.is_none() {
             let place = annotations.place_of(given);
-            let hint = match nearest(&key, TELEMETRY) {
+            let hint = match nearest(&key, TELEMETRY.map(|(known, _)| known)) {
                 Some(known) => format!("; did you mean {}?", known.replace('_', "-")),
                 None => String::new(),
             };
@@ -176,7 +225,11 @@ fn telemetry(subject: &Subject<'_>) -> Result<Map<String, Value>, Rejection> {
                 .warnings
                 .add(format!("{place}: not a part of the block telemetry{hint}"));
         }
-        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let kind = kind.map_or(Kind::Text, |(_, kind)| *kind);
+        let Some(value) = kind.value(text) else {
+            let problem = format!("not valid; expected {}", kind.expected());
+            return Err(annotations.place_of(given).rejected(problem));
+        };
         telemetry.insert(key, value);
     }
     Ok(telemetry)

@@ -388,7 +388,10 @@ impl UnknownName {
 /// The names that are near: of all names that can be asked for, or of the last part of one.
 fn suggestions(name: &str) -> Vec<String> {
     let paths = || settings::all().iter().map(|entry| entry.path());
-    let known = Key::ALL.iter().map(|key| key.name()).chain(paths());
+    // Only paths of settings have a dot.
+    let is_path = name.contains('.') && !name.contains('/');
+    let annotations = Key::ALL.iter().map(|key| key.name());
+    let known = annotations.filter(|_| !is_path).chain(paths());
     if let Some(known) = nearest(name, known) {
         return vec![known.to_owned()];
     }
@@ -436,6 +439,7 @@ mod tests {
                     "annotations.prefix",
                     "annotations.applicationLabel",
                     "annotations.serviceLabel",
+                    "annotations.defaults",
                 ],
             ),
         ] {

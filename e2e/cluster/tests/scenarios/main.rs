@@ -1,6 +1,7 @@
 //! Injected pods at work in the cluster of `KUBECONFIG`: what `make e2e-cluster` runs. Each file of this folder has the
 //! scenarios of one subject.
 
+mod agent_injector;
 mod approle;
 mod changes;
 mod deletion;
@@ -66,6 +67,11 @@ const SUBJECTS: &[Subject] = &[
         name: "load",
         about: "300 pods at once, a third of which requests injection",
         scenarios: load::SCENARIOS,
+    },
+    Subject {
+        name: "agent_injector",
+        about: "pods with the annotations of HashiCorp's Agent Injector: files, templates, commands, Jobs, directories, the token, the cache, AppRole, an agent configuration and templates of the pod's own",
+        scenarios: agent_injector::SCENARIOS,
     },
     Subject {
         name: "approle",

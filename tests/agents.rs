@@ -1,0 +1,173 @@
+//! The configuration of every login method, and of every option of the agent's, is held against real agents: each starts
+//! with it and tries to log in.
+//!
+//! The programs are those on `PATH` and those of `make cluster-programs`. Without one, the test says that it was left out.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use golden_cases::Case;
+use serde_json::Value;
+use support::root;
+
+/// The cases with what a pod can say of the agent.
+const CASES: [&str; 5] = [
+    "login/",
+    "agent/options/",
+    "agent-injector/agent/",
+    "agent-injector/secrets/",
+    "agent-injector/switches/",
+];
+
+/// What an agent logs when it has read its configuration and begins to log in.
+const LOGS_IN: &str = "authenticating";
+
+/// How it ends, with its configuration read, where a login needs the cloud that it is for.
+const NEEDS_ITS_CLOUD: [(&str, &str); 3] = [
+    ("alicloud", "error creating alicloud auth method"),
+    ("oci", "error creating oci auth method"),
+    ("aws", "error creating aws auth method"),
+];
+
+/// What has not happened by then never will.
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[test]
+fn real_agents_take_every_configuration_and_try_to_log_in() {
+    let agents = agents();
+    if agents.is_empty() {
+        println!("neither vault nor bao was found: no configuration was held against an agent");
+    }
+    for agent in agents {
+        let mut tried = BTreeMap::<String, usize>::new();
+        let mut failed = Vec::new();
+        for (case, config) in configurations() {
+            let method = method_of(&config);
+            match tries_to_log_in(&agent, &config, &method) {
+                Ok(()) => *tried.entry(method).or_default() += 1,
+                // OpenBao has no login of its own for some clouds.
+                Err(log) if log.contains("unknown auth method") => {
+                    println!("{}: {method}: not in this agent", agent.display());
+                }
+                Err(log) => failed.push(format!("{case}:\n{log}")),
+            }
+        }
+        println!("{}: {tried:?}", agent.display());
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+        assert!(tried.len() >= 8, "{tried:?}");
+    }
+}
+
+fn agents() -> Vec<PathBuf> {
+    let of_cluster = root().join("target/cluster/bin");
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = [of_cluster]
+        .into_iter()
+        .chain(env::split_paths(&path))
+        .collect();
+    let find = |name| {
+        folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|it| it.is_file())
+    };
+    ["vault", "bao"].into_iter().filter_map(find).collect()
+}
+
+/// The agents' configurations in the cases, by the case's name: each once.
+fn configurations() -> Vec<(String, Value)> {
+    let mut all = BTreeMap::new();
+    for case in Case::all() {
+        if !CASES.iter().any(|start| case.name.starts_with(start)) {
+            continue;
+        }
+        let Some(pod) = case.injected() else { continue };
+        for list in ["initContainers", "containers"] {
+            for container in pod["spec"][list].as_array().into_iter().flatten() {
+                let variables = container["env"].as_array().into_iter().flatten();
+                let mut configs = variables.filter(|it| it["name"] == "TVSI_AGENT_CONFIG");
+                if let Some(config) = configs.next() {
+                    let text = config["value"].as_str().expect("a text").replace("$$", "$");
+                    let name = format!("{} {}", case.name, container["name"]);
+                    all.entry(text).or_insert(name);
+                }
+            }
+        }
+    }
+    let all = all.into_iter();
+    all.map(|(text, name)| (name, serde_json::from_str(&text).expect("it is JSON")))
+        .collect()
+}
+
+fn method_of(config: &Value) -> String {
+    let method = &config["auto_auth"][0]["method"][0]["type"];
+    method.as_str().expect("there is a method").to_owned()
+}
+
+/// Runs an agent with a configuration until it has begun to log in. The error is its log.
+fn tries_to_log_in(agent: &Path, config: &Value, method: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (input, log) = (folder.path().join("config.json"), folder.path().join("log"));
+    fs::write(&input, in_folder(config, folder.path())).expect("it can be written");
+    let mut child = Command::new(agent)
+        .args(["agent", "-config"])
+        .arg(&input)
+        .envs([
+            ("VAULT_ADDR", "http://127.0.0.1:1"),
+            ("VAULT_MAX_RETRIES", "0"),
+        ])
+        .env("HOME", folder.path())
+        .stdin(Stdio::null())
+        .stdout(File::create(&log).expect("it can be made"))
+        .stderr(
+            File::options()
+                .append(true)
+                .open(&log)
+                .expect("it is there"),
+        )
+        .spawn()
+        .expect("the agent can be started");
+    let result = wait(&mut child, &log, method);
+    // It may have ended.
+    let _ = child.kill();
+    let _ = child.wait();
+    result
+}
+
+fn wait(child: &mut Child, log: &Path, method: &str) -> Result<(), String> {
+    let begun = Instant::now();
+    loop {
+        let has_ended = child.try_wait().expect("it is a child").is_some();
+        let text = fs::read_to_string(log).unwrap_or_default();
+        let needs_cloud = NEEDS_ITS_CLOUD
+            .iter()
+            .any(|(of, error)| *of == method && text.to_lowercase().contains(error));
+        if text.contains(LOGS_IN) || needs_cloud {
+            return Ok(());
+        }
+        if has_ended || begun.elapsed() > LIMIT {
+            return Err(text);
+        }
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// The configuration with the directories of a pod in a folder, and ports that are free.
+fn in_folder(config: &Value, folder: &Path) -> String {
+    let mut text = config.to_string();
+    for directory in ["/opt/talend/", "/vault/", "/home/vault/", "/app/"] {
+        let inside = format!("{}{directory}", folder.display());
+        text = text.replace(&format!("\"{directory}"), &format!("\"{inside}"));
+    }
+    for port in [8200, 8300] {
+        text = text.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:0");
+    }
+    text
+}
