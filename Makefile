@@ -55,6 +55,10 @@ e2e-tests: $(E2E_POLICY) | $(if $(KWCTL),,vsi) ## Try every feature through `kwc
 e2e-registry: $(E2E_POLICY) ## Push the module to a registry on loopback and get it back; needs docker-registry
 	POLICY=$(E2E_POLICY) cargo test --locked --manifest-path e2e/registry/Cargo.toml --target-dir target/registry --test registry
 
+.PHONY: e2e-agent-injector
+e2e-agent-injector: policy.wasm ## Hold the policy against HashiCorp's Agent Injector, pod by pod; e2e/agent-injector/README.md has the options
+	POLICY=policy.wasm cargo test --locked --manifest-path e2e/agent-injector/Cargo.toml --target-dir target/agent-injector -- --nocapture
+
 CLUSTER := target/cluster
 CLUSTER_TESTS := --locked --manifest-path e2e/cluster/Cargo.toml --target-dir target/cluster-tests
 
@@ -187,6 +191,7 @@ lint: wasm-target ## Check format, clippy and the shell scripts
 		$(shell find src -name '*.sh' -not -path '*/parts/*')
 	shellcheck --external-sources .ci/* $(shell find e2e/cluster -name '*.sh')
 	shellcheck --external-sources e2e.bats e2e/cli/helpers.bash
+	cargo fmt --check --manifest-path e2e/agent-injector/Cargo.toml
 	cargo fmt --check --manifest-path e2e/registry/Cargo.toml
 	cargo fmt --check --manifest-path e2e/cluster/Cargo.toml
 	cargo fmt --check --manifest-path benches/Cargo.toml
@@ -198,6 +203,7 @@ deny: ## Check dependencies with cargo-deny
 	cargo deny --locked --workspace check
 	cargo deny --locked --manifest-path fuzz/Cargo.toml --workspace check --allow license-not-encountered
 	cargo deny --locked --manifest-path benches/Cargo.toml --workspace check --allow license-not-encountered
+	cargo deny --locked --manifest-path e2e/agent-injector/Cargo.toml --workspace check --allow license-not-encountered
 	cargo deny --locked --manifest-path e2e/registry/Cargo.toml --workspace check --allow license-not-encountered
 	cargo deny --locked --manifest-path e2e/cluster/Cargo.toml --workspace check --allow license-not-encountered
 

@@ -21,7 +21,7 @@ use std::{
 use snapbox::{Assert, IntoData};
 
 /// Every file with documentation, and how many commands with output and scripts it has at least.
-const FILES: [(&str, usize, usize); 22] = [
+const FILES: [(&str, usize, usize); 23] = [
     ("README.md", 1, 4),
     ("CONTRIBUTING.md", 0, 1),
     ("SECURITY.md", 0, 0),
@@ -39,6 +39,7 @@ const FILES: [(&str, usize, usize); 22] = [
     ("docs/tested.md", 0, 0),
     ("docs/troubleshooting.md", 5, 0),
     ("docs/vsi.md", 4, 0),
+    ("e2e/agent-injector/README.md", 0, 0),
     ("e2e/cluster/README.md", 0, 0),
     ("fuzz/README.md", 0, 0),
     ("test_data/README.md", 0, 0),
@@ -200,7 +201,15 @@ impl Copy {
 #[test]
 fn every_file_of_the_documentation_is_in_the_table() {
     let mut files: Vec<String> = Vec::new();
-    for directory in ["", "docs", "e2e/cluster", "fuzz", "test_data", ".github"] {
+    for directory in [
+        "",
+        "docs",
+        "e2e/agent-injector",
+        "e2e/cluster",
+        "fuzz",
+        "test_data",
+        ".github",
+    ] {
         for entry in fs::read_dir(root().join(directory)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.ends_with(".md") {
