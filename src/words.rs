@@ -23,11 +23,20 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// Whether a name is a known one but for one letter.
+/// Whether a name is a known one except for one letter, which is missing, too many or another.
 pub fn is_slip<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> bool {
-    let mut known = known.into_iter();
-    name.len() <= LONGEST_NAME
-        && known.any(|known| known.len().abs_diff(name.len()) <= 1 && distance(name, known) == 1)
+    let differs_by_one = |known: &str| {
+        let (longest, shortest) = (name.len().max(known.len()), name.len().min(known.len()));
+        if name == known || longest - shortest > 1 {
+            return false;
+        }
+        let pairs = name.bytes().zip(known.bytes());
+        let alike = pairs.take_while(|(one, other)| one == other).count();
+        let from_end = name.bytes().rev().zip(known.bytes().rev());
+        let alike_at_end = from_end.take_while(|(one, other)| one == other).count();
+        alike + alike_at_end + 1 >= longest
+    };
+    known.into_iter().any(differs_by_one)
 }
 
 /// The number of letters to insert, remove or change, or neighbours to swap (optimal string alignment).
@@ -119,6 +128,22 @@ mod tests {
             ("rol", "role"),
         ] {
             assert_eq!(nearest(slip, KNOWN), Some(meant), "{slip}");
+        }
+    }
+
+    #[test]
+    fn a_slip_is_one_letter() {
+        for name in [
+            "secret-path",
+            "secrets-path-",
+            "secrets-pafh",
+            "otify",
+            "roles",
+        ] {
+            assert!(is_slip(name, KNOWN), "{name}");
+        }
+        for name in ["role", "secret-paths", "secret-db", "r", "template-app"] {
+            assert!(!is_slip(name, KNOWN), "{name}");
         }
     }
 

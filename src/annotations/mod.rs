@@ -139,29 +139,38 @@ impl<'a> Annotations<'a> {
             }
             match key.is_family() {
                 false => annotations.values[key as usize] = Some(text),
-                true if annotations.named.len() == MOST_NAMED => {
+                true if !annotations.add_named(key, name, text) => {
                     return reject(format!(
                         "the pod has more than {MOST_NAMED} annotations of this policy"
                     ));
                 }
-                true => annotations.named.push(Named {
-                    family: key,
-                    name: name.to_owned(),
-                    value: text,
-                }),
+                true => {}
             }
         }
-        // Of two with one name the last one counts, as in every JSON parser.
-        let order = |it: &Named<'_>, other: &Named<'_>| {
-            let family = (it.family as usize).cmp(&(other.family as usize));
-            family.then_with(|| it.name.cmp(&other.name))
-        };
-        annotations.named.reverse();
-        annotations.named.sort_by(order);
-        annotations
-            .named
-            .dedup_by(|it, before| order(it, before).is_eq());
         Ok(annotations)
+    }
+
+    /// Adds one of a family in its place; of two with one name the last one counts, as in every JSON parser. False where
+    /// there are too many.
+    fn add_named(&mut self, family: Key, name: &str, value: Text<'a>) -> bool {
+        let place = self.named.binary_search_by(|named| {
+            let of_family = (named.family as usize).cmp(&(family as usize));
+            of_family.then_with(|| (*named.name).cmp(name))
+        });
+        match place {
+            Ok(index) => self.named[index].value = value,
+            Err(_) if self.named.len() == MOST_NAMED => return false,
+            Err(index) => {
+                let name = name.to_owned();
+                let named = Named {
+                    family,
+                    name,
+                    value,
+                };
+                self.named.insert(index, named);
+            }
+        }
+        true
     }
 
     fn add_unknown(&mut self, name: &str) {
