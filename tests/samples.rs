@@ -13,7 +13,7 @@ use support::{creation_of, evaluate_module, evaluate_natively, payload, root};
 /// What each pod has in the end, its init containers and its containers. Those that are injected are
 /// J (`tvsi-job-babysitter-init`), I (`tvsi-vault-agent-init`), E (`tvsi-env-init`), A (`tvsi-vault-agent`),
 /// C (`tvsi-consul-template`) and B (`tvsi-job-babysitter`).
-const SAMPLES: [(&str, &str, &str); 21] = [
+const SAMPLES: [(&str, &str, &str); 23] = [
     ("cronjob-dynamic-proxy.yaml", "J", "backup A C B"),
     ("cronjob-static.yaml", "I", "report"),
     ("daemonset-vault-agent-engine.yaml", "", "log-shipper A"),
@@ -22,6 +22,8 @@ const SAMPLES: [(&str, &str, &str); 21] = [
     ("deployment-dotenv.yaml", "I", "basket"),
     ("deployment-dynamic.yaml", "", "orders A C"),
     ("deployment-env.yaml", "I E", "checkout"),
+    ("deployment-files-in-directories.yaml", "I", "pages A C"),
+    ("deployment-jwt.yaml", "", "returns A C"),
     ("deployment-one-of-several.yaml", "", "search metrics A C"),
     ("deployment-proxy.yaml", "", "cards A"),
     ("deployment-signal.yaml", "", "A C nginx"),
@@ -86,7 +88,7 @@ fn pods_with_two_sidecars_stay_small() {
         );
         held += 1;
     }
-    assert_eq!(held, 8);
+    assert_eq!(held, 9);
 }
 
 /// The pictures of docs/concepts.md: the containers of a sample in their order, and which volumes in memory they can
