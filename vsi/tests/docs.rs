@@ -29,7 +29,7 @@ const FILES: [(&str, usize, usize); 23] = [
     ("docs/concepts.md", 0, 0),
     ("docs/design.md", 0, 0),
     ("docs/jobs.md", 0, 0),
-    ("docs/migrating-from-agent-injector.md", 2, 0),
+    ("docs/migrating-from-agent-injector.md", 3, 1),
     ("docs/migrating-from-vault-sidecar-injector.md", 2, 0),
     ("docs/operating.md", 0, 1),
     ("docs/performance.md", 0, 0),
