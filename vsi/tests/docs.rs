@@ -21,7 +21,7 @@ use std::{
 use snapbox::{Assert, IntoData};
 
 /// Every file with documentation, and how many commands with output and scripts it has at least.
-const FILES: [(&str, usize, usize); 23] = [
+const FILES: [(&str, usize, usize); 24] = [
     ("README.md", 1, 4),
     ("CONTRIBUTING.md", 0, 1),
     ("SECURITY.md", 0, 0),
@@ -30,6 +30,7 @@ const FILES: [(&str, usize, usize); 23] = [
     ("docs/design.md", 0, 0),
     ("docs/jobs.md", 0, 0),
     ("docs/migrating-from-agent-injector.md", 3, 1),
+    ("docs/migrating-from-bank-vaults.md", 1, 0),
     ("docs/migrating-from-vault-sidecar-injector.md", 2, 0),
     ("docs/operating.md", 0, 1),
     ("docs/performance.md", 0, 0),
