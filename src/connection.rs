@@ -3,7 +3,7 @@
 use crate::annotations::Key;
 use crate::rejection::Rejection;
 use crate::subject::Subject;
-use crate::values::{Count, FilePath, ObjectName, Timeout, Url};
+use crate::values::{Count, FilePath, ObjectName, ProxyUrl, Timeout, Url};
 
 /// What the pod says of the connection to Vault.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Connection {
     pub client_key: Option<FilePath>,
     pub max_retries: Option<Count>,
     pub timeout: Option<Timeout>,
-    pub proxy: Option<Url>,
+    pub proxy: Option<ProxyUrl>,
     pub go_max_procs: Option<Count>,
 }
 

@@ -204,7 +204,15 @@ impl Intent {
 
     /// Whether what the init container has leased goes to the sidecar.
     pub fn hands_on_leases(&self) -> bool {
-        self.options.hands_on && self.has_init_agent() && self.has_sidecars()
+        let is_populated = matches!(
+            self.delivery(),
+            Some(Delivery::Dynamic {
+                engine: TemplateEngine::VaultAgent,
+                is_populated: true,
+                ..
+            })
+        );
+        self.options.hands_on && is_populated && self.login.has_token()
     }
 
     /// Whether secrets become environment variables.

@@ -361,7 +361,7 @@ fn decide_change(
     // An injected pod has at most what it had and what was added.
     let most = MOST_BYTES + MOST_ADDED;
     if old.get().len().max(new.get().len()) > most {
-        return match old.get().contains("\"tvsi-") {
+        return match workload::names_ours(old) {
             true => Err(Place::field("spec").rejected(format!(
                 "more than {most} bytes, which an injected pod cannot have"
             ))),

@@ -72,17 +72,26 @@ macro_rules! checked_string {
 }
 
 checked_string!(
-    /// The address of Vault's API.
+    /// The address of Vault's API: without what would make a part of its host of something else.
     Url,
-    |text| {
-        let host = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"));
-        host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', ':', '?', '#']))
-            && is_visible_ascii(text)
-    },
+    |text| is_url(text) && !text.contains(['?', '#', '\\', '@', '%']),
     "a URL such as https://vault.example.org:8200"
 );
+
+checked_string!(
+    /// The address of an HTTP proxy, perhaps with a user and a password.
+    ProxyUrl,
+    is_url,
+    "a URL such as http://proxy.example.org:3128"
+);
+
+fn is_url(text: &str) -> bool {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', ':', '?', '#']))
+        && is_visible_ascii(text)
+}
 
 impl Url {
     /// The host, without its port.
@@ -426,31 +435,43 @@ impl FunctionPattern {
 
     /// Whether it is the name, or one of the names, of this function.
     pub fn matches(&self, function: &str) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), function.as_bytes());
-        let (mut place, mut letter) = (0, 0);
-        // Behind the last star, and the letter from which on the name is to be like what is there.
-        let mut again = None;
-        while letter < name.len() {
-            match pattern.get(place) {
-                Some(b'*') => {
-                    place += 1;
-                    again = Some((place, letter));
-                }
-                Some(wanted) if *wanted == name[letter] => {
-                    place += 1;
-                    letter += 1;
-                }
-                _ => match &mut again {
-                    Some((behind, from)) => {
-                        *from += 1;
-                        (place, letter) = (*behind, *from);
-                    }
-                    None => return false,
-                },
-            }
-        }
-        pattern[place..].iter().all(|rest| *rest == b'*')
+        matches_stars(&self.0, function)
     }
+}
+
+impl VariablePattern {
+    /// Whether it is the name, or one of the names, of this variable.
+    pub fn matches(&self, variable: &str) -> bool {
+        matches_stars(&self.0, variable)
+    }
+}
+
+/// Whether a name is of a pattern, in which `*` stands for any letters.
+fn matches_stars(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut place, mut letter) = (0, 0);
+    // Behind the last star, and the letter from which on the name is to be like what is there.
+    let mut again = None;
+    while letter < name.len() {
+        match pattern.get(place) {
+            Some(b'*') => {
+                place += 1;
+                again = Some((place, letter));
+            }
+            Some(wanted) if *wanted == name[letter] => {
+                place += 1;
+                letter += 1;
+            }
+            _ => match &mut again {
+                Some((behind, from)) => {
+                    *from += 1;
+                    (place, letter) = (*behind, *from);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[place..].iter().all(|rest| *rest == b'*')
 }
 
 checked_string!(

@@ -260,9 +260,13 @@ pub fn changed_pod<'a>(
 
 /// Whether a pod may have a name of the policy's in it, by its text: without one it was not injected.
 fn may_be_injected(pod: &RawValue) -> bool {
-    pod.get().contains("\"tvsi-")
-        || pod.get().contains("\"TVSI_AGENT_CONFIG")
-        || may_have_escapes(pod)
+    names_ours(pod) || may_have_escapes(pod)
+}
+
+/// Whether the text of a pod has a name of the policy's in it.
+pub fn names_ours(pod: &RawValue) -> bool {
+    let text = pod.get();
+    text.contains("\"tvsi-") || text.contains("\"TVSI_AGENT_CONFIG")
 }
 
 /// The member at a path of names between dots.

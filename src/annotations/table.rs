@@ -11,8 +11,8 @@ use crate::rejection::Rejection;
 use crate::values::{
     AgentFeature, AuthMethod, AuthMount, CacheToken, Count, Delimiter, Directory, DnsLabel,
     FilePath, FilePermissions, Fraction, GoDuration, Image, InjectionMethod, LogFormat, LogLevel,
-    Mode, NonRootId, ObjectName, Port, SecretsFormat, SecretsType, Sidecars, TemplateEngine,
-    Timeout, Url, WorkloadKind,
+    Mode, NonRootId, ObjectName, Port, ProxyUrl, SecretsFormat, SecretsType, Sidecars,
+    TemplateEngine, Timeout, Url, WorkloadKind,
 };
 
 /// What holds where an annotation is not given.
@@ -167,7 +167,7 @@ table! {
     AuthMaxBackoff "auth-max-backoff" auth_max_backoff: GoDuration, Setting("vault.auth.maxBackoff"), [],
         "How long it waits at the most, such as `5m`.";
     AuthExitOnError "auth-exit-on-error" auth_exit_on_error: bool, Value("false"), [],
-        "Whether Vault Agent ends when a login fails, so that the kubelet starts it again. In an init container it always does.";
+        "Whether Vault Agent ends when a login fails, so that the kubelet starts it again. In an init container it does, unless this is `false`.";
     TokenAudience "token-audience" token_audience: String, From("the setting of the login method"), [Need::ServiceAccount],
         "The audience of a service account token that is made for the login; an explicit `sa-token` wins.";
     AuthConfig "auth-config-KEY", None, [],
@@ -191,7 +191,7 @@ table! {
     TemplateRightDelimiter "template-right-delimiter" template_right_delimiter: Delimiter, From("`}}`"), [Need::Secrets, Need::OwnTemplate],
         "What ends an action in the templates of `secrets-template`, such as `]]`.";
     SecretsFormat "secrets-format" secrets_format: Commas<SecretsFormat>, Value("properties"), [Need::Secrets, Need::DefaultTemplate],
-        "What the default template writes, for all files or one per destination: `properties` (`key=value` lines), `json` (one object) or `dotenv` (`key=value` lines, quoted for shells and dotenv libraries).";
+        "What the default template writes, for all files or one per destination: `properties` (`key=value` lines), `json` (one object) or `dotenv` (`key=value` lines, quoted for shells and dotenv libraries), `map` (`key: value` lines) or `raw-json` (the data of Vault's answer, with the metadata of KV version 2).";
     FilePermissions "file-permissions" file_permissions: Commas<FilePermissions>, Setting("secrets.filePermissions"), [Need::Secrets],
         "Permissions in octal, such as `0600`, for all files or one per destination.";
     Secret "secret-NAME", None, [Need::Secrets],
@@ -199,7 +199,7 @@ table! {
     Template "template-NAME", None, [Need::Secrets],
         "The Consul Template template that makes the file.";
     TemplateFile "template-file-NAME", None, [Need::Secrets],
-        "The same, from a file in what renders it, which a volume of `copy-volume-mounts` or `agent-extra-secret` has.";
+        "The same, from a file in the agent's container, which a volume of `copy-volume-mounts` or `agent-extra-secret` has. It needs Vault Agent to render.";
     TemplateConfigMap "template-configmap-NAME", None, [Need::Secrets],
         "The same, from a key of a ConfigMap of the pod's namespace: `CONFIGMAP/KEY`.";
     SecretLeftDelimiter "template-left-delimiter-NAME", None, [Need::Secrets],
@@ -270,7 +270,7 @@ table! {
         "How often a request to Vault is tried again (`VAULT_MAX_RETRIES`).";
     ClientTimeout "client-timeout" client_timeout: Timeout, None, [],
         "How long a request to Vault takes at the most (`VAULT_CLIENT_TIMEOUT`).";
-    ProxyAddress "proxy-address" proxy_address: Url, None, [],
+    ProxyAddress "proxy-address" proxy_address: ProxyUrl, None, [],
         "The HTTP proxy through which Vault is reached (`HTTPS_PROXY`).";
     GoMaxProcs "go-max-procs" go_max_procs: Count, None, [],
         "How many processors a program uses at the same time (`GOMAXPROCS`).";
@@ -279,7 +279,7 @@ table! {
     AgentLogFormat "agent-log-format" agent_log_format: LogFormat, Setting("agent.logFormat"), [],
         "How it writes its log: `standard` or `json`.";
     AgentConfigMap "agent-configmap" agent_config_map: ObjectName, None, [],
-        "A ConfigMap of the pod's namespace with the agent's whole configuration: `config.hcl`, and `config-init.hcl` for the init container. What other annotations say of login and files has no effect then.";
+        "A ConfigMap of the pod's namespace with the agent's whole configuration: `config.hcl`, and `config-init.hcl` for the init container. Annotations of the login and of the agent's configuration have no effect then.";
     ExtraSecret "agent-extra-secret" extra_secret: ObjectName, None, [],
         "A Secret of the pod's namespace that the agent has in `/opt/talend/tvsi-extra` (Agent Injector: `/vault/custom`): what a login needs, or templates.";
     CopyVolumeMounts "copy-volume-mounts" copy_volume_mounts: DnsLabel, None, [],
@@ -291,13 +291,13 @@ table! {
     AgentQuit "agent-quit" agent_quit: bool, Value("false"), [],
         "Whether the pod can end Vault Agent by a request to `/agent/v1/quit` at the port of the proxy.";
     Cache "agent-cache" cache: bool, Value("false"), [],
-        "Whether Vault Agent answers requests of the pod, as in mode `proxy`. With `pre-populate`, what the init container has leased is handed on to the sidecar.";
+        "Whether Vault Agent answers requests of the pod, as in mode `proxy`. With `pre-populate` and `template-engine: vault-agent`, what the init container has leased is handed on to the sidecar.";
     CacheToken "agent-cache-token" cache_token: CacheToken, Value("true"), [],
         "Whether the proxy adds the agent's token to requests: `true` where a request has none, `force` always, `false` never.";
     CacheExitOnError "agent-cache-exit-on-error" cache_exit_on_error: bool, Value("false"), [],
         "Whether the agent ends when what was handed on cannot be read.";
     ExitOnRetryFailure "exit-on-retry-failure" exit_on_retry_failure: bool, Value("false"), [Need::Secrets],
-        "Whether Vault Agent ends when a secret cannot be read after several tries, where it renders beside the application.";
+        "Whether Vault Agent ends when a secret cannot be read after several tries, where it renders beside the application. In an init container it does, unless this is `false`.";
     Refresh "refresh" refresh: Timeout, Setting("secrets.refreshSeconds"), [Need::Secrets, Need::Dynamic],
         "How often a secret without a lease is read again, such as `1m`.";
     MaxConnections "max-connections-per-host" max_connections: Count, None, [Need::Secrets],
@@ -309,15 +309,15 @@ table! {
     DisableKeepAlives "agent-disable-keep-alives" disable_keep_alives: Commas<AgentFeature>, None, [],
         "Where it uses a connection for one request only: the same list.";
     Telemetry "agent-telemetry-KEY", None, [],
-        "What is in the block `telemetry` of Vault Agent: JSON, or a text. `-` stands for `_`.";
+        "A part of Vault Agent's block `telemetry`, as JSON or as a text. `-` stands for `_`.";
     RevokeOnShutdown "revoke-on-shutdown" revoke_on_shutdown: bool, Value("true"), [],
         "Whether the token is revoked when Vault Agent ends.";
     RevokeGrace "revoke-grace" revoke_grace: Count, Setting("vault.revokeGraceSeconds"), [],
-        "The seconds between the pod's deletion and that. Never more than half its terminationGracePeriodSeconds.";
+        "The seconds between the pod's deletion and the revocation. Never more than half its terminationGracePeriodSeconds.";
     RequestNamespace "agent-request-namespace" request_namespace: &str, None, [],
         "Agent Injector only, and without effect: the namespace of the request decides.";
     SetSecurityContext "agent-set-security-context" set_security_context: bool, None, [],
-        "Agent Injector only: `false` leaves user, group and what the images need to the image.";
+        "Agent Injector only: `false` leaves user and group to the image or the cluster.";
     SecretsMountPath "secrets-mount-path" secrets_mount_path: Directory, Setting("secrets.mountPath"), [Need::Secrets],
         "Where the application sees the files.";
     ShareProcessNamespace "share-process-namespace" share_process_namespace: bool, Value("false"), [],

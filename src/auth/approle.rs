@@ -20,10 +20,6 @@ pub enum Ids {
     Secret(ObjectName),
 }
 
-/// Whether the agent leaves the file with the secret id where it is: without it, an agent that is started again could not
-/// log in any more.
-pub const KEEPS_SECRET_ID: bool = true;
-
 /// The keys of that Secret.
 const ROLE_ID: &str = "role-id";
 const SECRET_ID: &str = "secret-id";
@@ -54,7 +50,7 @@ impl Ids {
             None if fetches_once => Err(annotations.rejected(
                 Key::Auth,
                 format!(
-                    "approle cannot fetch static secrets with ids from an init container of the pod, which runs later; name a Secret with the ids in annotation {}",
+                    "approle cannot fetch secrets before the application with ids from an init container of the pod, which runs later; name a Secret with the ids in annotation {}",
                     annotations.name(Key::ApproleSecret)
                 ),
             )),
@@ -94,10 +90,6 @@ impl Ids {
         add(
             "secret_id_file_path",
             format!("{directory}/{secret_id}").into(),
-        );
-        add(
-            "remove_secret_id_file_after_reading",
-            (!KEEPS_SECRET_ID).into(),
         );
         mount
     }

@@ -106,28 +106,33 @@ impl Login {
         }
         let secret = annotations.approle_secret()?;
         let token = known.and_then(|known| known.token);
-        let token = token.filter(|key| !config.contains_key(*key));
+        let configured = token.and_then(|key| Token::configured(config.get(key)?, subject));
+        let is_left_to_us = |key: &&str| !config.contains_key(*key);
         let credentials = match (token, method.as_str()) {
-            (Some(key), name) => {
+            (Some(key), _) if configured.is_some() => {
+                config.remove(key);
+                let token = configured.unwrap_or(Token::Own { audience: None });
+                Credentials::Token(key, token)
+            }
+            (Some(key), name) if is_left_to_us(&key) => {
                 let audience = match name {
                     "jwt" => &settings.jwt.token_audience,
                     _ => &settings.kubernetes.token_audience,
                 };
                 Credentials::Token(key, Token::read(subject, audience.as_ref())?)
             }
-            (None, "approle") if !config.contains_key("role_id_file_path") && !has_own_config => {
+            (_, "approle") if !config.contains_key("role_id_file_path") && !has_own_config => {
                 Credentials::AppRole(Ids::read(subject, secret, fetches_once)?)
             }
-            (None, name) => {
-                if name == "approle" {
-                    let key = "remove_secret_id_file_after_reading";
-                    config
-                        .entry(key)
-                        .or_insert((!approle::KEEPS_SECRET_ID).into());
-                }
-                Credentials::Configured
-            }
+            _ => Credentials::Configured,
         };
+        // An agent that is started again has to read it again, and a volume is read-only.
+        let kept = known.and_then(|known| known.keys().find(|key| is_removal(key)));
+        if let Some(key) = kept
+            && !has_own_config
+        {
+            config.entry(key).or_insert(false.into());
+        }
         if !matches!(credentials, Credentials::Token(..)) {
             annotations.warn_unmet(Need::ServiceAccount, subject.warnings);
         }
@@ -232,6 +237,11 @@ impl Login {
         })
     }
 
+    /// Whether it is with a service account token.
+    pub fn has_token(&self) -> bool {
+        matches!(self.credentials, Credentials::Token(..))
+    }
+
     /// Whether the pod's own init container brings what to log in with.
     pub fn reads_ids_from_files(&self) -> bool {
         matches!(self.credentials, Credentials::AppRole(Ids::Files))
@@ -244,6 +254,11 @@ impl Login {
             _ => None,
         }
     }
+}
+
+/// Whether a key of a configuration says that a file is removed once it has been read.
+fn is_removal(key: &str) -> bool {
+    key.starts_with("remove_") && key.ends_with("_after_reading")
 }
 
 fn unknown_method(method: &AuthMethod, subject: &Subject<'_>) -> Rejection {

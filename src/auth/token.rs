@@ -1,6 +1,7 @@
 //! The service account token of a login, which Vault's methods `kubernetes` and `jwt` take.
 
 use k8s_openapi::api::core::v1::VolumeMount;
+use serde_json::Value;
 
 use crate::annotations::Key;
 use crate::kubernetes::{Volume, Volumes, read_only};
@@ -9,7 +10,7 @@ use crate::path::same_path;
 use crate::rejection::Rejection;
 use crate::service_account::{self, Found, TOKEN};
 use crate::subject::Subject;
-use crate::values::FilePath;
+use crate::values::{Checked, FilePath};
 
 /// Where the token is.
 #[derive(Debug)]
@@ -56,6 +57,17 @@ impl Token {
         let of_pod = annotations.token_audience()?;
         Ok(Token::Own {
             audience: of_pod.or_else(|| audience.cloned()),
+        })
+    }
+
+    /// A token at the path that the method's configuration has, if the application mounts a volume that has it.
+    pub fn configured(path: &Value, subject: &Subject<'_>) -> Option<Self> {
+        let path = FilePath::parse(path.as_str()?)?;
+        let found = Found::find(path.as_str(), subject).filter(Found::can_be_token);
+        let is_default = same_path(path.as_str(), names::SERVICE_ACCOUNT_TOKEN);
+        (found.is_some() || is_default).then_some(Token::At {
+            path,
+            audience: None,
         })
     }
 

@@ -6,9 +6,10 @@ use crate::annotations::{Key, is_true};
 use crate::intent::Intent;
 use crate::pod::{Container, RestartPolicy, VolumeSource};
 use crate::rejection::{Place, Rejection};
+use crate::secrets::{SecretFile, Secrets};
 use crate::service_account;
 use crate::subject::Subject;
-use crate::values::{Port, Sidecars};
+use crate::values::{Port, Sidecars, TemplateEngine};
 use crate::words::{listed, quoted};
 
 /// Rejects pods in which what the policy adds has no place.
@@ -19,6 +20,7 @@ pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
             .rejected("needs a node with windows, and the injected containers run on linux only"));
     }
     reject_open_directories(intent, subject)?;
+    reject_templates_elsewhere(intent, subject)?;
     if intent.is_job && pod.restart_policy == RestartPolicy::Always {
         let annotation = annotations.name(Key::Mode);
         return Err(Place::field("spec.restartPolicy").rejected(format!(
@@ -45,11 +47,25 @@ pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
 /// put a link in the place of that directory, and the file would be written wherever the link leads to. A file right
 /// in the volume replaces whatever is there.
 fn reject_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
-    let mut files = intent.secrets.iter().flat_map(|secrets| &secrets.files);
-    let Some(file) = files.find(|file| file.destination.contains('/')) else {
+    let Some(secrets) = &intent.secrets else {
         return Ok(());
     };
-    let volume = subject.secrets_volume;
+    let nested = secrets
+        .files
+        .iter()
+        .filter(|file| file.destination.contains('/'));
+    nested
+        .into_iter()
+        .try_for_each(|file| reject_open_directory(file, secrets, intent, subject))
+}
+
+fn reject_open_directory(
+    file: &SecretFile,
+    secrets: &Secrets,
+    intent: &Intent,
+    subject: &Subject<'_>,
+) -> Result<(), Rejection> {
+    let volume = &*secrets.directories[file.directory].volume;
     let is_open = |container: &&Container<'_>| {
         let mut mounts = container.volume_mounts.iter();
         mounts.any(|mount| &*mount.name == volume && !mount.is_read_only)
@@ -59,7 +75,7 @@ fn reject_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(),
             format!("container {}", &*container.name),
             "have it mount the volume with readOnly: true, or use a destination without a directory",
         )
-    } else if intent.reads_ids_from_files() {
+    } else if intent.reads_ids_from_files() && file.directory == 0 {
         (
             "the init container that writes the ids of approle".to_owned(),
             "use annotation approle-secret, or a destination without a directory",
@@ -73,12 +89,30 @@ fn reject_open_directories(intent: &Intent, subject: &Subject<'_>) -> Result<(),
         return Ok(());
     };
     let destination = quoted(&file.destination);
-    Err(subject.annotations.rejected(
-        Key::SecretsDestination,
+    let annotations = &subject.annotations;
+    let mut keys = [Key::SecretsDestination, Key::File, Key::Directory].into_iter();
+    let place = keys.find_map(|key| annotations.first_place(key));
+    let place = place.unwrap_or_else(|| annotations.place(Key::SecretsDestination));
+    Err(place.rejected(
         format!(
             "{destination} is in a subdirectory, and {writer} can write to volume {volume} and could replace the subdirectory by a link; {remedy}"
         ),
     ))
+}
+
+/// Rejects a template in a file that Consul Template does not have: only the agent mounts what the pod names.
+fn reject_templates_elsewhere(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
+    let annotations = &subject.annotations;
+    match annotations.first_place(Key::TemplateFile) {
+        Some(place) if intent.engine() == Some(TemplateEngine::ConsulTemplate) => {
+            Err(place.rejected(format!(
+                "needs Vault Agent to render, which alone has the pod's files; use annotation {}: vault-agent, or {}",
+                annotations.name(Key::TemplateEngine),
+                annotations.name(Key::TemplateConfigMap)
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn reject_exposed_proxy(port: Port, subject: &Subject<'_>) -> Result<(), Rejection> {
@@ -116,9 +150,10 @@ pub fn warn_of_weak_spots(intent: &Intent, subject: &Subject<'_>) {
     let is_on_disk = own_volume
         .is_some_and(|volume| matches!(volume.source, VolumeSource::EmptyDir { in_memory: false }));
     if intent.uses_secrets_volume() && is_on_disk {
-        warnings.add(
-            "volume secrets: not an emptyDir with medium Memory; the secrets are written to the node's disk",
-        );
+        warnings.add(format!(
+            "volume {}: not an emptyDir with medium Memory; the secrets are written to the node's disk",
+            subject.secrets_volume
+        ));
     }
     warn_of_sidecars_that_stay(intent, subject);
     if intent.reads_ids_from_files() && pod.init_containers.is_empty() {
@@ -155,9 +190,15 @@ fn warn_of_sidecars_that_stay(intent: &Intent, subject: &Subject<'_>) {
             "annotation {}: without job, nothing ends the sidecars when the work is done, and the pod keeps running; add job, or use {native}",
             subject.annotations.name(Key::Mode)
         ),
-        false => format!(
-            "spec.restartPolicy: the pod can end, but its sidecars do not end with it; use mode job, or {native}"
-        ),
+        false => {
+            let job = match subject.annotations.vocabulary().is_own() {
+                true => "mode job, or ",
+                false => "",
+            };
+            format!(
+                "spec.restartPolicy: the pod can end, but its sidecars do not end with it; use {job}{native}"
+            )
+        }
     });
 }
 

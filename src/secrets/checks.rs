@@ -85,8 +85,12 @@ pub fn allow_paths(
     for path in paths {
         if let Some(problem) = not_plain(path) {
             return Err(place().rejected(format!(
-                "{} {problem}; expected a plain path such as secret/team/app (for a version, use secrets-template)",
-                quoted(path)
+                "{} {problem}; expected a plain path such as secret/team/app (for a version, use {})",
+                quoted(path),
+                match subject.annotations.first_place(Key::Secret) {
+                    Some(_) => subject.annotations.vocabulary().name(Key::Template),
+                    None => Key::SecretsTemplate.name(),
+                }
             )));
         }
         restrictions.allow_path(path, &place, subject.identity(), &mut work)?;
@@ -205,6 +209,10 @@ pub fn check_templates(
 /// Warns of templates in which nothing is done, as where another program has taken the braces away.
 fn warn_of_plain_text(subject: &Subject<'_>, templates: &[OwnTemplate<'_>]) {
     let annotations = &subject.annotations;
+    let (left, right) = match annotations.get(Key::SecretsTemplate) {
+        Some(_) => (Key::TemplateLeftDelimiter, Key::TemplateRightDelimiter),
+        None => (Key::SecretLeftDelimiter, Key::SecretRightDelimiter),
+    };
     let plain = templates
         .iter()
         .filter(|own| template::is_plain_text(&own.text, &own.delimiters));
@@ -215,8 +223,8 @@ fn warn_of_plain_text(subject: &Subject<'_>, templates: &[OwnTemplate<'_>]) {
             quoted(own.destination),
             own.delimiters.left(),
             own.delimiters.right(),
-            annotations.name(Key::TemplateLeftDelimiter),
-            annotations.name(Key::TemplateRightDelimiter)
+            annotations.name(left),
+            annotations.name(right)
         ));
     }
 }

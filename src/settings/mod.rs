@@ -634,7 +634,7 @@ fn check_defaults(defaults: &[DefaultAnnotation], vocabulary: Vocabulary, reader
         let name = &default.name;
         reader.invalid(
             "defaults",
-            match nearest(name, known) {
+            match nearest(name, known).filter(|known| known != name) {
                 Some(known) => format!("{name:?} has no default; did you mean {known}?"),
                 None => format!("{name:?} has no default"),
             },

@@ -98,6 +98,43 @@ pub const OVERRIDES: [Key; 16] = [
     Key::ProxyAddress,
 ];
 
+/// What a configuration of the agent's says too.
+const IN_CONFIGURATION: [Key; 18] = [
+    Key::Mode,
+    Key::Auth,
+    Key::AuthPath,
+    Key::AuthConfig,
+    Key::Role,
+    Key::SaToken,
+    Key::TokenVolume,
+    Key::VaultAddress,
+    Key::VaultNamespace,
+    Key::SecretsPath,
+    Key::SecretsTemplate,
+    Key::Secret,
+    Key::Template,
+    Key::Notify,
+    Key::Command,
+    Key::FilePermissions,
+    Key::TokenFile,
+    Key::Cache,
+];
+
+/// Whether an annotation is about the agent's container, which a patch changes too.
+fn is_of_container(key: Key) -> bool {
+    let is_amount =
+        key.name().starts_with("agent-requests-") || key.name().starts_with("agent-limits-");
+    let is_other = matches!(
+        key,
+        Key::VaultImage
+            | Key::RunAsUser
+            | Key::RunAsGroup
+            | Key::RunAsSameUser
+            | Key::CopyVolumeMounts
+    );
+    is_amount || is_other
+}
+
 /// What KV version 2 has behind its mount. In a pattern such as `kv/{namespace}/**`, a namespace with one of these
 /// names would be let into every other one's secrets.
 const OF_KV: [&str; 7] = [
@@ -136,9 +173,33 @@ impl Restrictions {
                     first(&[Key::SaToken, Key::TokenVolume])
                         .or_else(|| configures_login(&["token_path", "path"]))
                 }
+                // What is said of one secret, and of all.
+                Key::SecretsPath => first(&[Key::Secret]),
+                Key::SecretsDestination => first(&[Key::File]),
+                Key::SecretsTemplate => {
+                    first(&[Key::Template, Key::TemplateFile, Key::TemplateConfigMap])
+                }
+                Key::SecretsFormat => first(&[Key::Format]),
+                Key::SecretsMountPath => first(&[Key::Directory]),
+                Key::FilePermissions => first(&[Key::Permissions]),
+                Key::Notify => first(&[Key::Command]),
+                Key::SecretsType => first(&[Key::PrePopulateOnly]),
                 _ => None,
             };
-            let Some(used) = itself.or_else(same) else {
+            // The proxy of mode `proxy`, whatever it is asked for by.
+            let proxy = || match locked {
+                Key::Mode => first(&[Key::Cache]),
+                _ => None,
+            };
+            // A configuration of one's own says all that is said in it, and a patch all of the container.
+            let whole = || match locked {
+                key if IN_CONFIGURATION.contains(key) => first(&[Key::AgentConfigMap]),
+                key if is_of_container(*key) => {
+                    first(&[Key::AgentJsonPatch, Key::AgentInitJsonPatch])
+                }
+                _ => None,
+            };
+            let Some(used) = itself.or_else(same).or_else(proxy).or_else(whole) else {
                 continue;
             };
             let same = match is_itself {
@@ -316,6 +377,7 @@ impl Restrictions {
             ("restrictions.allowedImages", &self.allowed_images),
             ("restrictions.allowedRoles", &self.allowed_roles),
             ("restrictions.allowedAuthPaths", &self.allowed_auth_paths),
+            ("restrictions.allowedAddresses", &self.allowed_addresses),
             ("restrictions.allowedVaultPaths", &self.allowed_vault_paths),
         ];
         let warning = |pattern: &Pattern| {

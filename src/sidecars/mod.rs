@@ -182,8 +182,11 @@ fn configuration(
     let text = serde_json::to_string(config).expect("strings can be written as JSON");
     let bytes = text.len();
     if bytes > MOST_VARIABLE {
-        return Err(subject.annotations.rejected(
-            Key::SecretsTemplate,
+        let annotations = &subject.annotations;
+        let mut keys = [Key::SecretsTemplate, Key::Template].into_iter();
+        let place = keys.find_map(|key| annotations.first_place(key));
+        let place = place.unwrap_or_else(|| annotations.place(Key::SecretsTemplate));
+        return Err(place.rejected(
             format!(
                 "the configuration in {variable} would have {bytes} bytes; expected at most {MOST_VARIABLE}; ask for fewer or shorter templates"
             ),

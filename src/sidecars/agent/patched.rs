@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::annotations::Key;
 use crate::rejection::Rejection;
+use crate::secrets::can_be_mounted;
 use crate::subject::Subject;
+use crate::values::VariablePattern;
 
 /// Fields in which a patched container must be what it was.
 const FIXED: [&str; 3] = ["/name", "/restartPolicy", "/command"];
@@ -40,7 +42,10 @@ pub fn patched(
     if json_patch::patch(&mut after, patch).is_err() {
         return reject("does not fit the container; `kubectl get pod -o yaml` shows what it is without the patch".to_owned());
     }
-    if let Some(field) = weakened(&before, &after) {
+    let denied = &subject.settings.env_shell.denied_names;
+    let weakened =
+        weakened(&before, &after).or_else(|| loads_something_else(&before, &after, denied));
+    if let Some(field) = weakened {
         return reject(format!(
             "changes {field} of the container, which must stay as it is or as safe"
         ));
@@ -77,19 +82,44 @@ fn weakened(before: &Value, after: &Value) -> Option<String> {
         .flat_map(|context| context.keys());
     for name in names {
         let (before, after) = (&before[name], &after[name]);
-        let is_safe = match name.as_str() {
-            "runAsUser" | "runAsGroup" => after.as_i64().is_some_and(|id| id > 0),
-            name => {
-                let safe = SAFE.iter().find(|(field, _)| *field == name);
-                let text = after.to_string();
-                safe.is_some_and(|(_, values)| values.contains(&&*text))
-            }
-        };
+        let safe = SAFE.iter().find(|(field, _)| *field == name);
+        let text = after.to_string();
+        let is_safe = safe.is_some_and(|(_, values)| values.contains(&&*text));
         if before != after && !is_safe {
             return Some(format!("securityContext.{name}"));
         }
     }
     None
+}
+
+/// What makes a program of the image load or run something else, if something does that was not there: a variable such as
+/// `PATH`, or a volume over a directory of the image.
+fn loads_something_else(
+    before: &Value,
+    after: &Value,
+    denied: &[VariablePattern],
+) -> Option<String> {
+    let items = |container: &Value, list: &str| -> Vec<Value> {
+        container[list].as_array().cloned().unwrap_or_default()
+    };
+    let added = |list: &str| {
+        let known = items(before, list);
+        let mut all = items(after, list);
+        all.retain(|item| !known.contains(item));
+        all
+    };
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let variable = added("env").iter().find_map(|variable| {
+        let name = text(variable, "name");
+        let is_denied = denied.iter().any(|pattern| pattern.matches(&name));
+        is_denied.then(|| format!("env {name}"))
+    });
+    let mount = || {
+        let paths = added("volumeMounts");
+        let mut paths = paths.iter().map(|mount| text(mount, "mountPath"));
+        paths.find(|path| !can_be_mounted(path))
+    };
+    variable.or_else(|| mount().map(|path| format!("volumeMounts at {path}")))
 }
 
 /// A variable that decides where Vault is and what the agent does, if it is not what it was.
@@ -145,7 +175,6 @@ mod tests {
         };
         for (pointer, value) in [
             ("/env", json!([{"name": "A", "value": "b"}])),
-            ("/securityContext/runAsUser", json!(1000)),
             ("/securityContext/privileged", json!(false)),
             ("/securityContext/procMount", json!("Default")),
             ("/image", json!("other")),
@@ -164,6 +193,7 @@ mod tests {
             ("/ports", json!([{"containerPort": 1, "hostPort": 1}])),
             ("/securityContext", json!(null)),
             ("/securityContext/runAsUser", json!(0)),
+            ("/securityContext/runAsUser", json!(1000)),
             ("/securityContext/runAsUser", json!("100")),
             ("/securityContext/privileged", json!(true)),
             (
