@@ -60,8 +60,8 @@ const LARGEST: usize = 3 * 1024 * 1024;
 /// looks through the largest request more than once.
 ///
 /// Names with escapes are the most expensive: with the loop that copies them not unrolled, as the module's size needs it, the
-/// same code burns 1,284 million units and not 1,149.
-const MOST_FUEL: u64 = 1_290_000_000;
+/// same code burns 1,284 million units and not 1,149. What is injected into 7,000 containers burns 1,330 million.
+const MOST_FUEL: u64 = 1_340_000_000;
 /// Of a change of an injected pod, which can have three times as much of what is looked into as one that asks, and before
 /// and after: about 700 million instructions.
 const MOST_FUEL_OF_POD_UPDATE: u64 = 2_900_000_000;
@@ -73,7 +73,7 @@ const MIB: u64 = 1024 * 1024;
 const MOST_EXPONENT: f64 = 1.4;
 
 /// What costs less may grow as it likes: a map of a dozen names compares all with all, and cheaply.
-const CHEAP: u64 = MOST_FUEL / 12;
+const CHEAP: u64 = MOST_FUEL / 8;
 
 /// A request that is hard on the policy, of any size.
 pub struct Case {

@@ -27,6 +27,8 @@ pub(crate) struct Finding {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Severity {
+    /// It works, and is good to know.
+    Note,
     /// It works, and should be changed.
     Warning,
     /// The cluster rejects it.

@@ -3,6 +3,7 @@
 
 mod admission;
 mod commands;
+mod differences;
 mod findings;
 mod inputs;
 mod manifests;

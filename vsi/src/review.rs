@@ -7,6 +7,7 @@ use vault_sidecar_injector::Key;
 
 use crate::{
     admission::{Cluster, Verdict, template_of},
+    differences,
     findings::{Finding, Severity, annotation_in, message_without, name_of},
     manifests::{self, Document, Node},
     printable::Printable,
@@ -202,10 +203,12 @@ impl Visit<'_, '_, '_> {
                     let message = format!("annotation {annotation} has no effect without {inject}");
                     self.find(Severity::Warning, &message, object, &name, path);
                 }
+                self.note_other_injector(object, &name, path);
             }
             Verdict::Checked => self.review.counts.checked += 1,
             Verdict::Injected(injected) => {
                 self.review.counts.injected += 1;
+                self.note_differences(object, &name, path);
                 *object = injected;
             }
             Verdict::Rejected(message) => {
@@ -215,6 +218,45 @@ impl Visit<'_, '_, '_> {
         }
         self.names.push(name);
         Ok(())
+    }
+
+    /// Notes what the Agent Injector would do otherwise, in a pod that asks in its words.
+    fn note_differences(&mut self, object: &Value, name: &Printable, path: &[String]) {
+        let asks = |words: &&Words| words.is_agent_injector();
+        let Some(words) = self.cluster.words.iter().find(asks) else {
+            return;
+        };
+        let inject = words.name(Key::Inject);
+        let places = places_of_annotations(object);
+        let mut annotations = places.iter().filter_map(|place| place.annotations(object));
+        let Some(annotations) = annotations.find(|it| it.contains_key(&inject)) else {
+            return;
+        };
+        for (annotation, difference) in differences::of(annotations, &words.prefix) {
+            let message = format!("annotation {annotation}: {}", difference.message());
+            self.find(Severity::Note, &message, object, name, path);
+        }
+        let message = format!(
+            "annotation {inject}: {} more differences from the Agent Injector are in every pod: {}",
+            differences::others(),
+            differences::GUIDE
+        );
+        self.find(Severity::Note, &message, object, name, path);
+    }
+
+    /// Notes a pod that asks in the Agent Injector's words where the settings have none of them.
+    fn note_other_injector(&mut self, object: &Value, name: &Printable, path: &[String]) {
+        let words = Words::of_agent_injector();
+        let inject = words.name(Key::Inject);
+        let is_known = self.cluster.words.iter().any(Words::is_agent_injector);
+        let places = places_of_annotations(object);
+        let is_there = annotations_at(object, &places).any(|name| name == inject);
+        if is_there && !is_known {
+            let message = format!(
+                "annotation {inject}: no effect while the setting agentInjector.enabled is false"
+            );
+            self.find(Severity::Note, &message, object, name, path);
+        }
     }
 
     fn find(

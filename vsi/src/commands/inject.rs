@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     commands::review::ReviewArguments,
+    findings::Severity,
     manifests::Node,
     printable::{self, Printable},
     report,
@@ -58,7 +59,12 @@ enum Format {
 pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let sources = arguments.review.sources.read()?;
     let review = arguments.review.review(&sources)?;
-    report::Format::Text.write(&mut anstream::stderr().lock(), &review.findings)?;
+    let findings = review.findings.iter().cloned();
+    // What is good to know is for vsi check.
+    let findings: Vec<_> = findings
+        .filter(|finding| finding.severity != Severity::Note)
+        .collect();
+    report::Format::Text.write(&mut anstream::stderr().lock(), &findings)?;
     if review.has_errors() {
         anstream::eprintln!("vsi: nothing is printed, because of the errors above");
         return Ok(ExitCode::FAILURE);

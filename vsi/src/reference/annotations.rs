@@ -47,15 +47,30 @@ impl Words {
             vocabulary: Vocabulary::Own,
         }];
         if settings.pointer("/agentInjector/enabled") == Some(&Value::Bool(true)) {
-            let default = settings::find("agentInjector.prefix");
-            let default = default.and_then(|entry| entry.default().as_str());
-            let prefix = text("/agentInjector/prefix").or(default);
-            all.push(Self {
-                prefix: prefix.unwrap_or_default().to_owned(),
-                vocabulary: Vocabulary::AgentInjector,
+            let default = Self::of_agent_injector();
+            all.push(match text("/agentInjector/prefix") {
+                Some(prefix) => Self {
+                    prefix: prefix.to_owned(),
+                    ..default
+                },
+                None => default,
             });
         }
         all
+    }
+
+    /// Those of the Agent Injector, as it has them itself.
+    pub(crate) fn of_agent_injector() -> Self {
+        let default = settings::find("agentInjector.prefix");
+        let default = default.and_then(|entry| entry.default().as_str());
+        Self {
+            prefix: default.unwrap_or_default().to_owned(),
+            vocabulary: Vocabulary::AgentInjector,
+        }
+    }
+
+    pub(crate) fn is_agent_injector(&self) -> bool {
+        self.vocabulary == Vocabulary::AgentInjector
     }
 
     /// The whole name of an annotation.

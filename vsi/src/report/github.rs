@@ -9,6 +9,7 @@ pub(super) fn write(output: &mut impl Write, finding: &Finding) -> io::Result<()
     let command = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Note => "notice",
     };
     let column = finding.column.map(|column| format!(",col={column}"));
     writeln!(

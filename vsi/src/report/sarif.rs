@@ -19,7 +19,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/');
 
 /// The kinds of findings, each with what it says.
-const RULES: [(&str, &str); 3] = [
+const RULES: [(&str, &str); 4] = [
     ("manifest", "The manifest cannot be read."),
     (
         "rejected",
@@ -28,6 +28,10 @@ const RULES: [(&str, &str); 3] = [
     (
         "warning",
         "The policy takes the object, and warns of something in it.",
+    ),
+    (
+        "note",
+        "The policy does something else than the Agent Injector.",
     ),
 ];
 
@@ -50,6 +54,7 @@ pub(super) fn write(output: &mut impl Write, findings: &[Finding]) -> io::Result
 fn result(finding: &Finding) -> Value {
     let (rule, level) = match (finding.severity, &finding.object) {
         (Severity::Warning, _) => ("warning", "warning"),
+        (Severity::Note, _) => ("note", "note"),
         (Severity::Error, Some(_)) => ("rejected", "error"),
         (Severity::Error, None) => ("manifest", "error"),
     };

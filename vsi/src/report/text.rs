@@ -8,12 +8,14 @@ use crate::findings::{Finding, Severity};
 
 const PLACE: Style = Style::new().bold();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = AnsiColor::Cyan.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 pub(super) fn write(output: &mut impl Write, finding: &Finding) -> io::Result<()> {
     let (style, severity) = match finding.severity {
         Severity::Error => (ERROR, "error"),
         Severity::Warning => (WARNING, "warning"),
+        Severity::Note => (NOTE, "note"),
     };
     let column = finding.column.map(|column| format!(":{column}"));
     writeln!(
