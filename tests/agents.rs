@@ -36,6 +36,9 @@ const NEEDS_ITS_CLOUD: [(&str, &str); 3] = [
     ("aws", "error creating aws auth method"),
 ];
 
+/// The service account's token.
+const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
 /// What has not happened by then never will.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -51,9 +54,9 @@ fn real_agents_take_every_configuration_and_try_to_log_in() {
         for (case, config) in configurations() {
             let method = method_of(&config);
             match tries_to_log_in(&agent, &config, &method) {
-                Ok(()) => *tried.entry(method).or_default() += 1,
-                // OpenBao has no login of its own for some clouds.
-                Err(log) if log.contains("unknown auth method") => {
+                Ok(how) => *tried.entry(format!("{method} {how}")).or_default() += 1,
+                // OpenBao has no login of its own for some clouds, and none has one of a plugin.
+                Err(log) if log.contains("unknown auto-auth method type") => {
                     println!("{}: {method}: not in this agent", agent.display());
                 }
                 Err(log) => failed.push(format!("{case}:\n{log}")),
@@ -111,8 +114,8 @@ fn method_of(config: &Value) -> String {
     method.as_str().expect("there is a method").to_owned()
 }
 
-/// Runs an agent with a configuration until it has begun to log in. The error is its log.
-fn tries_to_log_in(agent: &Path, config: &Value, method: &str) -> Result<(), String> {
+/// Runs an agent with a configuration until it has begun to log in, and says how far it came. The error is its log.
+fn tries_to_log_in(agent: &Path, config: &Value, method: &str) -> Result<&'static str, String> {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let (input, log) = (folder.path().join("config.json"), folder.path().join("log"));
     fs::write(&input, in_folder(config, folder.path())).expect("it can be written");
@@ -141,7 +144,7 @@ fn tries_to_log_in(agent: &Path, config: &Value, method: &str) -> Result<(), Str
     result
 }
 
-fn wait(child: &mut Child, log: &Path, method: &str) -> Result<(), String> {
+fn wait(child: &mut Child, log: &Path, method: &str) -> Result<&'static str, String> {
     let begun = Instant::now();
     loop {
         let has_ended = child.try_wait().expect("it is a child").is_some();
@@ -149,8 +152,11 @@ fn wait(child: &mut Child, log: &Path, method: &str) -> Result<(), String> {
         let needs_cloud = NEEDS_ITS_CLOUD
             .iter()
             .any(|(of, error)| *of == method && text.to_lowercase().contains(error));
-        if text.contains(LOGS_IN) || needs_cloud {
-            return Ok(());
+        if text.contains(LOGS_IN) {
+            return Ok("logs in");
+        }
+        if needs_cloud {
+            return Ok("looks for its cloud");
         }
         if has_ended || begun.elapsed() > LIMIT {
             return Err(text);
@@ -161,7 +167,24 @@ fn wait(child: &mut Child, log: &Path, method: &str) -> Result<(), String> {
 
 /// The configuration with the directories of a pod in a folder, and ports that are free.
 fn in_folder(config: &Value, folder: &Path) -> String {
+    let sinks = config["auto_auth"][0]["sink"].as_array();
+    let sinks = sinks.into_iter().flatten();
+    let files = sinks.filter_map(|sink| sink["config"][0]["path"].as_str());
+    let directories = files
+        .filter_map(|path| path.rsplit_once('/'))
+        .map(|(directory, _)| directory);
+    let cache = config["cache"][0]["persist"][0]["path"].as_str();
+    for directory in directories.chain(cache) {
+        let inside = format!("{}{directory}", folder.display());
+        fs::create_dir_all(inside).expect("a directory can be made");
+    }
+    // What is leased is kept encrypted with it.
+    let token = format!("{}{TOKEN}", folder.display());
+    let parent = Path::new(&token).parent().expect("it is in the folder");
+    fs::create_dir_all(parent).expect("a directory can be made");
+    fs::write(&token, "token").expect("it can be written");
     let mut text = config.to_string();
+    text = text.replace(TOKEN, &token);
     for directory in ["/opt/talend/", "/vault/", "/home/vault/", "/app/"] {
         let inside = format!("{}{directory}", folder.display());
         text = text.replace(&format!("\"{directory}"), &format!("\"{inside}"));
