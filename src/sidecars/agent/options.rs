@@ -1,6 +1,6 @@
 //! What a pod says of Vault Agent itself, beside its login and its files.
 
-use json_patch::Patch;
+use json_patch::{Patch, PatchOperation};
 use serde_json::{Map, Value};
 
 use crate::annotations::{Commas, Key, Lines};
@@ -110,6 +110,14 @@ impl Options {
     }
 }
 
+/// The most operations of a JSON patch that copy: ten of them could make a container a thousand times as large.
+const MOST_COPIES: usize = 4;
+
+fn copies(patch: &Patch) -> usize {
+    let is_copy = |operation: &&PatchOperation| matches!(operation, PatchOperation::Copy(_));
+    patch.iter().filter(is_copy).count()
+}
+
 /// A JSON patch. An empty text is none.
 fn patch(
     key: Key,
@@ -120,7 +128,11 @@ fn patch(
     if text.is_empty() || text == "null" {
         return Ok(None);
     }
-    match serde_json::from_str(text) {
+    match serde_json::from_str::<Patch>(text) {
+        Ok(patch) if copies(&patch) > MOST_COPIES => Err(subject.annotations.rejected(
+            key,
+            format!("more than {MOST_COPIES} operations copy, each of which may double the container"),
+        )),
         Ok(patch) => Ok(Some(patch)),
         Err(_) => Err(subject.annotations.rejected(
             key,

@@ -76,7 +76,8 @@ fn secret(scenario: &Scenario) {
 
 fn template_and_command(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "shop"}));
-    let template = format!("{{{{ with secret \"{path}\" }}}}{{{{ .Data.data.user }}}}{{{{ end }}}}");
+    let template =
+        format!("{{{{ with secret \"{path}\" }}}}{{{{ .Data.data.user }}}}{{{{ end }}}}");
     let command = format!("cp {SECRETS}/Conf/app.conf {SECRETS}/copy");
     let pod = pod(
         scenario,
@@ -227,10 +228,7 @@ fn approle(scenario: &Scenario) {
             ("auth-path", "auth/approle"),
             ("auth-config-role-id-file-path", "/vault/custom/role"),
             ("auth-config-secret-id-file-path", "/vault/custom/secret"),
-            (
-                "auth-config-remove-secret-id-file-after-reading",
-                "false",
-            ),
+            ("auth-config-remove-secret-id-file-after-reading", "false"),
         ],
     );
     let pod = pod.container("app", WAIT).run();
@@ -276,7 +274,8 @@ template {{
 /// A template in a ConfigMap that the application mounts, which the agent mounts as well.
 fn copied_template(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "shop"}));
-    let template = format!("{{{{ with secret \"{path}\" }}}}{{{{ .Data.data.user }}}}{{{{ end }}}}");
+    let template =
+        format!("{{{{ with secret \"{path}\" }}}}{{{{ .Data.data.user }}}}{{{{ end }}}}");
     scenario.put_config_map("templates", &[("app.ctmpl", &template)]);
     let settings = [
         ("agent-inject-template-file-app", "/templates/app.ctmpl"),
