@@ -3,7 +3,7 @@
 use crate::annotations::Key;
 use crate::rejection::Rejection;
 use crate::subject::Subject;
-use crate::values::{Count, FilePath, ObjectName, ProxyUrl, Timeout, Url};
+use crate::values::{Count, Directory, FilePath, ObjectName, ProxyUrl, Timeout, Url};
 
 /// What the pod says of the connection to Vault.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Connection {
     pub tls_secret: Option<ObjectName>,
     /// Files in the injected containers, in place of those that the settings give.
     pub ca_cert: Option<FilePath>,
-    pub ca_path: Option<FilePath>,
+    pub ca_path: Option<Directory>,
     pub client_cert: Option<FilePath>,
     pub client_key: Option<FilePath>,
     pub max_retries: Option<Count>,
@@ -30,11 +30,17 @@ impl Connection {
     pub fn read(subject: &Subject<'_>) -> Result<Self, Rejection> {
         let (annotations, vault) = (&subject.annotations, &subject.settings.vault);
         let address = match annotations.vault_address()? {
-            Some(address) if address != vault.address => {
+            Some(address) if !address.is_same(&vault.address) => {
                 let restrictions = &subject.settings.restrictions;
                 let place = annotations.place(Key::VaultAddress);
                 let work = &mut subject.work.borrow_mut();
-                restrictions.allow_address(address.as_str(), place, subject.identity(), work)?;
+                restrictions.allow_address(
+                    address.as_str(),
+                    vault.address.as_str(),
+                    place,
+                    subject.identity(),
+                    work,
+                )?;
                 address
             }
             _ => vault.address.clone(),

@@ -94,6 +94,11 @@ fn is_url(text: &str) -> bool {
 }
 
 impl Url {
+    /// Whether both are of the same API: a slash at the end means nothing.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.trim_end_matches('/') == other.0.trim_end_matches('/')
+    }
+
     /// The host, without its port.
     pub fn host(&self) -> &str {
         let (_, rest) = self.0.split_once("://").unwrap_or_default();
@@ -232,7 +237,7 @@ checked_string!(
     /// A directory in a container: absolute, without `.` or `..`, and not `/`.
     Directory,
     is_directory,
-    "an absolute path such as /opt/talend/secrets, without ., .., : or a slash at its end"
+    "an absolute path such as /app/secrets, without ., .., : or a slash at its end"
 );
 
 fn is_directory(text: &str) -> bool {
@@ -257,7 +262,7 @@ checked_string!(
     FilePath,
     |text| text.strip_prefix('/').is_some_and(|path| is_relative_path(path) && path.contains('/'))
         && !text.contains(':'),
-    "the absolute path of a file in a directory, without :, empty, . or .. segments, such as /var/run/secrets/kubernetes.io/serviceaccount/token"
+    "the absolute path of a file in a directory, without :, empty, . or .. segments, such as /etc/app/ca.crt"
 );
 
 /// Whether `path` is relative and has no empty, `.` or `..` segment.

@@ -286,8 +286,18 @@ impl<'a> Annotations<'a> {
 
     /// Warns of each annotation that has no effect, because what it needs is not asked for.
     pub fn warn_unmet(&self, need: Need, warnings: &Warnings) {
+        let unmet = match (need, self.vocabulary) {
+            // It has neither modes nor lists.
+            (Need::Proxy, Vocabulary::AgentInjector) => {
+                "without agent-cache-enable or agent-enable-quit"
+            }
+            (Need::Dynamic, Vocabulary::AgentInjector) => {
+                "with agent-pre-populate-only, with which the files do not change"
+            }
+            _ => need.unmet(),
+        };
         for key in Key::ALL.iter().filter(|key| key.needs().contains(&need)) {
-            self.warn_unused(*key, need.unmet(), warnings);
+            self.warn_unused(*key, unmet, warnings);
         }
     }
 

@@ -260,7 +260,7 @@ table! {
         "A Secret of the pod's namespace with certificates and keys, which the injected containers have in `/opt/talend/tvsi-own-tls` (Agent Injector: `/vault/tls`).";
     CaCert "ca-cert" ca_cert: FilePath, From("settings `vault.tls.ca`"), [],
         "The file in the injected containers with the authority of Vault's certificate.";
-    CaPath "ca-path" ca_path: FilePath, None, [],
+    CaPath "ca-path" ca_path: Directory, None, [],
         "A directory with authorities. The Agent Injector calls it `ca-key`.";
     ClientCert "client-cert" client_cert: FilePath, From("settings `vault.tls.clientCertificate`"), [],
         "The file with the certificate that Vault expects of its clients.";

@@ -1,5 +1,5 @@
-//! The two vocabularies: the policy's own, and the one of HashiCorp's Agent Injector. What is behind them does not know which
-//! one a pod uses.
+//! The two vocabularies: the policy's own, and the one of HashiCorp's Agent Injector. What plans the pod's containers does not
+//! know which one it uses; what reads annotations does, where one of them has lists and labels and the other has neither.
 
 use super::table::start_of_family;
 use super::{Key, is_true};

@@ -95,7 +95,10 @@ impl Login {
             return Err(unknown_method(&method, subject));
         }
         let restrictions = &subject.settings.restrictions;
-        restrictions.allow_auth_method(method.as_str(), || annotations.place(Key::Auth))?;
+        // What the administrator has chosen needs no list.
+        if method != settings.method {
+            restrictions.allow_auth_method(method.as_str(), || annotations.place(Key::Auth))?;
+        }
         let mut config = configuration(known, subject)?;
         // A method that is not known may have one.
         if let Some(key) = known.map_or(Some("role"), |known| known.role) {
@@ -108,10 +111,10 @@ impl Login {
         let token = known.and_then(|known| known.token);
         let configured = token.and_then(|key| Token::configured(config.get(key)?, subject));
         let is_left_to_us = |key: &&str| !config.contains_key(*key);
+        let configured = token.zip(configured);
         let credentials = match (token, method.as_str()) {
-            (Some(key), _) if configured.is_some() => {
+            _ if let Some((key, token)) = configured => {
                 config.remove(key);
-                let token = configured.unwrap_or(Token::Own { audience: None });
                 Credentials::Token(key, token)
             }
             (Some(key), name) if is_left_to_us(&key) => {
@@ -254,6 +257,11 @@ impl Login {
             _ => None,
         }
     }
+}
+
+/// Whether Vault Agent has a login method of this name.
+pub fn is_known_method(name: &str) -> bool {
+    Known::of(name).is_some()
 }
 
 /// Whether a key of a configuration says that a file is removed once it has been read.

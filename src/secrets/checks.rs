@@ -61,7 +61,7 @@ pub fn problem_of_destination<'d>(
             "is too long; expected at most {LONGEST_DESTINATION} bytes, and {LONGEST_FILE_NAME} between slashes"
         ));
     } else if !before.insert(destination) {
-        "is in the list already"
+        "is the file of another secret already"
     } else if is_below_another(destination) {
         "is below another destination, which is a file"
     } else if is_of_login(destination) {

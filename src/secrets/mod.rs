@@ -154,7 +154,7 @@ impl Delivery {
             _ if is_static => "with static secrets, which are there before the application starts",
             Sidecars::Native => "with native sidecars, which start before the application",
             Sidecars::Classic if is_populated => {
-                "with pre-populate, which has the files before the application starts"
+                "with an init container that has the files before the application starts"
             }
             Sidecars::Classic => "",
         };

@@ -393,10 +393,6 @@ fn check_destinations(
             let destination = file.destination.as_str();
             let problem = problem_of_destination(destination, &all, &mut before, of_login);
             if let Some(problem) = problem {
-                let problem = match problem.as_str() {
-                    "is in the list already" => "is the file of another secret".to_owned(),
-                    _ => problem,
-                };
                 return Err(place
                     .clone()
                     .rejected(format!("{} {problem}", quoted(destination))));

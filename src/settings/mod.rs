@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::{Map, Value};
 
 use crate::annotations::{DefaultAnnotation, Vocabulary, Words};
+use crate::auth::is_known_method;
 use crate::names;
 use crate::values::{
     AnnotationPrefix, AuthMethod, AuthPath, Capability, DataKey, Directory, DnsLabel, FileName,
@@ -144,7 +145,7 @@ section! {
         section approle "approle": AppRoleAuth = AppRoleAuth::default(), "AppRole";
         /// With a service account token that is made for it: Vault's method jwt.
         section jwt "jwt": JwtAuth = JwtAuth::default(), "JWT";
-    }
+    } check Auth::check
 }
 
 section! {
@@ -554,6 +555,18 @@ impl Program {
     }
 }
 
+impl Auth {
+    fn check(&mut self, reader: &Reader<'_, '_>) {
+        let is_known = is_known_method(self.method.as_str()) || self.methods.contains(&self.method);
+        if !is_known {
+            reader.invalid(
+                "method",
+                "not a login method of Vault Agent, nor one of methods",
+            );
+        }
+    }
+}
+
 impl CertificateAuthority {
     fn check(&mut self, reader: &Reader<'_, '_>) {
         match (&self.secret, &self.config_map) {
@@ -635,8 +648,8 @@ fn check_defaults(defaults: &[DefaultAnnotation], vocabulary: Vocabulary, reader
         reader.invalid(
             "defaults",
             match nearest(name, known).filter(|known| known != name) {
-                Some(known) => format!("{name:?} has no default; did you mean {known}?"),
-                None => format!("{name:?} has no default"),
+                Some(known) => format!("{name:?} is not an annotation that can have a default here; did you mean {known}?"),
+                None => format!("{name:?} is not an annotation that can have a default here"),
             },
         );
     }

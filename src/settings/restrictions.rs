@@ -257,12 +257,18 @@ impl Restrictions {
     pub fn allow_address(
         &self,
         address: &str,
+        known: &str,
         place: Place,
         identity: Identity<'_>,
         work: &mut Work,
     ) -> Result<(), Rejection> {
         let patterns = self.allowed_addresses.iter().flatten();
         let rule = "restrictions.allowedAddresses";
+        if patterns.clone().next().is_none() {
+            return Err(place.rejected(format!(
+                "not the setting vault.address, which is {known}, and the setting {rule} has no other; expected {known}"
+            )));
+        }
         allow_by(address, || place, patterns, rule, identity, work)
     }
 

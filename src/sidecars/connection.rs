@@ -31,7 +31,8 @@ pub fn connection(order: &mut Order<'_, '_>, home: &str) -> (Vec<EnvVar>, Vec<Vo
     let authority = [(tls.ca.key.as_str(), CA_FILE)];
     if has_own_authority {
         add("VAULT_CACERT", of_pod(&connection.ca_cert).as_deref());
-        add("VAULT_CAPATH", of_pod(&connection.ca_path).as_deref());
+        let directory = connection.ca_path.as_ref().map(|path| path.text());
+        add("VAULT_CAPATH", directory.as_deref());
     } else if let Some(secret) = &tls.ca.secret {
         sources.push(from_secret(secret.as_str(), &authority));
     } else if let Some(config_map) = &tls.ca.config_map {

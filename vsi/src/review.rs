@@ -237,8 +237,7 @@ impl Visit<'_, '_, '_> {
             self.find(Severity::Note, &message, object, name, path);
         }
         let message = format!(
-            "annotation {inject}: {} more differences from the Agent Injector are in every pod: {}",
-            differences::others(),
+            "annotation {inject}: what else differs from the Agent Injector's sidecars in most pods is in {}",
             differences::GUIDE
         );
         self.find(Severity::Note, &message, object, name, path);

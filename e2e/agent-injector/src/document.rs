@@ -56,9 +56,8 @@ pub fn markdown(list: &[Subject]) -> String {
 
 fn row(entry: &Entry) -> String {
     let what = match (entry.refused.is_empty(), entry.conditions.is_empty()) {
-        // The values are no more than examples.
         (false, _) => {
-            let names = entry.refused.iter().map(|it| code(condition(it).0));
+            let names = entry.refused.iter().map(|it| shown(it));
             let mut names: Vec<_> = names.collect();
             names.sort();
             names.dedup();
@@ -117,7 +116,7 @@ mod tests {
             "### Volumes\n\n| what | Agent Injector | here | why |\n| --- | --- | --- | --- |\n\
              | sizes | none | `16Mi` | Memory is limited. |\n\
              | others, with `b`, or `c: \"d\\|e\"` and `f: \"\"` | varies | varies | None. |\n\
-             | `namespace`, `role` | injected | rejected | Not valid. |\n\
+             | `namespace: \"\"`, `role`, `role: \"a\"` | injected | rejected | Not valid. |\n\
              | pods | injected | rejected | None. |\n"
         );
     }

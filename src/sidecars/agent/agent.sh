@@ -8,9 +8,9 @@
 # SIGNAL  file that says that the job is done, with job.sh in TVSI_JOB; none where no job is awaited
 #
 # The configuration arrives in TVSI_AGENT_CONFIG, and the agent reads it from its standard input, where
-# nothing could change it; or it is in the file that TVSI_AGENT_CONFIG_FILE names. Ends with the agent's own status, or with 0 after a TERM or the job's end; until a job's
-# end an agent that ends is started again, and logs in anew. The token file is never removed or emptied: Consul
-# Template would not recover.
+# nothing could change it; or it is in the file that TVSI_AGENT_CONFIG_FILE names. Ends with the agent's own
+# status, or with 0 after a TERM or the job's end; until a job's end an agent that ends is started again, and
+# logs in anew. The token file is never removed or emptied: Consul Template would not recover.
 
 . ../parts/program.sh
 . ../parts/revoke.sh

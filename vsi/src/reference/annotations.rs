@@ -7,10 +7,9 @@ use super::settings;
 
 /// The annotation of a short name (`mode`) or a whole one (`sidecar.vault.talend.org/mode`).
 pub(crate) fn find(name: &str) -> Option<Key> {
-    Key::ALL
-        .iter()
-        .copied()
-        .find(|key| key.name() == name || full_name(*key) == name)
+    let mut own = Key::ALL.iter().copied();
+    own.find(|key| key.name() == name || full_name(*key) == name)
+        .or_else(|| Words::of_agent_injector().find(name))
 }
 
 /// The whole name, with the prefix that the settings have by default.
@@ -69,6 +68,14 @@ impl Words {
         }
     }
 
+    /// The annotation of a name, short or whole; of a family too: `agent-inject-secret-NAME`.
+    fn find(&self, name: &str) -> Option<Key> {
+        let short = name.strip_prefix(&*self.prefix);
+        let short = short.and_then(|it| it.strip_prefix('/')).unwrap_or(name);
+        let mut keys = self.vocabulary.keys();
+        keys.find(|(_, known)| *known == short).map(|(key, _)| key)
+    }
+
     pub(crate) fn is_agent_injector(&self) -> bool {
         self.vocabulary == Vocabulary::AgentInjector
     }
@@ -93,6 +100,12 @@ mod tests {
     fn an_annotation_has_two_names() {
         for name in ["secrets-path", "sidecar.vault.talend.org/secrets-path"] {
             assert_eq!(find(name), Some(Key::SecretsPath), "{name}");
+        }
+        for name in [
+            "agent-inject-secret-NAME",
+            "vault.hashicorp.com/agent-inject-secret-NAME",
+        ] {
+            assert_eq!(find(name), Some(Key::Secret), "{name}");
         }
         for name in ["secrets", "", "/secrets-path", "example.org/secrets-path"] {
             assert_eq!(find(name), None, "{name}");

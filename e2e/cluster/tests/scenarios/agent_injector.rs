@@ -264,7 +264,7 @@ template {{
         ],
     );
     let settings = [("agent-configmap", "agent")];
-    let script = format!("cat {SECRETS}/user; {WAIT}");
+    let script = format!("cat {SECRETS}/user; echo; {WAIT}");
     let pod = pod(scenario, &settings).container("app", &script).run();
     pod.wait_for_log("app", "shop");
     pod.wait_until_started(AGENT);
