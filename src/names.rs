@@ -45,6 +45,8 @@ pub struct Names {
     pub containers: &'static [&'static str],
     /// Every volume that the vocabulary names, except the one with the secrets.
     pub volumes: &'static [&'static str],
+    /// What begins a name of those that are the policy's.
+    pub marks: &'static [&'static str],
 }
 
 /// A volume and where it is mounted.
@@ -97,6 +99,7 @@ pub const OWN: Names = Names {
     variables: &[],
     containers: &[],
     volumes: &[],
+    marks: &["tvsi-"],
 };
 
 const SHARED: Mounted = Mounted {
@@ -157,6 +160,7 @@ pub const AGENT_INJECTOR: Names = Names {
         "vault-tls-secrets",
         "vault-agent-cache",
     ],
+    marks: &["tvsi-", "vault-", "home-", "extra-secrets"],
 };
 
 impl Names {
@@ -173,6 +177,7 @@ impl Names {
         };
         VOLUMES.contains(&volume)
             || self.volumes.contains(&volume)
+            || is_numbered(MORE_SECRETS_VOLUME)
             || is_numbered(self.more_secrets_volume)
     }
 }

@@ -15,24 +15,32 @@ pub fn are_nested(left: &str, right: &str) -> bool {
 /// What is left of a path below a directory, with plain slashes; `None` if it is not below it.
 pub fn below(path: &str, directory: &str) -> Option<String> {
     let mut rest = segments(path);
-    let is_below = segments(directory).all(|segment| rest.next() == Some(segment));
+    if !segments(directory).all(|segment| rest.next() == Some(segment)) {
+        return None;
+    }
     let rest: Vec<_> = rest.collect();
-    (is_below && !rest.is_empty()).then(|| rest.join("/"))
+    (!rest.is_empty()).then(|| rest.join("/"))
 }
 
 /// The names in a path, of which `.` and `..` are resolved.
 pub fn segments(path: &str) -> impl Iterator<Item = &str> {
-    let mut segments = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
+    let names = path
+        .split('/')
+        .filter(|segment| !matches!(*segment, "" | "."));
+    // Most paths climb nowhere, and many are compared with many.
+    let climbs = path.contains("..");
+    let mut resolved = Vec::new();
+    if climbs {
+        for name in names.clone() {
+            match name {
+                ".." => {
+                    resolved.pop();
+                }
+                name => resolved.push(name),
             }
-            segment => segments.push(segment),
         }
     }
-    segments.into_iter()
+    names.filter(move |_| !climbs).chain(resolved)
 }
 
 #[cfg(test)]

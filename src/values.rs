@@ -135,9 +135,7 @@ fn is_visible_ascii(text: &str) -> bool {
 checked_string!(
     /// The path of an auth method below `auth/`.
     AuthPath,
-    |text| !text.is_empty()
-        && text.split('/').all(|segment| !segment.is_empty())
-        && is_visible_ascii(text),
+    |text| is_relative_path(text) && is_visible_ascii(text) && !text.contains(['?', '#', '%', '\\']),
     "a mount path without auth/ and without slashes at its ends, such as kubernetes or team/kubernetes"
 );
 
@@ -189,6 +187,16 @@ checked_string!(
     |text| is_go_duration(text) || Count::parse(text).is_some(),
     "a time such as 30s or 5m, or a number of seconds"
 );
+
+impl Timeout {
+    /// With a unit, which Go's durations need.
+    pub fn as_duration(&self) -> String {
+        match self.0.bytes().all(|digit| digit.is_ascii_digit()) {
+            true => format!("{}s", self.0),
+            false => self.0.to_string(),
+        }
+    }
+}
 
 checked_string!(
     /// A part of a whole, between 0 and 1.

@@ -18,7 +18,7 @@ use crate::words::{self, LONGEST_NAME, MOST_NAMES};
 pub use defaults::DefaultAnnotation;
 use table::start_of_family;
 pub use table::{Default, Key, Need};
-pub use value::{Commas, Lines, Value, is_true};
+pub use value::{Commas, Lines, Value, is_a_word, is_true};
 pub use vocabulary::Vocabulary;
 
 /// The annotations of one pod that are under the policy's prefix.
@@ -205,6 +205,18 @@ impl<'a> Annotations<'a> {
     pub fn of(&self, family: Key) -> impl Iterator<Item = &Named<'a>> {
         let named = self.named.iter();
         named.filter(move |named| named.family == family)
+    }
+
+    /// Rejects more of a family than any program takes: what is reported of each costs time.
+    pub fn reject_many(&self, family: Key) -> Result<(), Rejection> {
+        const MOST: usize = 64;
+        match self.of(family).nth(MOST) {
+            None => Ok(()),
+            Some(named) => Err(self.place_of(named).rejected(format!(
+                "one of too many; expected at most {MOST} of {}",
+                self.name(family)
+            ))),
+        }
     }
 
     /// Where an annotation of a family is.

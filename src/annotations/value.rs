@@ -119,7 +119,7 @@ impl<T: Checked> Value<'_> for T {
 }
 
 /// Whether a value looks like a slip of a name, and not like a credential in the wrong place: only then is it repeated.
-fn is_a_word(value: &str) -> bool {
+pub fn is_a_word(value: &str) -> bool {
     value.len() <= 20
         && value
             .bytes()

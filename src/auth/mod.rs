@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{EnvVar, VolumeMount};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::annotations::{Key, Named, Need};
+use crate::annotations::{Key, Named, Need, is_a_word};
 use crate::kubernetes::Volumes;
 use crate::rejection::{Place, Rejection};
 use crate::service_account;
@@ -102,7 +102,9 @@ impl Login {
         let mut config = configuration(known, subject)?;
         // A method that is not known may have one.
         if let Some(key) = known.map_or(Some("role"), |known| known.role) {
-            let is_needed = known.is_some_and(|known| known.required.contains(&key));
+            // Without one, a login could have any.
+            let is_needed = known.is_some_and(|known| known.required.contains(&key))
+                || restrictions.allowed_roles.is_some();
             add_role(&mut config, key, is_needed && !has_own_config, subject)?;
         } else {
             annotations.warn_unmet(Need::Role, subject.warnings);
@@ -276,8 +278,7 @@ fn unknown_method(method: &AuthMethod, subject: &Subject<'_>) -> Rejection {
     let annotations = &subject.annotations;
     let expected = listed(names);
     match annotations.get(Key::Auth) {
-        // A long one is no slip of a name, and may be a credential in the wrong place.
-        Some(given) if given.len() > 20 => {
+        Some(given) if !is_a_word(given) => {
             annotations.rejected(Key::Auth, format!("not valid; expected one of {expected}"))
         }
         _ => annotations.rejected(
@@ -293,6 +294,7 @@ fn unknown_method(method: &AuthMethod, subject: &Subject<'_>) -> Rejection {
 /// What the annotations say of the method's configuration.
 fn configuration(known: Option<&Known>, subject: &Subject<'_>) -> Result<Configuration, Rejection> {
     let annotations = &subject.annotations;
+    annotations.reject_many(Key::AuthConfig)?;
     let mut config = Configuration::new();
     for given in annotations.of(Key::AuthConfig) {
         let key = given.name.replace('-', "_");

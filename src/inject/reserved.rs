@@ -3,7 +3,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::names::{CONTAINERS, Names, VOLUMES};
+use crate::names::Names;
 use crate::pod::{Container, Volume};
 use crate::raw::Text;
 use crate::rejection::{Place, Rejection};
@@ -45,9 +45,11 @@ pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
         }
         // As profiles of AppArmor, seccomp and NRI have it: `.../tvsi-vault-agent`, `.../container.tvsi-vault-agent`.
         let of_container = short.strip_prefix("container.").unwrap_or(short);
+        let lists_containers = LISTS_OF_CONTAINERS.contains(&&***name);
         names.is_ours(of_container)
-            || value_names_one(value, &VOLUMES)
-            || (LISTS_OF_CONTAINERS.contains(&&***name) && value_names_one(value, &CONTAINERS))
+            || has_word(value, names, |word, text| {
+                is_volume_in(word, text, name, names) || (lists_containers && names.is_ours(word))
+            })
     };
     match subject.all_annotations.iter().find(is_about_ours) {
         Some((name, _)) => Err(Place::Annotation(name.to_string())
@@ -56,14 +58,31 @@ pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// Whether an annotation has one of `names` in its value, or in the JSON that its value is.
-fn value_names_one(value: &RawValue, names: &[&str]) -> bool {
+/// Whether an annotation has such a word in its value, or in the JSON that its value is, and the text that it is in.
+fn has_word(value: &RawValue, names: &Names, is_one: impl Fn(&str, &str) -> bool) -> bool {
     let written = value.get();
-    if !written.contains("tvsi-") && !written.contains("\\u") {
+    let may_name_one = |mark: &&str| written.contains(*mark);
+    if !names.marks.iter().any(may_name_one) && !written.contains("\\u") {
         return false;
     }
     let text: Text<'_> = serde_json::from_str(written).unwrap_or_default();
-    names_one(&text, names) || (text.contains('\\') && names_one(&without_escapes(&text), names))
+    let has_one = |text: &str| words(text).any(|word| is_one(word, text));
+    has_one(&text) || (text.contains('\\') && has_one(&without_escapes(&text)))
+}
+
+/// Whether a word of an annotation is a volume of the policy's. Names that only the Agent Injector has are those of other
+/// things too: of a ConfigMap `vault-config`, for one.
+fn is_volume_in(word: &str, text: &str, annotation: &str, names: &Names) -> bool {
+    names.is_our_volume(word)
+        && (word.starts_with("tvsi-")
+            || text.contains(['{', ':'])
+            || annotation.to_ascii_lowercase().contains("volume"))
+}
+
+/// What in a text could be a name.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    text.split(move |letter| !is_of_name(letter))
 }
 
 /// A text with the characters that its escapes stand for, to look for names in it: of those that are not `\uXXXX` with a
@@ -88,19 +107,6 @@ fn without_escapes(text: &str) -> String {
         }
     }
     plain
-}
-
-/// Whether a text has one of `names` in it as a word.
-fn names_one(text: &str, names: &[&str]) -> bool {
-    text.match_indices("tvsi-").any(|(start, _)| {
-        let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-        let before = text[..start].chars().next_back();
-        let rest = &text[start..];
-        let end = rest
-            .find(|letter| !is_of_name(letter))
-            .unwrap_or(rest.len());
-        !before.is_some_and(is_of_name) && names.contains(&&rest[..end])
-    })
 }
 
 /// Rejects a container that mounts a volume of the policy's or refers to a container of the policy's.

@@ -3,6 +3,8 @@
 //! Kubernetes lets whoever may update a pod change the images of its containers, and whoever may add an ephemeral
 //! container mount its volumes and see the processes of a container.
 
+use std::ptr;
+
 use serde_json::value::RawValue;
 
 use super::processes;
@@ -67,8 +69,26 @@ impl<'a> Spec<'a> {
         })
     }
 
-    fn has_volume(&self, name: &str) -> bool {
-        self.volumes.iter().any(|volume| &*volume.name == name)
+    /// The volumes with the secrets that are the policy's by a name that could be the application's.
+    fn secrets_volumes(&self) -> Vec<&'static str> {
+        let mut volumes = self.volumes.iter();
+        // Where ours has another name, those are the application's.
+        if volumes.any(|volume| &*volume.name == names::OWN_SECRETS_VOLUME) {
+            return Vec::new();
+        }
+        let has_one_of = |agents: [&str; 2]| {
+            let mut all = self.containers.iter().chain(&self.init_containers);
+            all.any(|container| agents.contains(&&*container.name))
+        };
+        // Containers with the names of the others may be the application's, but not those with our own.
+        let own = has_one_of([names::OWN.agent, names::OWN.agent_init]);
+        let of_agent_injector = ptr::eq(self.names, &names::AGENT_INJECTOR);
+        let all = [
+            (own, &names::OWN),
+            (of_agent_injector, &names::AGENT_INJECTOR),
+        ];
+        let ours = all.into_iter().filter(|(is_ours, _)| *is_ours);
+        ours.map(|(_, names)| names.secrets_volume).collect()
     }
 
     /// The user that the containers of the policy's run as, if they say.
@@ -134,10 +154,9 @@ pub fn reject_reach(
     let added = new.ephemeral_containers.iter();
     let added = added.filter(|container| !known.contains(container.text.get()));
     let added: Vec<_> = added.map(Item::container).collect::<Result<_, _>>()?;
-    // Where ours has another name, this one is the application's.
-    let is_secrets_ours = !old.has_volume(names::OWN_SECRETS_VOLUME);
+    let secrets_volumes = old.secrets_volumes();
     for container in &added {
-        reject_reach_of(container, None, is_secrets_ours, names)?;
+        reject_reach_of(container, None, &secrets_volumes, names)?;
     }
     for (old, new) in lists {
         let is_submitted = |container: &&Item<'_>| !names.is_ours(&container.name);
@@ -151,7 +170,7 @@ pub fn reject_reach(
             reject_reach_of(
                 &container.container()?,
                 before.as_ref(),
-                is_secrets_ours,
+                &secrets_volumes,
                 names,
             )?;
         }
@@ -210,7 +229,7 @@ fn fixed<'m>(container: &'m Members<'_>) -> impl Iterator<Item = (&'m str, &'m s
 fn reject_reach_of(
     container: &Container<'_>,
     before: Option<&Container<'_>>,
-    is_secrets_ours: bool,
+    secrets_volumes: &[&str],
     names: &Names,
 ) -> Result<(), Rejection> {
     let name = &*container.name;
@@ -224,12 +243,12 @@ fn reject_reach_of(
         let files: Vec<_> = container.file_volumes().collect();
         let mounts = container.volume_mounts.iter().map(|mount| &mount.name);
         let mut used = mounts.chain(&files);
-        return match used.find(|volume| &***volume == names.secrets_volume) {
-            Some(volume) if is_secrets_ours => Err(Place::Container(name.to_owned()).rejected(format!(
+        return match used.find(|volume| secrets_volumes.contains(&&***volume)) {
+            Some(volume) => Err(Place::Container(name.to_owned()).rejected(format!(
                 "uses volume {}, which a container that is added to an injected pod must not use; remove it from the container",
                 &**volume
             ))),
-            _ => Ok(()),
+            None => Ok(()),
         };
     };
     let same_mounts = before.volume_mounts == container.volume_mounts

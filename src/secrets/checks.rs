@@ -117,7 +117,7 @@ pub fn reject_token(files: &[SecretFile], subject: &Subject<'_>) -> Result<(), R
 pub fn make_distinct(files: &mut [SecretFile]) {
     let texts = files.iter().filter_map(|file| match &file.template {
         Template::Contents(text) => Some(text.as_str()),
-        Template::Source(_) => None,
+        Template::Source(_) | Template::ConfigMap { .. } => None,
     });
     let texts: Vec<_> = texts.collect();
     if set(texts.iter().copied()).len() == texts.len() {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::annotations::Key;
 use crate::path::{are_nested, below, segments};
 use crate::rejection::Rejection;
 use crate::subject::Subject;
@@ -16,11 +17,30 @@ pub struct SecretsDirectory {
     pub in_application: String,
 }
 
+/// The most directories besides the one for all files: each is a volume of the pod's, in memory.
+const MOST_DIRECTORIES: usize = 16;
+
 /// What images have at their root: nothing of the pod's choice is mounted there in an injected container, because what
 /// comes from Vault could be in the place of a program or of a certificate.
-const OF_IMAGES: [&str; 16] = [
-    "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "proc", "root", "run", "sbin",
-    "sys", "tmp", "usr", "var",
+const OF_IMAGES: [&str; 17] = [
+    // What the agent has for a home.
+    "nonexistent",
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "lib32",
+    "lib64",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "sys",
+    "tmp",
+    "usr",
+    "var",
 ];
 
 /// What else of the policy's has a place there.
@@ -35,7 +55,9 @@ const OF_POLICY: [&str; 5] = [
 /// Whether an injected container can have something of the pod's choice at a path.
 pub fn can_be_mounted(path: &str) -> bool {
     let of_image = |first: &str| OF_IMAGES.contains(&first);
-    !segments(path).next().is_none_or(of_image)
+    let is_numbered = below(path, "/vault").is_some_and(|rest| rest.starts_with("secrets-"));
+    !is_numbered
+        && !segments(path).next().is_none_or(of_image)
         && !OF_POLICY.iter().any(|ours| are_nested(path, ours))
 }
 
@@ -80,16 +102,28 @@ pub struct Directories {
 
 impl Directories {
     /// Makes those of `paths`, which are sorted.
+    ///
+    /// # Errors
+    ///
+    /// If there are too many.
     pub fn of<'p>(
+        main: SecretsDirectory,
         paths: impl IntoIterator<Item = &'p str>,
         subject: &Subject<'_>,
     ) -> Result<Self, Rejection> {
-        let mut directories = Directories {
-            all: vec![SecretsDirectory::main(subject)?],
-        };
+        let mut directories = Directories { all: vec![main] };
         for path in paths {
             if directories.place_of(path).is_none() {
                 let number = directories.all.len() - 1;
+                if number == MOST_DIRECTORIES {
+                    return Err(subject
+                        .annotations
+                        .first_place(Key::Directory)
+                        .unwrap_or(subject.annotations.place(Key::Directory))
+                        .rejected(format!(
+                            "too many directories; expected at most {MOST_DIRECTORIES}"
+                        )));
+                }
                 let more = SecretsDirectory::more(path, number, subject);
                 directories.all.push(more);
             }

@@ -12,7 +12,9 @@ use crate::auth::Login;
 use crate::path::below;
 use crate::rejection::Rejection;
 use crate::subject::Subject;
-use crate::values::{FilePermissions, InjectionMethod, SecretsType, Sidecars, TemplateEngine};
+use crate::values::{
+    DataKey, FilePermissions, InjectionMethod, ObjectName, SecretsType, Sidecars, TemplateEngine,
+};
 pub use directory::{SecretsDirectory, can_be_mounted};
 use template::Delimiters;
 
@@ -52,6 +54,8 @@ pub enum Template {
     Contents(String),
     /// In a file of the container that renders it.
     Source(String),
+    /// In a ConfigMap of the pod's namespace.
+    ConfigMap { name: ObjectName, key: DataKey },
 }
 
 /// How the files come to the application.
@@ -97,14 +101,17 @@ impl Secrets {
 
     /// The keys of ConfigMaps that templates come from, by the names of both.
     pub fn config_map_keys(&self) -> impl Iterator<Item = (&str, &str)> {
-        named::config_map_keys(&self.files)
+        self.files.iter().filter_map(|file| match &file.template {
+            Template::ConfigMap { name, key } => Some((name.as_str(), key.as_str())),
+            Template::Contents(_) | Template::Source(_) => None,
+        })
     }
 
     /// A template that is in a file below a directory.
     pub fn source_below(&self, directory: &str) -> Option<&str> {
         let mut sources = self.files.iter().filter_map(|file| match &file.template {
             Template::Source(path) => Some(path.as_str()),
-            Template::Contents(_) => None,
+            Template::Contents(_) | Template::ConfigMap { .. } => None,
         });
         sources.find(|source| below(source, directory).is_some())
     }

@@ -5,17 +5,21 @@ use std::collections::BTreeSet;
 use super::checks::{
     MOST_FILES, OwnTemplate, allow_paths, check_templates, problem_of_destination, reject_templates,
 };
-use super::directory::Directories;
+use super::directory::{Directories, can_be_mounted};
 use super::template::{Delimiters, Format, default_template};
 use super::{Delivery, SecretFile, SecretsDirectory, Template};
 use crate::annotations::{Commas, Key, Lines, Named, Value};
 use crate::auth::Login;
 use crate::names;
+use crate::path::below;
 use crate::rejection::{Place, Rejection};
 use crate::subject::Subject;
 use crate::values::Checked;
 use crate::values::{DataKey, Delimiter, Directory, FilePath, ObjectName, SecretsFormat};
-use crate::words::{quoted, set};
+use crate::words::{MOST_NAMES, quoted, set};
+
+/// The most bytes of a directory for some of the files.
+const LONGEST_DIRECTORY: usize = 256;
 
 /// What a secret is made of: one of these must be there.
 const SOURCES: [Key; 4] = [
@@ -119,12 +123,24 @@ pub fn read(
     }
     let requests = secrets.iter().map(|name| Request { name, subject });
     let requests: Vec<_> = requests.collect();
+    let main = SecretsDirectory::main(subject)?;
     let mut paths = Vec::new();
     for request in &requests {
         let path: Option<Directory> = request.value(Key::Directory)?;
-        paths.push(path.map(|path| path.text()));
+        let path = path.map(|path| path.text());
+        if let Some(problem) = path
+            .as_deref()
+            .and_then(|path| problem_of_directory(path, &main))
+        {
+            return Err(request.place(Key::Directory).rejected(problem));
+        }
+        paths.push(path);
     }
-    let directories = Directories::of(set(paths.iter().flatten().map(String::as_str)), subject)?;
+    let directories = Directories::of(
+        main,
+        set(paths.iter().flatten().map(String::as_str)),
+        subject,
+    )?;
     let mut files = Vec::new();
     let mut places = Vec::new();
     for (request, path) in requests.iter().zip(&paths) {
@@ -144,13 +160,29 @@ pub fn read(
     Ok((files, directories.all))
 }
 
+/// What is wrong with a directory for some of the files, if something is.
+fn problem_of_directory(path: &str, main: &SecretsDirectory) -> Option<String> {
+    let inside = [&*main.in_application, names::ENV_DIRECTORY];
+    if path.len() > LONGEST_DIRECTORY {
+        return Some(format!(
+            "too long; expected at most {LONGEST_DIRECTORY} bytes"
+        ));
+    }
+    // A volume there would be in front of it.
+    let inside = inside.iter().find(|inside| below(inside, path).is_some())?;
+    Some(format!(
+        "{} has {inside} in it, which is another volume; expected a directory beside or below it",
+        quoted(path)
+    ))
+}
+
 /// Warns of what is said of a secret that nothing says the source of.
 fn warn_of_orphans(secrets: &BTreeSet<&str>, subject: &Subject<'_>) {
     let annotations = &subject.annotations;
     let said = PARTS.iter().flat_map(|key| annotations.of(*key));
     for said in said
         .filter(|said| !secrets.contains(&*said.name))
-        .take(MOST_FILES)
+        .take(MOST_NAMES)
     {
         subject.warnings.add(format!(
             "{}: no effect without {} or {}",
@@ -292,36 +324,45 @@ fn template(request: &Request<'_, '_>, delivery: Delivery) -> Result<(Template, 
         }
         Key::TemplateFile => {
             let path: Option<FilePath> = request.value(first)?;
-            Template::Source(path.map(|path| path.text()).unwrap_or_default())
+            let path = path.map(|path| path.text()).unwrap_or_default();
+            if !is_of_pod(&path, subject) {
+                return Err(request.place(first).rejected(format!(
+                    "{} is not a file that the pod brings; expected one of annotation {}, below {}, or of annotation {}, at a path that is not of images, such as /templates/app.ctmpl",
+                    quoted(&path),
+                    annotations.name(Key::ExtraSecret),
+                    subject.names().extra_secret.directory,
+                    annotations.name(Key::CopyVolumeMounts)
+                )));
+            }
+            Template::Source(path)
         }
         _ => {
             let text: &str = request.value(first)?.unwrap_or_default();
-            if config_map_key(text).is_none() {
+            let Some((name, key)) = config_map_key(text) else {
                 return Err(request.place(first).rejected(
                     "not valid; expected the name of a ConfigMap of the pod's namespace, a slash and a key, such as templates/app.ctmpl",
                 ));
-            }
-            Template::Source(format!("{}/{text}", names::TEMPLATES_DIRECTORY))
+            };
+            Template::ConfigMap { name, key }
         }
     };
     Ok((template, true))
+}
+
+/// Whether a file of the agent's container can be the pod's: all else there is the image's or the policy's, such as tokens.
+fn is_of_pod(path: &str, subject: &Subject<'_>) -> bool {
+    let names = subject.names();
+    let brought = [&names.extra_secret, &names.config_map];
+    can_be_mounted(path)
+        || brought
+            .iter()
+            .any(|mounted| below(path, mounted.directory).is_some())
 }
 
 /// A ConfigMap and a key of it.
 fn config_map_key(text: &str) -> Option<(ObjectName, DataKey)> {
     let (name, key) = text.split_once('/')?;
     Some((ObjectName::parse(name)?, DataKey::parse(key)?))
-}
-
-/// The ConfigMaps that templates come from, each with a key. They are projected as `CONFIGMAP/KEY`.
-pub fn config_map_keys(files: &[SecretFile]) -> impl Iterator<Item = (&str, &str)> {
-    files.iter().filter_map(|file| {
-        let Template::Source(path) = &file.template else {
-            return None;
-        };
-        let rest = path.strip_prefix(names::TEMPLATES_DIRECTORY)?;
-        rest.strip_prefix('/')?.split_once('/')
-    })
 }
 
 fn default(request: &Request<'_, '_>, delivery: Delivery) -> Result<String, Rejection> {

@@ -782,7 +782,7 @@ mod tests {
                 "vault.address: expected a URL such as https://vault.example.org:8200",
                 "vault.auth.approle.secretIdFile: must not be the file of roleIdFile",
                 "vault.adress: unknown setting; did you mean `address`?",
-                "secrets.mountPath: expected an absolute path such as /opt/talend/secrets, without ., .., : or a slash at its end",
+                "secrets.mountPath: expected an absolute path such as /app/secrets, without ., .., : or a slash at its end",
                 "secrets.readOnly: expected true or false, found a string",
                 "secrets.filePermissions: expected octal permissions as a string, such as \"0644\", found a number",
                 "agent.image: expected an image such as registry.example.org/hashicorp/vault:2.0.4",

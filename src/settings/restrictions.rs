@@ -34,7 +34,8 @@ section! {
         /// list: none but the settings'.
         value allowed_addresses "allowedAddresses": Option<Vec<Pattern>> = None, "Allowed addresses";
         /// Annotations that reach past other restrictions, and which pods may use nevertheless: agent-configmap, ...
-        /// null: all of them, but none where there are allowedRoles or allowedVaultPaths, or allowTemplates is false.
+        /// null: all of them, but none where another restriction is set: allowedRoles, allowedVaultPaths, allowedAuthMethods,
+        /// allowedAuthPaths, allowedAddresses, allowTemplates false or sharedProcesses refuse.
         value allowed_overrides "allowedOverrides": Option<Vec<LockableKey>> = None, "Allowed overrides";
         /// Whether pods may bring templates: what a template reads cannot be checked. null: unless there are
         /// allowedVaultPaths.
@@ -99,7 +100,17 @@ pub const OVERRIDES: [Key; 16] = [
 ];
 
 /// What a configuration of the agent's says too.
-const IN_CONFIGURATION: [Key; 18] = [
+const IN_CONFIGURATION: [Key; 28] = [
+    Key::Telemetry,
+    Key::AgentQuit,
+    Key::ProxyPort,
+    Key::CacheToken,
+    Key::Refresh,
+    Key::AgentLogLevel,
+    Key::AgentLogFormat,
+    Key::ExitOnRetryFailure,
+    Key::RevokeOnShutdown,
+    Key::AuthExitOnError,
     Key::Mode,
     Key::Auth,
     Key::AuthPath,
@@ -131,6 +142,8 @@ fn is_of_container(key: Key) -> bool {
             | Key::RunAsGroup
             | Key::RunAsSameUser
             | Key::CopyVolumeMounts
+            | Key::Notify
+            | Key::Command
     );
     is_amount || is_other
 }
@@ -166,7 +179,9 @@ impl Restrictions {
                 Key::Workload => first(&[Key::Mode])
                     .filter(|_| annotations.get(Key::Mode).is_some_and(is_of_job)),
                 // The application's user is of the pod's choice.
-                Key::RunAsUser | Key::RunAsGroup => first(&[Key::RunAsSameUser]),
+                Key::RunAsUser | Key::RunAsGroup => {
+                    first(&[Key::RunAsSameUser, Key::SetSecurityContext])
+                }
                 Key::RunAsSameUser => first(&[Key::RunAsUser, Key::RunAsGroup]),
                 Key::Role => configures_login(&["role", "name"]),
                 Key::SaToken | Key::TokenVolume | Key::TokenAudience => {
@@ -192,12 +207,15 @@ impl Restrictions {
                 _ => None,
             };
             // A configuration of one's own says all that is said in it, and a patch all of the container.
-            let whole = || match locked {
-                key if IN_CONFIGURATION.contains(key) => first(&[Key::AgentConfigMap]),
-                key if is_of_container(*key) => {
-                    first(&[Key::AgentJsonPatch, Key::AgentInitJsonPatch])
-                }
-                _ => None,
+            let whole = || {
+                let configuration = [Key::AgentConfigMap];
+                let patches = [Key::AgentJsonPatch, Key::AgentInitJsonPatch];
+                let of_configuration = IN_CONFIGURATION
+                    .contains(locked)
+                    .then_some(&configuration[..]);
+                let of_container = is_of_container(*locked).then_some(&patches[..]);
+                let all = of_configuration.into_iter().chain(of_container);
+                all.into_iter().find_map(first)
             };
             let Some(used) = itself.or_else(same).or_else(proxy).or_else(whole) else {
                 continue;
@@ -228,6 +246,18 @@ impl Restrictions {
                 self.allow_templates == Some(false),
                 "restrictions.allowTemplates",
             ),
+            (
+                self.allowed_auth_methods.is_some(),
+                "restrictions.allowedAuthMethods",
+            ),
+            (
+                self.allowed_auth_paths.is_some(),
+                "restrictions.allowedAuthPaths",
+            ),
+            (
+                self.shared_processes == SharedProcesses::Refuse,
+                "restrictions.sharedProcesses",
+            ),
         ];
         let rule = restricts.into_iter().find(|(restricts, _)| *restricts);
         let allowed = self.allowed_overrides.as_deref();
@@ -239,7 +269,8 @@ impl Restrictions {
         // Who says no does not use it.
         let is_no = |key| {
             let text = annotations.get(key).unwrap_or("-");
-            text.is_empty() || annotations.vocabulary().is_true(text) == Some(false)
+            let is_boolean = matches!(key, Key::TokenFile | Key::Cache | Key::TlsSkipVerify);
+            text.is_empty() || (is_boolean && annotations.vocabulary().is_true(text) == Some(false))
         };
         let is_allowed = |key| allowed.is_some_and(|allowed| allowed.contains(&LockableKey(key)));
         let used = OVERRIDES.into_iter().filter(|key| !is_allowed(*key));

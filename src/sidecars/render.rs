@@ -4,6 +4,9 @@
 //! Agent's is a list of one object, and what is empty is left out. Durations and permissions are strings, because a JSON
 //! number is read as nanoseconds or as a decimal number.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{EnvVar, VolumeMount};
 use serde::Serialize;
 
@@ -29,7 +32,7 @@ pub struct Template<'a, W, E> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contents: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<&'a str>,
+    pub source: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_delimiter: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +96,14 @@ pub fn template<'a>(
 ) -> Template<'a, Wait, Exec<'a>> {
     let (contents, source) = match &file.template {
         secrets::Template::Contents(text) => (Some(text.as_str()), None),
-        secrets::Template::Source(path) => (None, Some(path.as_str())),
+        secrets::Template::Source(path) => (None, Some(Cow::Borrowed(path.as_str()))),
+        secrets::Template::ConfigMap { name, key } => {
+            let path = projected(name.as_str(), key.as_str());
+            (
+                None,
+                Some(Cow::Owned(format!("{}/{path}", names::TEMPLATES_DIRECTORY))),
+            )
+        }
     };
     Template {
         contents,
@@ -153,11 +163,18 @@ pub fn directory_mounts(intent: &Intent) -> Vec<VolumeMount> {
         .collect()
 }
 
+/// Where a key of a ConfigMap is in the directory with the templates from ConfigMaps.
+fn projected(config_map: &str, key: &str) -> String {
+    format!("{config_map}/{key}")
+}
+
 /// The mount of the templates that come from ConfigMaps, if there are some.
 pub fn template_mount(intent: &Intent, volumes: &mut Volumes) -> Option<VolumeMount> {
     let keys = intent.secrets.iter().flat_map(Secrets::config_map_keys);
-    let sources = keys.map(|(config_map, key)| {
-        let path = format!("{config_map}/{key}");
+    // Several files may have one template.
+    let keys: BTreeSet<_> = keys.collect();
+    let sources = keys.into_iter().map(|(config_map, key)| {
+        let path = projected(config_map, key);
         from_config_map(config_map, &[(key, &path)])
     });
     let sources: Vec<_> = sources.collect();

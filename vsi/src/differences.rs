@@ -126,7 +126,7 @@ mod tests {
             found.collect::<Vec<_>>().join("\n")
         };
         assert!(found("auth-type", "jwt").contains(
-            "vault.hashicorp.com/auth-type: differs from the Agent Injector in `path` of the token"
+            "vault.hashicorp.com/auth-type: `path` of the token: other than the Agent Injector's"
         ));
         assert!(found("agent-inject-command-db", "x").contains("does not end the agent"));
         assert_eq!(found("agent-inject-secret-db", "secret/db"), "");

@@ -116,7 +116,7 @@ mod tests {
             "### Volumes\n\n| what | Agent Injector | here | why |\n| --- | --- | --- | --- |\n\
              | sizes | none | `16Mi` | Memory is limited. |\n\
              | others, with `b`, or `c: \"d\\|e\"` and `f: \"\"` | varies | varies | None. |\n\
-             | `namespace: \"\"`, `role`, `role: \"a\"` | injected | rejected | Not valid. |\n\
+             | `namespace: \"\"`, `role: \"a\"`, `role` | injected | rejected | Not valid. |\n\
              | pods | injected | rejected | None. |\n"
         );
     }

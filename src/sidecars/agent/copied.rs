@@ -12,9 +12,10 @@ use crate::subject::Subject;
 use crate::words::listed;
 
 /// Directories of images in which authorities and configuration of a login may be in the place of the image's own.
-const OF_TRUST: [&str; 5] = [
-    "/etc/ssl",
-    "/etc/pki",
+const OF_TRUST: [&str; 6] = [
+    "/etc/ssl/certs",
+    "/etc/pki/ca-trust",
+    "/etc/pki/tls/certs",
     "/etc/krb5.conf",
     "/usr/share/ca-certificates",
     "/usr/local/share/ca-certificates",
@@ -56,9 +57,13 @@ pub fn mounts(
         let is_of_trust = OF_TRUST
             .iter()
             .any(|directory| path == *directory || below(path, directory).is_some());
-        let is_taken = taken
+        let is_inside = mounts
             .iter()
-            .any(|taken| are_nested(&taken.mount_path, path));
+            .any(|outer: &VolumeMount| below(path, &outer.mount_path).is_some());
+        let is_taken = is_inside
+            || taken
+                .iter()
+                .any(|taken| are_nested(&taken.mount_path, path));
         if is_taken || !(is_of_trust || can_be_mounted(path)) || mount.sub_path_expr.is_some() {
             if let Some(source) = secrets.and_then(|secrets| secrets.source_below(path)) {
                 return Err(annotations.rejected(

@@ -100,6 +100,7 @@ pub fn init_container(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
         // What it has leased ends with its token, and the application has it until the sidecar has more.
         revokes: options.revokes
             && !options.is_populated_only
+            && !options.token_file
             && !order.intent.has_sidecars_that_render(),
         patch: Key::AgentInitJsonPatch,
     };

@@ -62,7 +62,7 @@ impl Options {
         let features = |list: Option<Commas<AgentFeature>>| list.map_or_else(Vec::new, |it| it.0);
         let refresh = settings.secrets.refresh_interval;
         let refresh = refresh.map(|seconds| seconds.as_duration());
-        let own_refresh = annotations.refresh()?.map(|it| it.as_str().to_owned());
+        let own_refresh = annotations.refresh()?.map(|it| it.as_duration());
         let grace = annotations.revoke_grace()?.map(|Count(grace)| grace.into());
         Ok(Options {
             log_level: annotations
@@ -110,12 +110,35 @@ impl Options {
     }
 }
 
-/// The most operations of a JSON patch that copy: ten of them could make a container a thousand times as large.
-const MOST_COPIES: usize = 4;
+/// The most operations of a JSON patch.
+const MOST_OPERATIONS: usize = 64;
 
-fn copies(patch: &Patch) -> usize {
-    let is_copy = |operation: &&PatchOperation| matches!(operation, PatchOperation::Copy(_));
-    patch.iter().filter(is_copy).count()
+/// How deep its paths and its values may go: what is nested can be nested again.
+const DEEPEST: usize = 16;
+
+/// Whether a patch cannot make a container much larger or deeper than it is itself. Ten operations that copy could make it a
+/// thousand times as large.
+fn is_bounded(patch: &Patch) -> bool {
+    let is_small = |operation: &PatchOperation| {
+        let value = match operation {
+            PatchOperation::Add(operation) => Some(&operation.value),
+            PatchOperation::Replace(operation) => Some(&operation.value),
+            PatchOperation::Test(operation) => Some(&operation.value),
+            PatchOperation::Remove(_) => None,
+            PatchOperation::Move(_) | PatchOperation::Copy(_) => return false,
+        };
+        operation.path().tokens().count() <= DEEPEST && value.is_none_or(|it| depth(it) <= DEEPEST)
+    };
+    patch.len() <= MOST_OPERATIONS && patch.iter().all(is_small)
+}
+
+/// How deep lists and objects are nested in a value, of which the parser has a limit.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// A JSON patch. An empty text is none.
@@ -129,9 +152,11 @@ fn patch(
         return Ok(None);
     }
     match serde_json::from_str::<Patch>(text) {
-        Ok(patch) if copies(&patch) > MOST_COPIES => Err(subject.annotations.rejected(
+        Ok(patch) if !is_bounded(&patch) => Err(subject.annotations.rejected(
             key,
-            format!("more than {MOST_COPIES} operations copy, each of which may double the container"),
+            format!(
+                "is too much; expected at most {MOST_OPERATIONS} operations add, remove, replace and test, with paths and values at most {DEEPEST} deep"
+            ),
         )),
         Ok(patch) => Ok(Some(patch)),
         Err(_) => Err(subject.annotations.rejected(
@@ -222,6 +247,7 @@ impl Kind {
 
 fn telemetry(subject: &Subject<'_>) -> Result<Map<String, Value>, Rejection> {
     let annotations = &subject.annotations;
+    annotations.reject_many(Key::Telemetry)?;
     let mut telemetry = Map::new();
     for given in annotations.of(Key::Telemetry) {
         let key = given.name.replace('-', "_");

@@ -11,7 +11,14 @@ use crate::subject::Subject;
 use crate::values::VariablePattern;
 
 /// Fields in which a patched container must be what it was.
-const FIXED: [&str; 3] = ["/name", "/restartPolicy", "/command"];
+const FIXED: [&str; 6] = [
+    "/name",
+    "/restartPolicy",
+    "/command",
+    "/args",
+    "/terminationMessagePath",
+    "/volumeDevices",
+];
 
 /// Fields of the security context that may be what they were, or one of these: what Pod Security `restricted` lets pass.
 const SAFE: [(&str, &[&str]); 8] = [
@@ -131,7 +138,16 @@ fn other_variable(before: &Value, after: &Value) -> Option<String> {
         let variables = container["env"].as_array().into_iter().flatten();
         let is_ours = |variable: &&Value| {
             let name = variable["name"].as_str().unwrap_or_default();
-            let starts = ["VAULT_", "TVSI_", "HTTP", "http", "HOME"];
+            let starts = [
+                "VAULT_",
+                "BAO_",
+                "TVSI_",
+                "HTTP",
+                "http",
+                "HOME",
+                "SSL_CERT_",
+                "GODEBUG",
+            ];
             starts.iter().any(|start| name.starts_with(start))
         };
         variables.filter(is_ours).cloned().collect()
