@@ -281,6 +281,19 @@ pub enum VolumeSource<'a> {
     },
 }
 
+impl VolumeSource<'_> {
+    /// Whether nobody but the kubelet writes to it.
+    pub fn is_of_kubelet(&self) -> bool {
+        match self {
+            VolumeSource::Secret(_) | VolumeSource::Projected { .. } => true,
+            VolumeSource::Other { kind, .. } => {
+                matches!(kind.as_str(), "configMap" | "downwardAPI")
+            }
+            VolumeSource::EmptyDir { .. } => false,
+        }
+    }
+}
+
 /// The permissions of files in a volume that does not say.
 const DEFAULT_MODE: u32 = 0o644;
 

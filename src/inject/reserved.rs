@@ -9,14 +9,24 @@ use crate::raw::Text;
 use crate::rejection::{Place, Rejection};
 use crate::subject::Subject;
 
-/// Annotations by which other webhooks give what our containers have to others, or add to them.
-const LISTS_OF_CONTAINERS: [&str; 2] = [
-    "vault.hashicorp.com/agent-copy-volume-mounts",
-    "instrumentation.opentelemetry.io/container-names",
+/// An annotation by which another webhook gives what one of our containers has to a container of its own.
+const COPIES_MOUNTS: &str = "vault.hashicorp.com/agent-copy-volume-mounts";
+
+/// Annotations that name containers and volumes, and give nobody anything: what `kubectl apply` keeps of a manifest, where
+/// kubectl begins, and what is left out of backups or does not keep a node.
+const HARMLESS: [&str; 5] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kubectl.kubernetes.io/default-container",
+    "kubectl.kubernetes.io/default-logs-container",
+    "backup.velero.io/backup-volumes-excludes",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes",
 ];
 
-/// What `kubectl apply` keeps of a manifest.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Where names of annotations have the container's whose logs and metrics they are about.
+const OF_OBSERVERS: &str = "ad.datadoghq.com";
+
+/// Volumes of the Agent Injector's vocabulary that other things are called too, such as ConfigMaps.
+const AMBIGUOUS: [&str; 3] = ["vault-config", "extra-secrets", "vault-tls-secrets"];
 
 /// Rejects a pod that has or uses a name of the policy's.
 pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
@@ -40,15 +50,20 @@ pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
     let prefix = subject.annotations.prefix();
     let is_about_ours = |(name, value): &(&Text<'_>, &RawValue)| {
         let (of, short) = name.rsplit_once('/').unwrap_or_default();
-        if of == prefix || &***name == LAST_APPLIED {
+        if of == prefix || HARMLESS.contains(&&***name) {
             return false;
         }
-        // As profiles of AppArmor, seccomp and NRI have it: `.../tvsi-vault-agent`, `.../container.tvsi-vault-agent`.
+        // As profiles of AppArmor, seccomp and NRI have it: `.../tvsi-vault-agent`, `.../container.tvsi-vault-agent`, and
+        // instrumentation: `.../tvsi-vault-agent.java-lib.version`.
         let of_container = short.strip_prefix("container.").unwrap_or(short);
-        let lists_containers = LISTS_OF_CONTAINERS.contains(&&***name);
-        names.is_ours(of_container)
-            || has_word(value, names, |word, text| {
-                is_volume_in(word, text, name, names) || (lists_containers && names.is_ours(word))
+        let first = of_container.split('.').next().unwrap_or_default();
+        let topic = name.to_ascii_lowercase();
+        let is_of_volumes = topic.contains("volume");
+        let is_of_containers = topic.contains("container") || &***name == COPIES_MOUNTS;
+        (of != OF_OBSERVERS && names.is_ours(first))
+            || has_word(value, names, |word| {
+                (is_of_containers && names.is_ours(word))
+                    || (names.is_our_volume(word) && (is_of_volumes || !AMBIGUOUS.contains(&word)))
             })
     };
     match subject.all_annotations.iter().find(is_about_ours) {
@@ -58,25 +73,16 @@ pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// Whether an annotation has such a word in its value, or in the JSON that its value is, and the text that it is in.
-fn has_word(value: &RawValue, names: &Names, is_one: impl Fn(&str, &str) -> bool) -> bool {
+/// Whether an annotation has such a word in its value, or in the JSON or YAML that its value is.
+fn has_word(value: &RawValue, names: &Names, is_one: impl Fn(&str) -> bool) -> bool {
     let written = value.get();
     let may_name_one = |mark: &&str| written.contains(*mark);
-    if !names.marks.iter().any(may_name_one) && !written.contains("\\u") {
+    if !names.marks.iter().any(may_name_one) && !written.contains('\\') {
         return false;
     }
     let text: Text<'_> = serde_json::from_str(written).unwrap_or_default();
-    let has_one = |text: &str| words(text).any(|word| is_one(word, text));
+    let has_one = |text: &str| words(text).any(&is_one);
     has_one(&text) || (text.contains('\\') && has_one(&without_escapes(&text)))
-}
-
-/// Whether a word of an annotation is a volume of the policy's. Names that only the Agent Injector has are those of other
-/// things too: of a ConfigMap `vault-config`, for one.
-fn is_volume_in(word: &str, text: &str, annotation: &str, names: &Names) -> bool {
-    names.is_our_volume(word)
-        && (word.starts_with("tvsi-")
-            || text.contains(['{', ':'])
-            || annotation.to_ascii_lowercase().contains("volume"))
 }
 
 /// What in a text could be a name.
@@ -85,18 +91,24 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(move |letter| !is_of_name(letter))
 }
 
-/// A text with the characters that its escapes stand for, to look for names in it: of those that are not `\uXXXX` with a
-/// space.
+/// A text with the characters that its escapes stand for, to look for names in it: those of JSON and YAML that are not of
+/// digits with a space.
 fn without_escapes(text: &str) -> String {
     let mut pieces = text.split('\\');
     let mut plain = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        let escaped = piece.strip_prefix('u').and_then(|digits| digits.get(..4));
+        let digits = match piece.as_bytes().first() {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            _ => 0,
+        };
+        let escaped = piece.get(1..=digits);
         let escaped = escaped.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         match escaped.and_then(char::from_u32) {
             Some(letter) => {
                 plain.push(letter);
-                plain.push_str(&piece[5..]);
+                plain.push_str(&piece[1 + digits..]);
             }
             None => {
                 let mut rest = piece.chars();

@@ -93,8 +93,13 @@ impl<'a> Spec<'a> {
 
     /// The user that the containers of the policy's run as, if they say.
     fn our_user(&self) -> Result<Option<i64>, Rejection> {
-        let mut all = self.containers.iter().chain(&self.init_containers);
-        match all.find(|container| self.names.is_ours(&container.name)) {
+        let all = self.containers.iter().chain(&self.init_containers);
+        // A container that has a name of the Agent Injector's may be the application's.
+        let mut own = all
+            .clone()
+            .filter(|container| names::OWN.is_ours(&container.name));
+        let mut others = all.filter(|container| self.names.is_ours(&container.name));
+        match own.next().or_else(|| others.next()) {
             Some(ours) => Ok(ours.container()?.run_as_user()),
             None => Ok(None),
         }

@@ -81,11 +81,16 @@ impl SecretsDirectory {
     }
 
     /// One more, at `path` in the application.
-    fn more(path: &str, number: usize, subject: &Subject<'_>) -> Self {
+    fn more(path: &str, others: &[SecretsDirectory], subject: &Subject<'_>) -> Self {
         let names = subject.names();
+        let number = others.len() - 1;
+        let is_free = || {
+            let mut others = others.iter();
+            !others.any(|other| are_nested(&other.in_sidecars, path))
+        };
         SecretsDirectory {
             volume: Cow::Owned(format!("{}{number}", names.more_secrets_volume)),
-            in_sidecars: match names.shares_directories && can_be_mounted(path) {
+            in_sidecars: match names.shares_directories && can_be_mounted(path) && is_free() {
                 true => path.to_owned(),
                 false => format!("{}-{number}", names.secrets_directory),
             },
@@ -124,7 +129,7 @@ impl Directories {
                             "too many directories; expected at most {MOST_DIRECTORIES}"
                         )));
                 }
-                let more = SecretsDirectory::more(path, number, subject);
+                let more = SecretsDirectory::more(path, &directories.all, subject);
                 directories.all.push(more);
             }
         }

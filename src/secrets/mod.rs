@@ -1,6 +1,7 @@
 //! The secrets that a pod asks for: which files, made of what, and how they come to the application.
 
 mod checks;
+mod copied;
 mod directory;
 mod lists;
 mod named;
@@ -9,12 +10,13 @@ pub mod template;
 
 use crate::annotations::{Key, Need};
 use crate::auth::Login;
-use crate::path::below;
+use crate::path::{below, same_path};
 use crate::rejection::Rejection;
 use crate::subject::Subject;
 use crate::values::{
     DataKey, FilePermissions, InjectionMethod, ObjectName, SecretsType, Sidecars, TemplateEngine,
 };
+pub use copied::copied_container;
 pub use directory::{SecretsDirectory, can_be_mounted};
 use template::Delimiters;
 
@@ -107,13 +109,13 @@ impl Secrets {
         })
     }
 
-    /// A template that is in a file below a directory.
+    /// A template that is in a file at a path or below it.
     pub fn source_below(&self, directory: &str) -> Option<&str> {
         let mut sources = self.files.iter().filter_map(|file| match &file.template {
             Template::Source(path) => Some(path.as_str()),
             Template::Contents(_) | Template::ConfigMap { .. } => None,
         });
-        sources.find(|source| below(source, directory).is_some())
+        sources.find(|source| same_path(source, directory) || below(source, directory).is_some())
     }
 
     /// The path of a file in the sidecars.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::checks::{
     MOST_FILES, OwnTemplate, allow_paths, check_templates, problem_of_destination, reject_templates,
 };
-use super::directory::{Directories, can_be_mounted};
+use super::copied::is_of_pod;
+use super::directory::Directories;
 use super::template::{Delimiters, Format, default_template};
 use super::{Delivery, SecretFile, SecretsDirectory, Template};
 use crate::annotations::{Commas, Key, Lines, Named, Value};
@@ -130,7 +131,7 @@ pub fn read(
         let path = path.map(|path| path.text());
         if let Some(problem) = path
             .as_deref()
-            .and_then(|path| problem_of_directory(path, &main))
+            .and_then(|path| problem_of_directory(path, &main, delivery))
         {
             return Err(request.place(Key::Directory).rejected(problem));
         }
@@ -161,15 +162,19 @@ pub fn read(
 }
 
 /// What is wrong with a directory for some of the files, if something is.
-fn problem_of_directory(path: &str, main: &SecretsDirectory) -> Option<String> {
-    let inside = [&*main.in_application, names::ENV_DIRECTORY];
+fn problem_of_directory(path: &str, main: &SecretsDirectory, delivery: Delivery) -> Option<String> {
+    let into_environment = Delivery::Static {
+        into_environment: true,
+    };
+    let shell = (delivery == into_environment).then_some(names::ENV_DIRECTORY);
+    let mut inside = [&*main.in_application].into_iter().chain(shell);
     if path.len() > LONGEST_DIRECTORY {
         return Some(format!(
             "too long; expected at most {LONGEST_DIRECTORY} bytes"
         ));
     }
     // A volume there would be in front of it.
-    let inside = inside.iter().find(|inside| below(inside, path).is_some())?;
+    let inside = inside.find(|inside| below(inside, path).is_some())?;
     Some(format!(
         "{} has {inside} in it, which is another volume; expected a directory beside or below it",
         quoted(path)
@@ -325,9 +330,9 @@ fn template(request: &Request<'_, '_>, delivery: Delivery) -> Result<(Template, 
         Key::TemplateFile => {
             let path: Option<FilePath> = request.value(first)?;
             let path = path.map(|path| path.text()).unwrap_or_default();
-            if !is_of_pod(&path, subject) {
+            if !is_of_pod(&path, subject)? {
                 return Err(request.place(first).rejected(format!(
-                    "{} is not a file that the pod brings; expected one of annotation {}, below {}, or of annotation {}, at a path that is not of images, such as /templates/app.ctmpl",
+                    "{} is not in a volume that only Kubernetes writes; expected a file of annotation {}, below {}, or of a ConfigMap, Secret or projected volume of the container in annotation {}",
                     quoted(&path),
                     annotations.name(Key::ExtraSecret),
                     subject.names().extra_secret.directory,
@@ -347,16 +352,6 @@ fn template(request: &Request<'_, '_>, delivery: Delivery) -> Result<(Template, 
         }
     };
     Ok((template, true))
-}
-
-/// Whether a file of the agent's container can be the pod's: all else there is the image's or the policy's, such as tokens.
-fn is_of_pod(path: &str, subject: &Subject<'_>) -> bool {
-    let names = subject.names();
-    let brought = [&names.extra_secret, &names.config_map];
-    can_be_mounted(path)
-        || brought
-            .iter()
-            .any(|mounted| below(path, mounted.directory).is_some())
 }
 
 /// A ConfigMap and a key of it.

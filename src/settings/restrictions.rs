@@ -35,7 +35,7 @@ section! {
         value allowed_addresses "allowedAddresses": Option<Vec<Pattern>> = None, "Allowed addresses";
         /// Annotations that reach past other restrictions, and which pods may use nevertheless: agent-configmap, ...
         /// null: all of them, but none where another restriction is set: allowedRoles, allowedVaultPaths, allowedAuthMethods,
-        /// allowedAuthPaths, allowedAddresses, allowTemplates false or sharedProcesses refuse.
+        /// allowedAuthPaths, allowTemplates false or sharedProcesses refuse.
         value allowed_overrides "allowedOverrides": Option<Vec<LockableKey>> = None, "Allowed overrides";
         /// Whether pods may bring templates: what a template reads cannot be checked. null: unless there are
         /// allowedVaultPaths.
@@ -99,8 +99,26 @@ pub const OVERRIDES: [Key; 16] = [
     Key::ProxyAddress,
 ];
 
+/// Where templates of the pod's come from.
+const TEMPLATES: [Key; 4] = [
+    Key::SecretsTemplate,
+    Key::Template,
+    Key::TemplateFile,
+    Key::TemplateConfigMap,
+];
+
 /// What a configuration of the agent's says too.
-const IN_CONFIGURATION: [Key; 28] = [
+const IN_CONFIGURATION: [Key; 38] = [
+    Key::TlsSkipVerify,
+    Key::TlsServerName,
+    Key::TlsSecret,
+    Key::CaCert,
+    Key::CaPath,
+    Key::ClientCert,
+    Key::ClientKey,
+    Key::Template,
+    Key::TemplateFile,
+    Key::TemplateConfigMap,
     Key::Telemetry,
     Key::AgentQuit,
     Key::ProxyPort,
@@ -138,10 +156,11 @@ fn is_of_container(key: Key) -> bool {
     let is_other = matches!(
         key,
         Key::VaultImage
-            | Key::RunAsUser
-            | Key::RunAsGroup
-            | Key::RunAsSameUser
             | Key::CopyVolumeMounts
+            | Key::ExtraSecret
+            | Key::ApproleSecret
+            | Key::TlsSecret
+            | Key::TokenFile
             | Key::Notify
             | Key::Command
     );
@@ -190,14 +209,20 @@ impl Restrictions {
                 }
                 // What is said of one secret, and of all.
                 Key::SecretsPath => first(&[Key::Secret]),
+                Key::Secret => first(&[Key::SecretsPath]),
                 Key::SecretsDestination => first(&[Key::File]),
-                Key::SecretsTemplate => {
-                    first(&[Key::Template, Key::TemplateFile, Key::TemplateConfigMap])
-                }
+                Key::File => first(&[Key::SecretsDestination]),
+                Key::SecretsTemplate | Key::Template => first(&TEMPLATES),
+                Key::TemplateFile => first(&[Key::TemplateConfigMap]),
+                Key::TemplateConfigMap => first(&[Key::TemplateFile]),
                 Key::SecretsFormat => first(&[Key::Format]),
+                Key::Format => first(&[Key::SecretsFormat]),
                 Key::SecretsMountPath => first(&[Key::Directory]),
+                Key::Directory => first(&[Key::SecretsMountPath]),
                 Key::FilePermissions => first(&[Key::Permissions]),
+                Key::Permissions => first(&[Key::FilePermissions]),
                 Key::Notify => first(&[Key::Command]),
+                Key::Command => first(&[Key::Notify]),
                 Key::SecretsType => first(&[Key::PrePopulateOnly]),
                 _ => None,
             };

@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod agent_injector;
 mod annotations;
 mod changes;
 mod json;
@@ -127,6 +128,7 @@ fn no_request_is_expensive_for_its_size() {
     let chosen = std::env::var("CASE").unwrap_or_default();
     let cases: Vec<Case> = [
         json::cases(),
+        agent_injector::cases(),
         annotations::cases(),
         lists::cases(),
         changes::cases(),

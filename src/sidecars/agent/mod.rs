@@ -162,7 +162,6 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     }
     mounts.extend(render::template_mount(intent, order.volumes));
     mounts.extend(copied::mounts(
-        options,
         &mounts,
         intent.secrets.as_ref(),
         order.subject,

@@ -7,8 +7,8 @@ use crate::annotations::{Commas, Key, Lines};
 use crate::rejection::Rejection;
 use crate::subject::Subject;
 use crate::values::{
-    AgentFeature, CacheToken, Checked, Count, DnsLabel, Fraction, LogFormat, LogLevel, ObjectName,
-    Port, Timeout,
+    AgentFeature, CacheToken, Checked, Count, Fraction, LogFormat, LogLevel, ObjectName, Port,
+    Timeout,
 };
 use crate::words::nearest;
 
@@ -23,8 +23,6 @@ pub struct Options {
     /// A ConfigMap with its whole configuration.
     pub config_map: Option<ObjectName>,
     pub extra_secret: Option<ObjectName>,
-    /// The container whose volumes it mounts too.
-    pub copied: Option<DnsLabel>,
     pub patch: Option<Patch>,
     pub init_patch: Option<Patch>,
     /// The port at which it answers requests of the pod, if it does.
@@ -73,7 +71,6 @@ impl Options {
                 .unwrap_or(settings.agent.log_format),
             config_map: annotations.agent_config_map()?,
             extra_secret: annotations.extra_secret()?,
-            copied: annotations.copy_volume_mounts()?,
             patch: patch(
                 Key::AgentJsonPatch,
                 annotations.agent_json_patch()?,

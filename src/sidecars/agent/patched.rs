@@ -11,9 +11,10 @@ use crate::subject::Subject;
 use crate::values::VariablePattern;
 
 /// Fields in which a patched container must be what it was.
-const FIXED: [&str; 6] = [
+const FIXED: [&str; 7] = [
     "/name",
     "/restartPolicy",
+    "/restartPolicyRules",
     "/command",
     "/args",
     "/terminationMessagePath",
