@@ -505,7 +505,7 @@ fn assert_rejected(scenario: &Scenario, workload: Value) {
     let message = scenario.try_to_apply(workload);
     let message = message.expect_err("it is rejected");
     let message = format!("{message:#}");
-    let expected = r#"annotation sidecar.vault.talend.org/auth: "ldap" is not valid; expected one of kubernetes, approle"#;
+    let expected = r#"annotation sidecar.vault.talend.org/auth: "github" is not valid; expected one of kubernetes, approle"#;
     assert!(message.contains(expected), "{kind}: {message}");
 }
 
