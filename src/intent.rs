@@ -390,7 +390,7 @@ fn overrides(prefix: &'static str, subject: &Subject<'_>) -> Result<Overrides, R
         };
         // `ephemeral` is short for ephemeral-storage.
         let resource = RESOURCES.iter().find(|it| it.starts_with(resource));
-        // An empty one of the Agent Injector's is no amount.
+        // An empty one of the Agent Injector's is not an amount.
         let amount = match subject.annotations.get(key) {
             Some("") if !subject.annotations.vocabulary().is_own() => Some(Quantity::default()),
             _ => subject.annotations.amount(key)?,

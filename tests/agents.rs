@@ -1,4 +1,4 @@
-//! The configuration of every login method, and of every option of the agent's, is held against real agents: each starts
+//! The configuration of every login method, and of every option of the agent's, is checked against real agents: each starts
 //! with it and tries to log in.
 //!
 //! The programs are those on `PATH` and those of `make cluster-programs`. Without one, the test says that it was left out.
@@ -46,7 +46,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn real_agents_take_every_configuration_and_try_to_log_in() {
     let agents = agents();
     if agents.is_empty() {
-        println!("neither vault nor bao was found: no configuration was held against an agent");
+        println!("neither vault nor bao was found: no configuration was checked against an agent");
     }
     for agent in agents {
         let mut tried = BTreeMap::<String, usize>::new();

@@ -18,7 +18,7 @@ pub struct Difference {
     pub ours: String,
 }
 
-/// All differences between the answers to one question. Why a pod is refused is no matter.
+/// All differences between the answers to one question. Why a pod is refused does not matter.
 pub fn differences(theirs: &Answer, ours: &Answer) -> Vec<Difference> {
     let mut found = Vec::new();
     match (theirs, ours) {

@@ -1,4 +1,4 @@
-//! What the policy makes of the annotations of HashiCorp's Agent Injector, held against what the Agent Injector itself
+//! What the policy makes of the annotations of HashiCorp's Agent Injector, checked against what the Agent Injector itself
 //! makes of them.
 //!
 //! ```text

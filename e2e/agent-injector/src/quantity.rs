@@ -19,7 +19,7 @@ const SUFFIXES: [(&str, i128); 15] = [
     ("", 1_000),
 ];
 
-/// The amount in thousandths; the text itself, where it is no amount, or one that is not a whole number of anything.
+/// The amount in thousandths; the text itself, where it is not an amount, or one that is not a whole number of anything.
 pub fn canonical(text: &str) -> String {
     let thousandths = SUFFIXES.iter().find_map(|(suffix, factor)| {
         let number = text.strip_suffix(suffix)?;

@@ -1,4 +1,4 @@
-//! A container of the agent with the pod's JSON patch applied to it, held against what it was: no patch makes it less safe.
+//! A container of the agent with the pod's JSON patch applied to it, checked against what it was: no patch makes it less safe.
 
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::Container;
