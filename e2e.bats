@@ -272,13 +272,13 @@ setup() {
         assert_untouched
         assert_warns_of secret-path secrets-path
     done
-    workload Deployment auth=ldap
+    workload Deployment auth=github
     run_policy
-    assert_rejected_for auth '"ldap"' kubernetes approle
+    assert_rejected_for auth '"github"' kubernetes approle
 }
 
 @test "an update is checked only if it changes the template" {
-    workload Deployment auth=ldap
+    workload Deployment auth=github
     update_by '.spec.replicas = 5'
     run_policy
     assert_untouched
