@@ -108,7 +108,7 @@ const TEMPLATES: [Key; 4] = [
 ];
 
 /// What a configuration of the agent's says too.
-const IN_CONFIGURATION: [Key; 38] = [
+const IN_CONFIGURATION: [Key; 37] = [
     Key::TlsSkipVerify,
     Key::TlsServerName,
     Key::TlsSecret,
@@ -141,7 +141,6 @@ const IN_CONFIGURATION: [Key; 38] = [
     Key::SecretsPath,
     Key::SecretsTemplate,
     Key::Secret,
-    Key::Template,
     Key::Notify,
     Key::Command,
     Key::FilePermissions,
