@@ -7,6 +7,7 @@
 mod annotations;
 mod auth;
 mod connection;
+mod images;
 mod inject;
 mod intent;
 mod kubernetes;
@@ -38,6 +39,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use annotations::Annotations;
+use images::Images;
 use inject::MOST_ADDED;
 use intent::Intent;
 use pattern::Work;
@@ -52,6 +54,7 @@ use words::{MOST_NAMES, set};
 use workload::{MOST_BYTES, PodTemplate};
 
 pub use annotations::{Key, Vocabulary};
+pub use images::HostCall;
 pub use words::nearest;
 pub use workload::template_path;
 
@@ -62,6 +65,24 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 /// as a pod.
 const MOST_TEMPLATES: usize = 20;
 const MOST_TEMPLATE_BYTES: usize = 64 * 1024;
+
+/// What all pods of a request share.
+struct Scope<'a> {
+    settings: &'a Settings,
+    /// What comparing with patterns may still cost.
+    work: RefCell<Work>,
+    images: &'a Images<'a>,
+}
+
+impl<'a> Scope<'a> {
+    fn new(settings: &'a Settings, images: &'a Images<'a>) -> Self {
+        Scope {
+            settings,
+            work: RefCell::default(),
+            images,
+        }
+    }
+}
 
 /// Called by the host once for each instance.
 #[allow(unsafe_code, reason = "the name is the waPC protocol's")]
@@ -77,8 +98,26 @@ pub extern "C" fn wapc_init() {
 
 /// The waPC function `validate`: an admission request and the settings in, a validation response out.
 pub fn validate(payload: &[u8]) -> CallResult {
+    validate_with(payload, &call_host)
+}
+
+/// Calls the host that runs the module.
+#[cfg(target_family = "wasm")]
+fn call_host(operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
+    kubewarden_policy_sdk::wapc_guest::host_call("kubewarden", "oci", operation, payload)
+        .map_err(|error| error.to_string())
+}
+
+/// A program that the policy is compiled into has no host.
+#[cfg(not(target_family = "wasm"))]
+fn call_host(_operation: &str, _payload: &[u8]) -> Result<Vec<u8>, String> {
+    Err("there is no host".to_owned())
+}
+
+/// The same with another host, which looks up what images run.
+pub fn validate_with(payload: &[u8], host: &HostCall<'_>) -> CallResult {
     let warnings = Warnings::default();
-    let decision = decide(payload, &warnings);
+    let decision = decide(payload, &warnings, &Images::new(host));
     let response = Response::new(decision, warnings.into_vec());
     // What most injected pods grow by.
     let mut answer = Vec::with_capacity(payload.len() + 16 * 1024);
@@ -133,8 +172,13 @@ pub fn places_of(object: &RawValue, inject: &[String]) -> (Vec<String>, Vec<Stri
     (templates.collect(), elsewhere)
 }
 
-/// The object as it is to be, `None` for as it is, or why it is rejected: a pure function of the payload.
-fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejection> {
+/// The object as it is to be, `None` for as it is, or why it is rejected: a pure function of the payload, and of what the
+/// host says of images.
+fn decide(
+    payload: &[u8],
+    warnings: &Warnings,
+    images: &Images<'_>,
+) -> Result<Option<Value>, Rejection> {
     let payload = Payload::decode(payload)?;
     if let Some((old, new)) = workload::changed_pod(&payload.request)? {
         return decide_change(&payload, old, new, warnings).map(|()| None);
@@ -143,7 +187,7 @@ fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejectio
         return Ok(None);
     }
     if !is_known(&payload) {
-        return check_other(&payload, warnings).map(|()| None);
+        return check_other(&payload, warnings, images).map(|()| None);
     }
     let template = match PodTemplate::find(&payload.request)? {
         Some(template) if template.may_ask() && !template.is_left_alone() => template,
@@ -152,8 +196,8 @@ fn decide(payload: &[u8], warnings: &Warnings) -> Result<Option<Value>, Rejectio
     let Some(settings) = settings_for(&payload)? else {
         return Ok(None);
     };
-    let work = RefCell::default();
-    let decision = decide_pod(&payload, &template, &settings, warnings, &work);
+    let scope = Scope::new(&settings, images);
+    let decision = decide_pod(&payload, &template, &scope, warnings);
     leave(settings);
     decision
 }
@@ -166,7 +210,11 @@ fn is_known(payload: &Payload<'_>) -> bool {
 
 /// Checks the pod templates in an object of any other kind, whose controller makes pods of them, and tells where else it
 /// has the annotation.
-fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejection> {
+fn check_other(
+    payload: &Payload<'_>,
+    warnings: &Warnings,
+    images: &Images<'_>,
+) -> Result<(), Rejection> {
     let request = &payload.request;
     let object = request.object.filter(|it| !workload::is_left_alone(it));
     let (Some(object), Some(settings)) = (object, settings_for(payload)?) else {
@@ -179,7 +227,7 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
         Some(old) => Found::templates(old, &inject),
         None => Found::default(),
     };
-    let work = RefCell::default();
+    let scope = Scope::new(&settings, images);
     let old_templates = set(old.templates.iter().map(|template| template.json.get()));
     let found = Found::templates(object, &inject);
     let mut rejection = None;
@@ -197,7 +245,7 @@ fn check_other(payload: &Payload<'_>, warnings: &Warnings) -> Result<(), Rejecti
         checked += 1;
         let told = Warnings::default();
         let outcome = PodTemplate::found(template, object)
-            .and_then(|template| decide_pod(payload, &template, &settings, &told, &work));
+            .and_then(|template| decide_pod(payload, &template, &scope, &told));
         for warning in told.into_vec() {
             warnings.add(in_template(&warning, &template.path));
         }
@@ -236,11 +284,10 @@ fn reported(places: &[String]) -> impl Iterator<Item = &String> {
 fn decide_pod(
     payload: &Payload<'_>,
     template: &PodTemplate<'_>,
-    settings: &Settings,
+    scope: &Scope<'_>,
     warnings: &Warnings,
-    work: &RefCell<Work>,
 ) -> Result<Option<Value>, Rejection> {
-    let Some(subject) = subject(payload, template, settings, warnings, work)? else {
+    let Some(subject) = subject(payload, template, scope, warnings)? else {
         return Ok(None);
     };
     let intent = Intent::read(&subject)?;
@@ -260,11 +307,10 @@ fn decide_pod(
 fn subject<'a>(
     payload: &'a Payload<'a>,
     template: &'a PodTemplate<'a>,
-    settings: &'a Settings,
+    scope: &'a Scope<'a>,
     warnings: &'a Warnings,
-    work: &'a RefCell<Work>,
 ) -> Result<Option<Subject<'a>>, Rejection> {
-    let metadata = &template.metadata;
+    let (metadata, settings) = (&template.metadata, scope.settings);
     let Some(annotations) = Annotations::read(&metadata.annotations, &settings.words())? else {
         warn_of_misplaced(template, settings, warnings);
         return Ok(None);
@@ -317,7 +363,8 @@ fn subject<'a>(
         is_of_job: template.is_of_job,
         settings,
         warnings,
-        work,
+        work: &scope.work,
+        images: scope.images,
     }))
 }
 

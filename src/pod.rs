@@ -161,7 +161,11 @@ pub struct Container<'a> {
     #[serde(borrow)]
     readiness_probe: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub image: Option<Text<'a>>,
+    #[serde(borrow)]
     command: Option<&'a RawValue>,
+    #[serde(borrow)]
+    args: Option<&'a RawValue>,
     #[serde(borrow)]
     ports: Option<&'a RawValue>,
 }
@@ -393,6 +397,15 @@ impl<'a> Pod<'a> {
         is_needed.then_some("spec.affinity")
     }
 
+    /// The architecture of the nodes that it runs on, if its node selector says.
+    pub fn architecture(&self) -> Option<Text<'a>> {
+        let labels = ["kubernetes.io/arch", "beta.kubernetes.io/arch"];
+        let mut values = labels
+            .into_iter()
+            .map(|label| self.node_selector.read(label));
+        values.find_map(|value| value.unwrap_or_default())
+    }
+
     /// Whether it says what its containers may use together.
     pub fn has_resources(&self) -> bool {
         let resources = self.resources;
@@ -571,6 +584,11 @@ impl<'a> Container<'a> {
     /// Whether it has such a command of its own.
     pub fn has(&self, command: Command) -> bool {
         !self.words(command).is_empty()
+    }
+
+    /// Whether it has arguments, which replace the image's CMD.
+    pub fn has_arguments(&self) -> bool {
+        self.args.is_some_and(|args| !raw::items(args).is_empty())
     }
 
     pub fn declares_port(&self, port: u16) -> bool {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::annotations::{Annotations, Key};
+use crate::images::Images;
 use crate::names::Names;
 use crate::pattern::{Identity, Work};
 use crate::pod::{Container, Pod, RestartPolicy};
@@ -32,6 +33,8 @@ pub struct Subject<'a> {
     pub warnings: &'a Warnings,
     /// What comparing with patterns may still cost in this request.
     pub work: &'a RefCell<Work>,
+    /// What images run.
+    pub images: &'a Images<'a>,
 }
 
 impl<'a> Subject<'a> {

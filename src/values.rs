@@ -700,6 +700,11 @@ closed_set!(
 );
 
 closed_set!(
+    /// Whether something is done.
+    Switch { Enabled = "enabled", Disabled = "disabled" }
+);
+
+closed_set!(
     /// What renders the templates of dynamic secrets.
     TemplateEngine { ConsulTemplate = "consul-template", VaultAgent = "vault-agent" }
 );

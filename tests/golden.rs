@@ -4,18 +4,21 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use golden_cases::{Case, Outcome, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
+use policy_host::KnownImages;
 use serde_json::{Value, json};
 use support::kept::contains;
-use support::{evaluate_module, evaluate_natively};
+use support::{evaluate, module, native};
 
 fn main() {
     let arguments = Arguments::from_args();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let name = arguments.filter.as_deref().unwrap_or_default();
         for case in Case::all().iter().filter(|case| case.name.contains(name)) {
-            let outcome = Outcome::of(&evaluate_natively(&case.payload()));
+            let outcome = Outcome::of(&natively(case, &case.payload()));
             if let Err(problem) = case.write(&outcome) {
                 panic!("{}: {problem}", case.name);
             }
@@ -32,10 +35,11 @@ fn trials_of(case: &Case) -> Vec<Trial> {
     };
     let mut trials = vec![
         trial("native", |case| {
-            has_expected_outcome(case, &evaluate_natively(&case.payload()))
+            has_expected_outcome(case, &natively(case, &case.payload()))
         }),
         trial("module", |case| {
-            has_expected_outcome(case, &evaluate_module(&case.payload()))
+            let module = module().clone().with_images(images(case));
+            has_expected_outcome(case, &evaluate(&module, &case.payload()))
         }),
     ];
     if case.is_injected() {
@@ -43,6 +47,19 @@ fn trials_of(case: &Case) -> Vec<Trial> {
         trials.push(trial("once", is_injected_once));
     }
     trials
+}
+
+/// The policy's answer where the case's images can be looked up.
+fn natively(case: &Case, payload: &[u8]) -> Value {
+    evaluate(&native(images(case)), payload)
+}
+
+fn images(case: &Case) -> Arc<KnownImages> {
+    let mut images = KnownImages::default();
+    for (name, configs) in &case.images {
+        images.add(name, configs.clone());
+    }
+    Arc::new(images)
 }
 
 fn has_expected_outcome(case: &Case, answer: &Value) -> Result<(), Failed> {
@@ -59,7 +76,7 @@ fn has_expected_outcome(case: &Case, answer: &Value) -> Result<(), Failed> {
 
 /// The injected pod.
 fn injected(case: &Case) -> Value {
-    match Outcome::of(&evaluate_natively(&case.payload())).verdict {
+    match Outcome::of(&natively(case, &case.payload())).verdict {
         Verdict::Injected(pod) => pod,
         other => panic!("not injected: {other:?}"),
     }
@@ -84,12 +101,12 @@ fn without_status(object: &mut Value, case: &Case) {
 /// Evaluated again, an injected pod stays as it is; without its status it is a clash, never a second injection.
 fn is_injected_once(case: &Case) -> Result<(), Failed> {
     let mut injected = injected(case);
-    let again = evaluate_natively(&case.payload_for(&injected));
+    let again = natively(case, &case.payload_for(&injected));
     if again != json!({"accepted": true}) {
         return Err(format!("an injected pod is evaluated again: {again}").into());
     }
     without_status(&mut injected, case);
-    let without_status = evaluate_natively(&case.payload_for(&injected));
+    let without_status = natively(case, &case.payload_for(&injected));
     let message = without_status["message"].as_str().unwrap_or_default();
     if without_status["code"] != 422
         || !["tvsi-", "vault-agent"]

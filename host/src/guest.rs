@@ -1,5 +1,7 @@
 //! What a policy answers, whether it is a module or compiled into the program: the functions of Kubewarden's protocol.
 
+use std::sync::Arc;
+
 use kubewarden_policy_sdk::{
     metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
     wapc_guest::CallResult,
@@ -8,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    AdmissionResponse, GuestFailure, HostError, Request,
+    AdmissionResponse, GuestFailure, HostError, Images, Request, capabilities,
     request::{payload, settings_object},
 };
 
@@ -113,11 +115,16 @@ pub trait Guest {
     }
 }
 
+/// Calls the host: an operation of its capability `oci`, and what it is called with.
+pub type HostCall<'h> = dyn Fn(&str, &[u8]) -> Result<Vec<u8>, String> + 'h;
+
 /// A policy that is compiled into the program.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Native {
-    /// The waPC function `validate`.
-    pub validate: fn(&[u8]) -> CallResult,
+    /// What it looks up.
+    pub images: Arc<dyn Images>,
+    /// The waPC function `validate`, with the host that it calls.
+    pub validate: fn(&[u8], &HostCall<'_>) -> CallResult,
     /// The waPC function `validate_settings`.
     pub validate_settings: fn(&[u8]) -> CallResult,
 }
@@ -125,7 +132,9 @@ pub struct Native {
 impl Guest for Native {
     fn call(&self, operation: &str, payload: &[u8]) -> Result<Vec<u8>, HostError> {
         let answer = match operation {
-            "validate" => (self.validate)(payload),
+            "validate" => (self.validate)(payload, &|operation, payload| {
+                capabilities::answer(&*self.images, "kubewarden", "oci", operation, payload)
+            }),
             "validate_settings" => (self.validate_settings)(payload),
             "protocol_version" => kubewarden_policy_sdk::protocol_version_guest(payload),
             other => Err(format!("No handler registered for function \"{other}\"").into()),

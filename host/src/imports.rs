@@ -3,9 +3,11 @@
 //!
 //! They are written here because the library that has WASI for the interpreter takes longer to compile than the interpreter.
 
+use std::sync::Arc;
+
 use wasmi::{Caller, Error, Extern, ExternType, Linker, Memory, Module, Val, ValType};
 
-use crate::capabilities;
+use crate::{Images, capabilities};
 
 const WAPC: &str = "wapc";
 const WASI: &str = "wasi_snapshot_preview1";
@@ -16,7 +18,6 @@ const SUCCESS: i32 = 0;
 const ENOSYS: i32 = 52;
 
 /// What the imported functions share during one call.
-#[derive(Default)]
 pub(crate) struct State {
     operation: Vec<u8>,
     payload: Vec<u8>,
@@ -26,14 +27,19 @@ pub(crate) struct State {
     pub(crate) error: Option<String>,
     host_response: Vec<u8>,
     host_error: Vec<u8>,
+    images: Arc<dyn Images>,
 }
 
 impl State {
-    pub(crate) fn new(operation: &str, payload: &[u8]) -> Self {
+    pub(crate) fn new(operation: &str, payload: &[u8], images: Arc<dyn Images>) -> Self {
         Self {
             operation: operation.as_bytes().to_vec(),
             payload: payload.to_vec(),
-            ..Self::default()
+            response: None,
+            error: None,
+            host_response: Vec::new(),
+            host_error: Vec::new(),
+            images,
         }
     }
 }
@@ -205,7 +211,8 @@ fn call_host(
     let namespace = text((namespace, namespace_length))?;
     let operation = text((operation, operation_length))?;
     let payload = read(&mut caller, payload, payload_length)?;
-    let answer = capabilities::answer(&binding, &namespace, &operation, &payload);
+    let images = &*caller.data().images;
+    let answer = capabilities::answer(images, &binding, &namespace, &operation, &payload);
     let succeeded = u32::from(answer.is_ok());
     let state = caller.data_mut();
     (state.host_response, state.host_error) = match answer {

@@ -17,8 +17,8 @@
 //! instead of time ([`Policy::measure`]). A policy that is compiled into the program answers the same requests without
 //! one ([`Native`]): what the two have in common is [`Guest`].
 //!
-//! There is no cluster behind it: the capabilities that policy-server lends to policies (Kubernetes
-//! look-ups, registries, DNS, certificates) answer with an error.
+//! There is no cluster behind it: of the capabilities that policy-server lends to policies, only the one that looks up
+//! images is there ([`Images`]), and all others (Kubernetes look-ups, DNS, certificates) answer with an error.
 //!
 //! ```no_run
 //! use policy_host::{Guest, Policy};
@@ -43,6 +43,7 @@ mod capabilities;
 pub mod diff;
 mod error;
 mod guest;
+mod images;
 mod imports;
 mod metadata;
 mod policy;
@@ -51,7 +52,8 @@ mod response;
 pub mod service_account;
 
 pub use error::{GuestFailure, HostError};
-pub use guest::{Guest, Native};
+pub use guest::{Guest, HostCall, Native};
+pub use images::{Images, KnownImages, NoImages};
 pub use kubewarden_policy_sdk::{
     metadata::ProtocolVersion, response::ValidationResponse, settings::SettingsValidationResponse,
 };

@@ -1,11 +1,11 @@
 //! A policy's module: read once, and evaluated in a fresh instance for each request.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use wasmi::{Config, CustomFuelCosts, Engine, Error, Instance, Linker, Module, Store, TrapCode};
 
 use crate::{
-    Guest, GuestFailure, HostError, Metadata,
+    Guest, GuestFailure, HostError, Images, Metadata, NoImages,
     imports::{self, MEMORY, State},
 };
 
@@ -23,12 +23,14 @@ const STARTS: [&str; 3] = ["_start", "wapc_init", "_initialize"];
 /// neither the machine nor what else runs on it.
 pub const EVALUATION_FUEL: u64 = 3_000_000_000;
 
-/// A policy, ready for any number of evaluations, also from several threads at once.
+/// A policy, ready for any number of evaluations, also from several threads at once. A clone shares the module.
+#[derive(Clone)]
 pub struct Policy {
     module: Module,
     linker: Linker<State>,
     metadata: Option<Metadata>,
     fuel: u64,
+    images: Arc<dyn Images>,
 }
 
 /// What one call cost in a fresh instance, and what came of it.
@@ -91,12 +93,19 @@ impl Policy {
             module,
             linker,
             fuel: EVALUATION_FUEL,
+            images: Arc::new(NoImages),
         })
     }
 
     /// Replaces [`EVALUATION_FUEL`].
     pub fn with_fuel(mut self, fuel: u64) -> Self {
         self.fuel = fuel;
+        self
+    }
+
+    /// Replaces [`NoImages`], by what the policy looks up.
+    pub fn with_images(mut self, images: Arc<dyn Images>) -> Self {
+        self.images = images;
         self
     }
 
@@ -119,7 +128,10 @@ impl Policy {
         let lengths = u32::try_from(operation.len())
             .and_then(|operation| Ok((operation, u32::try_from(payload.len())?)))
             .map_err(|error| failed(error.to_string()))?;
-        let mut store = Store::new(self.linker.engine(), State::new(operation, payload));
+        let mut store = Store::new(
+            self.linker.engine(),
+            State::new(operation, payload, Arc::clone(&self.images)),
+        );
         self.refuel(&mut store)?;
         let instance = self.start(&mut store).map_err(|error| {
             self.interrupted(&error)

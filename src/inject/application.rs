@@ -6,8 +6,9 @@ use k8s_openapi::api::core::v1::VolumeMount;
 
 use super::{ContainerChange, MOST_ADDED, hook, too_much};
 use crate::annotations::Key;
+use crate::images::{ImageCommand, Wanted};
 use crate::intent::Intent;
-use crate::kubernetes::{read_only, writable};
+use crate::kubernetes::{literal, read_only, writable};
 use crate::names;
 use crate::path::{are_nested, below, segments};
 use crate::pod::{Command, Container, List};
@@ -15,7 +16,7 @@ use crate::rejection::{Place, Rejection};
 use crate::secrets::{SecretFile, Secrets, SecretsDirectory};
 use crate::sidecars::env_shell;
 use crate::subject::Subject;
-use crate::values::Sidecars;
+use crate::values::{Sidecars, Switch};
 use crate::words::{listed, quoted, set};
 
 /// The containers whose end is the job's end.
@@ -103,10 +104,8 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
             let directories = mount_secrets(&mut change, intent, container, false, subject)?;
             let files = paths(&directories, secrets)?;
             if intent.fills_environment() {
-                if !container.has(Command::Main) {
-                    return Err(no_command(container, subject));
-                }
-                fill_environment(&mut change, container, &directories, &files, subject)?;
+                let image = image_command(container, subject)?;
+                fill_environment(&mut change, container, image, &directories, &files, subject)?;
             }
             if intent.waits_in_hook() {
                 let hook = hook::command(container, &files, subject)?;
@@ -120,8 +119,8 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
     }
     let writes = intent.reads_ids_from_files();
     let behind = subject.behind_mesh_proxy();
-    let (mut before_proxy, mut before_secrets, mut without_command) =
-        (Vec::new(), Vec::new(), Vec::new());
+    let mut without_command = None;
+    let (mut before_proxy, mut before_secrets) = (Vec::new(), Vec::new());
     for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
         let name = &*container.name;
         let is_named_itself = selected.names(name);
@@ -144,13 +143,14 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
             && intent.fills_environment()
             && selected.has(name)
         {
-            match container.has(Command::Main) {
-                true => {
+            match image_command(container, subject) {
+                Ok(image) => {
                     let files = paths(&directories, secrets)?;
-                    fill_environment(&mut change, container, &directories, &files, subject)?;
+                    fill_environment(&mut change, container, image, &directories, &files, subject)?;
                 }
-                false if is_named_itself => return Err(no_command(container, subject)),
-                false => without_command.push(name),
+                Err(rejection) if is_named_itself => return Err(rejection),
+                // There may be very many.
+                Err(rejection) => _ = without_command.get_or_insert(rejection),
             }
         }
         changes.add(change)?;
@@ -172,10 +172,11 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
             subject.native_sidecars()
         ),
     );
-    warn(
-        without_command,
-        "has no command, and gets the secrets as files only; add the image's ENTRYPOINT as its command",
-    );
+    if let Some(rejection) = without_command {
+        subject
+            .warnings
+            .add(format!("{rejection}; it gets the secrets as files only"));
+    }
     Ok(changes.all)
 }
 
@@ -196,14 +197,42 @@ fn paths(directories: &[String], secrets: &Secrets) -> Result<Vec<String>, Rejec
     }
 }
 
-fn no_command(container: &Container<'_>, subject: &Subject<'_>) -> Rejection {
-    let annotations = &subject.annotations;
-    Place::Container(container.name.to_string()).rejected(format!(
-        "has no command, which annotation {}: env needs, because the image's own cannot be determined; name the containers that get the secrets in annotation {}, or add the image's ENTRYPOINT as its command",
-        annotations.name(Key::SecretsInjectionMethod),
-        annotations.name(Key::InjectContainers)
-    ))
-    .unless_filled_in()
+/// What the image of a container runs that has no command; `None` for one that has.
+fn image_command(
+    container: &Container<'_>,
+    subject: &Subject<'_>,
+) -> Result<Option<ImageCommand>, Rejection> {
+    if container.has(Command::Main) {
+        return Ok(None);
+    }
+    let place = || Place::Container(container.name.to_string());
+    let image = container.image.as_deref().filter(|image| !image.is_empty());
+    let settings = subject.settings;
+    let found = match (image, settings.image_lookup) {
+        (None, _) => Err("it has no image".to_owned()),
+        (_, Switch::Disabled) => {
+            Err("the setting imageLookup does not have its image looked up".to_owned())
+        }
+        (Some(image), Switch::Enabled) => {
+            let mut work = subject.work.borrow_mut();
+            let restrictions = &settings.restrictions;
+            restrictions.allow_image_lookup(image, place(), subject.identity(), &mut work)?;
+            let architecture = subject.pod.architecture();
+            subject.images.command(Wanted {
+                image,
+                architecture: architecture.as_deref(),
+                has_arguments: container.has_arguments(),
+            })
+        }
+    };
+    found.map(Some).map_err(|problem| {
+        place()
+            .rejected(format!(
+                "has no command, which secrets in its environment require, and {problem}; add the image's ENTRYPOINT as its command, or name the containers that get the secrets in annotation {}",
+                subject.annotations.name(Key::InjectContainers)
+            ))
+            .unless_filled_in()
+    })
 }
 
 /// About what stands around the name and the path of a mount: `{"name":"","mountPath":"","readOnly":true}`.
@@ -221,7 +250,8 @@ impl Changes {
     fn add(&mut self, change: ContainerChange) -> Result<(), Rejection> {
         let mounts = change.volume_mounts.iter();
         let before = change.words_before.iter().flat_map(|(_, words)| words);
-        let words = before.chain(change.post_start.iter().flatten());
+        let others = [&change.post_start, &change.arguments];
+        let words = before.chain(others.into_iter().flatten().flatten());
         self.bytes += mounts
             .map(|mount| mount.name.len() + mount.mount_path.len() + AROUND_MOUNT)
             .chain(words.map(String::len))
@@ -234,10 +264,12 @@ impl Changes {
     }
 }
 
-/// Lets every command of a container go through the shell: its main process, its probes and its hooks.
+/// Lets every command of a container go through the shell: its main process, its probes and its hooks. `image` is what it
+/// runs, if it does not say so.
 fn fill_environment(
     change: &mut ContainerChange,
     container: &Container<'_>,
+    image: Option<ImageCommand>,
     directories: &[String],
     files: &[String],
     subject: &Subject<'_>,
@@ -260,13 +292,25 @@ fn fill_environment(
     change.volume_mounts.push(mount);
     let commands = Command::ALL
         .into_iter()
-        .filter(|command| container.has(*command));
+        .filter(|command| *command == Command::Main || container.has(*command));
     change.words_before = commands
         .map(|command| {
             let words = env_shell::words_before(command, files);
             (command, words)
         })
         .collect();
+    let Some(ImageCommand { entrypoint, cmd }) = image else {
+        return Ok(());
+    };
+    let literals = |words: &[String]| words.iter().map(|word| literal(word)).collect::<Vec<_>>();
+    for (command, words) in &mut change.words_before {
+        if *command == Command::Main {
+            words.extend(literals(&entrypoint));
+        }
+    }
+    if !cmd.is_empty() && !container.has_arguments() {
+        change.arguments = Some(literals(&cmd));
+    }
     Ok(())
 }
 

@@ -63,6 +63,8 @@ struct ContainerChange {
     post_start: Option<Vec<String>>,
     /// What comes before the words of its own commands.
     words_before: Vec<(Command, Vec<String>)>,
+    /// Its arguments, where those of its image have to be named.
+    arguments: Option<Vec<String>>,
 }
 
 impl ContainerChange {
@@ -73,6 +75,7 @@ impl ContainerChange {
             volume_mounts: Vec::new(),
             post_start: None,
             words_before: Vec::new(),
+            arguments: None,
         }
     }
 }

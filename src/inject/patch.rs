@@ -171,6 +171,9 @@ impl Operations {
             words.append(&mut container.words(*command));
             self.add(below(command.path()), &Value::Array(words));
         }
+        if let Some(arguments) = &change.arguments {
+            self.add(below(&["args"]), arguments);
+        }
         let Some(command) = &change.post_start else {
             return;
         };

@@ -19,7 +19,7 @@ use crate::names;
 use crate::values::{
     AnnotationPrefix, AuthMethod, AuthPath, Capability, DataKey, Directory, DnsLabel, FileName,
     FilePermissions, GoDuration, Image, ImagePullPolicy, JobDetection, LabelKey, LogFormat,
-    LogLevel, ObjectName, SeccompProfileType, Seconds, Sidecars, TemplateEngine, Url,
+    LogLevel, ObjectName, SeccompProfileType, Seconds, Sidecars, Switch, TemplateEngine, Url,
     VariablePattern, amount,
 };
 use crate::words::nearest;
@@ -56,6 +56,9 @@ section! {
         /// The env shell, which turns static secrets into environment variables. The image needs a static busybox at
         /// /bin/busybox.
         section env_shell "envShell": EnvShell = EnvShell::default(), "" in "Env shell";
+        /// Whether the image of a container without a command is looked up in its registry, where secrets become environment
+        /// variables: enabled, or disabled, with which such a container is rejected. The policy needs host capabilities for it.
+        value image_lookup "imageLookup": Switch = Switch::Enabled, "Look up images" in "Env shell";
         /// Secrets to pull images with, added to those of the pod.
         value image_pull_secrets "imagePullSecrets": Vec<ObjectName> = Vec::new(), "Image pull secrets" in "Sidecars";
         /// The security context of every injected container, with Kubernetes' fields. These values pass Pod Security

@@ -18,6 +18,9 @@ section! {
     Restrictions {
         /// Images for annotation vault-image, such as registry.example.org/hashicorp/vault:*
         value allowed_images "allowedImages": Option<Vec<Pattern>> = None, "Allowed images";
+        /// Images that are looked up where a container has no command, such as registry.example.org/**: policy-server asks the
+        /// registry that the pod names.
+        value allowed_image_lookups "allowedImageLookups": Option<Vec<Pattern>> = None, "Allowed image lookups";
         /// Vault roles, from annotation role or the application label, such as "{namespace}_*". Put _ or / between
         /// {namespace} and *: with "{namespace}-*", namespace team matches the roles of namespace team-b.
         value allowed_roles "allowedRoles": Option<Vec<Pattern>> = None, "Allowed roles";
@@ -346,6 +349,25 @@ impl Restrictions {
         )
     }
 
+    /// Rejects the look-up of an image that is not allowed.
+    pub fn allow_image_lookup(
+        &self,
+        image: &str,
+        place: Place,
+        identity: Identity<'_>,
+        work: &mut Work,
+    ) -> Result<(), Rejection> {
+        let patterns = self.allowed_image_lookups.as_deref();
+        allow(
+            image,
+            place,
+            patterns,
+            "restrictions.allowedImageLookups",
+            identity,
+            work,
+        )
+    }
+
     /// Rejects a role that is not allowed.
     pub fn allow_role(
         &self,
@@ -436,6 +458,10 @@ impl Restrictions {
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         let lists = [
             ("restrictions.allowedImages", &self.allowed_images),
+            (
+                "restrictions.allowedImageLookups",
+                &self.allowed_image_lookups,
+            ),
             ("restrictions.allowedRoles", &self.allowed_roles),
             ("restrictions.allowedAuthPaths", &self.allowed_auth_paths),
             ("restrictions.allowedAddresses", &self.allowed_addresses),

@@ -7,10 +7,10 @@ pub mod templates;
 
 use std::fs;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use policy_host::{AdmissionRequest, Guest, Policy};
+use policy_host::{AdmissionRequest, Guest, Images, Native, NoImages, Policy};
 use serde_json::{Value, json};
 
 /// The root of the repository.
@@ -63,15 +63,26 @@ fn newest(path: &Path) -> SystemTime {
 
 /// The policy compiled into the test.
 pub fn evaluate_natively(payload: &[u8]) -> Value {
-    let answer = vault_sidecar_injector::validate(payload).expect("validate never fails");
-    serde_json::from_slice(&answer).expect("an answer is JSON")
+    evaluate(&native(Arc::new(NoImages)), payload)
+}
+
+/// The policy compiled into the test, with what it looks up.
+pub fn native(images: Arc<dyn Images>) -> Native {
+    Native {
+        images,
+        validate: vault_sidecar_injector::validate_with,
+        validate_settings: vault_sidecar_injector::validate_settings,
+    }
 }
 
 /// The policy as it is shipped.
 pub fn evaluate_module(payload: &[u8]) -> Value {
-    let answer = module()
-        .call_validate(payload)
-        .expect("validate never fails");
+    evaluate(module(), payload)
+}
+
+/// What a policy answers.
+pub fn evaluate(policy: &dyn Guest, payload: &[u8]) -> Value {
+    let answer = policy.call_validate(payload).expect("validate never fails");
     serde_json::from_slice(&answer).expect("an answer is JSON")
 }
 

@@ -4,22 +4,26 @@ use std::{
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use policy_host::{ExecutionMode, Guest, Native, Policy, PolicyType, Request};
+use policy_host::{ExecutionMode, Guest, Images, Native, Policy, PolicyType, Request};
 use serde_json::Value;
 use url::Url;
-use vault_sidecar_injector::{validate, validate_settings};
+use vault_sidecar_injector::{validate_settings, validate_with};
 
-use crate::printable::Printable;
+use crate::{images::ImageArguments, printable::Printable};
 
-/// The policy that is compiled into `vsi`.
-pub(crate) const NATIVE: Native = Native {
-    validate,
-    validate_settings,
-};
+/// The policy that is compiled into `vsi`, with what it looks up.
+pub(crate) fn native(images: Arc<dyn Images>) -> Native {
+    Native {
+        images,
+        validate: validate_with,
+        validate_settings,
+    }
+}
 
 /// The policy as kwctl takes it.
 #[derive(Args)]
@@ -61,24 +65,31 @@ pub(crate) struct EvaluationArguments {
 
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
+
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
 }
 
 /// The policy that evaluates.
 pub(crate) enum LoadedPolicy {
-    Native,
+    Native(Native),
     Module(Box<Policy>),
 }
 
 impl PolicyArgument {
     /// `forced` runs a module as a waPC policy whatever its metadata says.
-    pub(crate) fn load(&self, forced: bool) -> anyhow::Result<LoadedPolicy> {
-        LoadedPolicy::load(self.location.as_deref(), forced)
+    pub(crate) fn load(
+        &self,
+        forced: bool,
+        images: Arc<dyn Images>,
+    ) -> anyhow::Result<LoadedPolicy> {
+        LoadedPolicy::load(self.location.as_deref(), forced, images)
     }
 }
 
 impl PolicyFile {
-    pub(crate) fn load(&self) -> anyhow::Result<LoadedPolicy> {
-        LoadedPolicy::load(self.location.as_deref(), false)
+    pub(crate) fn load(&self, images: Arc<dyn Images>) -> anyhow::Result<LoadedPolicy> {
+        LoadedPolicy::load(self.location.as_deref(), false, images)
     }
 }
 
@@ -100,9 +111,9 @@ fn path_of(location: &str) -> anyhow::Result<PathBuf> {
 }
 
 impl LoadedPolicy {
-    fn load(location: Option<&str>, forced: bool) -> anyhow::Result<Self> {
+    fn load(location: Option<&str>, forced: bool, images: Arc<dyn Images>) -> anyhow::Result<Self> {
         let Some(location) = location else {
-            return Ok(Self::Native);
+            return Ok(Self::Native(native(images)));
         };
         let name = Printable::from(location);
         let bytes = fs::read(path_of(location)?)
@@ -118,12 +129,12 @@ impl LoadedPolicy {
                 metadata.execution_mode
             );
         }
-        Ok(Self::Module(Box::new(policy)))
+        Ok(Self::Module(Box::new(policy.with_images(images))))
     }
 
     pub(crate) fn guest(&self) -> &dyn Guest {
         match self {
-            Self::Native => &NATIVE,
+            Self::Native(policy) => policy,
             Self::Module(policy) => &**policy,
         }
     }
@@ -132,7 +143,7 @@ impl LoadedPolicy {
     /// one as well.
     pub(crate) fn read_request(&self, path: &Path, raw: bool) -> anyhow::Result<Request> {
         let metadata = match self {
-            Self::Native => None,
+            Self::Native(_) => None,
             Self::Module(policy) => policy.metadata(),
         };
         let raw = raw || metadata.is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);

@@ -5,6 +5,7 @@ mod admission;
 mod commands;
 mod differences;
 mod findings;
+mod images;
 mod inputs;
 mod manifests;
 mod printable;

@@ -1,6 +1,6 @@
 //! A case: the request that it makes, and the outcome that it expects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ pub struct Case {
     pub object: Value,
     /// The settings of the policy; the defaults where the case has none.
     pub settings: Value,
+    /// What registries have of images, by name: the configuration for each platform.
+    pub images: BTreeMap<String, Vec<Value>>,
     file: PathBuf,
     /// Its name in the table.
     row: Option<String>,
@@ -62,11 +64,41 @@ pub(crate) struct Written {
     old: Option<Value>,
     request: Option<Value>,
     settings: Option<Value>,
+    images: BTreeMap<String, Vec<ImageConfig>>,
     warnings: Vec<String>,
     rejected: Option<String>,
     unchanged: bool,
     injected: Option<Additions>,
     cases: Vec<Written>,
+}
+
+/// What an image runs on a platform.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageConfig {
+    #[serde(default = "amd64")]
+    architecture: String,
+    #[serde(default)]
+    entrypoint: Vec<String>,
+    #[serde(default)]
+    cmd: Vec<String>,
+}
+
+fn amd64() -> String {
+    "amd64".to_owned()
+}
+
+impl ImageConfig {
+    /// The configuration of an image, as registries have it.
+    fn to_json(&self) -> Value {
+        json!({
+            "os": "linux",
+            "architecture": self.architecture,
+            "config": {"Entrypoint": self.entrypoint, "Cmd": self.cmd},
+            "rootfs": {"type": "layers", "diff_ids": []},
+            "history": [],
+        })
+    }
 }
 
 impl Case {
@@ -132,10 +164,16 @@ impl Case {
             json_patch::merge(&mut old, &difference);
             old
         });
+        let images = layers.iter().flat_map(|layer| &layer.images);
+        let images = images.map(|(name, configs)| {
+            let configs = configs.iter().map(ImageConfig::to_json).collect();
+            (name.clone(), configs)
+        });
         Case {
             name,
             object,
             settings,
+            images: images.collect(),
             file: path.to_owned(),
             row: outcome.case.clone(),
             old,
@@ -195,9 +233,10 @@ impl Case {
         payload.to_string().into_bytes()
     }
 
-    /// Whether the object is the whole of the case: no settings, and no request but the one to create it.
+    /// Whether the object is the whole of the case: no settings, no images, and no request but the one to create it.
     pub fn is_plain(&self) -> bool {
-        self.settings == json!({}) && self.old.is_none() && self.request.is_none()
+        let is_alone = self.settings == json!({}) && self.images.is_empty();
+        is_alone && self.old.is_none() && self.request.is_none()
     }
 
     /// The outcome that the case expects; `None` if it has none yet.

@@ -49,7 +49,10 @@ enum Format {
 
 pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = arguments.evaluation.settings.read()?;
-    let loaded = arguments.evaluation.policy.load(false)?;
+    let loaded = arguments
+        .evaluation
+        .policy
+        .load(false, arguments.evaluation.images.images()?)?;
     let request = loaded.read_request(&arguments.evaluation.request_path, false)?;
     let submitted = request
         .object()

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     admission::Cluster,
+    images::ImageArguments,
     inputs::PolicyFile,
     reference,
     review::Review,
@@ -31,6 +32,9 @@ pub(crate) struct ReviewArguments {
 
     #[command(flatten)]
     policy: PolicyFile,
+
+    #[command(flatten)]
+    images: ImageArguments,
 }
 
 impl ReviewArguments {
@@ -40,7 +44,7 @@ impl ReviewArguments {
             Some(path) => settings_file::read_only(path)?.settings,
             None => json!({}),
         };
-        let loaded = self.policy.load()?;
+        let loaded = self.policy.load(self.images.images()?)?;
         let policy = loaded.guest();
         let answer = policy.validate_settings(&settings)?;
         if !answer.valid {

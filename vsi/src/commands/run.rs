@@ -46,10 +46,10 @@ enum Mode {
 
 pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = arguments.evaluation.settings.read()?;
-    let loaded = arguments
-        .evaluation
-        .policy
-        .load(arguments.execution_mode.is_some())?;
+    let loaded = arguments.evaluation.policy.load(
+        arguments.execution_mode.is_some(),
+        arguments.evaluation.images.images()?,
+    )?;
     let request = loaded.read_request(&arguments.evaluation.request_path, arguments.raw)?;
 
     loaded.check_settings(&settings)?;

@@ -5,10 +5,11 @@ use std::{
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::{Args, Subcommand, ValueEnum};
-use policy_host::HostError;
+use policy_host::{HostError, NoImages};
 use serde_json::{Value, json};
 use vault_sidecar_injector::{settings_problems, settings_warnings};
 
@@ -103,7 +104,7 @@ pub(crate) fn execute(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 fn validate(arguments: &ValidateArguments) -> anyhow::Result<ExitCode> {
-    let policy = arguments.policy.load()?;
+    let policy = arguments.policy.load(Arc::new(NoImages))?;
     let mut output = anstream::stdout().lock();
     let mut code = ExitCode::SUCCESS;
     for path in &arguments.files {
@@ -154,7 +155,7 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
             }
             Err(error) => return Err(error.into()),
         };
-        let policy = arguments.policy.load()?;
+        let policy = arguments.policy.load(Arc::new(NoImages))?;
         let problems = problems(&policy, &given.settings)?;
         if !problems.is_empty() {
             for problem in problems {
@@ -213,7 +214,7 @@ fn problems(policy: &LoadedPolicy, settings: &Value) -> Result<Vec<Problem>, Hos
     Ok(match policy {
         _ if answer.valid => Vec::new(),
         LoadedPolicy::Module(_) => whole(answer.message.unwrap_or_default()),
-        LoadedPolicy::Native => settings_problems(settings.to_string().as_bytes())
+        LoadedPolicy::Native(_) => settings_problems(settings.to_string().as_bytes())
             .into_iter()
             .map(|(path, message)| Problem { path, message })
             .collect(),
@@ -224,6 +225,6 @@ fn problems(policy: &LoadedPolicy, settings: &Value) -> Result<Vec<Problem>, Hos
 fn warnings(policy: &LoadedPolicy, settings: &Value) -> Vec<(&'static str, String)> {
     match policy {
         LoadedPolicy::Module(_) => Vec::new(),
-        LoadedPolicy::Native => settings_warnings(settings.to_string().as_bytes()),
+        LoadedPolicy::Native(_) => settings_warnings(settings.to_string().as_bytes()),
     }
 }

@@ -122,12 +122,18 @@ impl Serialize for Effective {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use golden_cases::Case;
-    use policy_host::Guest;
+    use policy_host::{Guest, Native, NoImages};
     use serde_json::json;
 
     use super::*;
-    use crate::inputs::NATIVE;
+    use crate::inputs::native;
+
+    fn policy() -> Native {
+        native(Arc::new(NoImages))
+    }
 
     fn value(effective: &Effective) -> Value {
         serde_json::to_value(effective).unwrap()
@@ -224,7 +230,7 @@ mod tests {
     }
 
     fn answer(case: &Case, settings: &Value) -> Value {
-        serde_json::to_value(NATIVE.validate(&case.request(), settings).unwrap()).unwrap()
+        serde_json::to_value(policy().validate(&case.request(), settings).unwrap()).unwrap()
     }
 
     #[test]
@@ -233,7 +239,7 @@ mod tests {
         let (mut compared, mut different) = (0, 0);
         for case in Case::all() {
             let given = &case.settings;
-            if *given == defaults || !NATIVE.validate_settings(given).unwrap().valid {
+            if *given == defaults || !policy().validate_settings(given).unwrap().valid {
                 continue;
             }
             let effective = Effective::new(given);
@@ -261,7 +267,7 @@ mod tests {
         for section in settings::all().iter().filter(|entry| entry.is_section()) {
             let nested = |inner: Value, key: &str| json!({key: inner});
             let given = section.path().rsplit('.').fold(Value::Null, nested);
-            assert!(NATIVE.validate_settings(&given).unwrap().valid, "{given}");
+            assert!(policy().validate_settings(&given).unwrap().valid, "{given}");
             let shown = value(&Effective::new(&given));
             for case in &cases {
                 assert!(

@@ -1,0 +1,238 @@
+//! What images run: their ENTRYPOINT and CMD, which the host looks up in their registry.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::words::quoted;
+
+/// Calls the host: an operation of its capability `oci`, and what it is called with. The error is the host's own text.
+pub type HostCall<'h> = dyn Fn(&str, &[u8]) -> Result<Vec<u8>, String> + 'h;
+
+/// Kubewarden's host capabilities by which an image is looked up, without `oci/` in front.
+const MANIFEST: &str = "v1/oci_manifest";
+const MANIFEST_AND_CONFIG: &str = "v1/oci_manifest_config";
+
+/// What policy-server says of a capability that the policy's manifest does not grant.
+const NOT_GRANTED: &str = "not been granted access";
+
+/// The platforms that an image of several must agree for, where the pod does not say on which it runs.
+const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
+
+/// The most images that are looked up for one request: each takes up to three requests to its registry, and policy-server
+/// gives an evaluation two seconds.
+const MOST_IMAGES: usize = 8;
+
+/// The most bytes of a command that a message repeats.
+const MOST_SHOWN: usize = 200;
+
+/// What an image runs, where a container does not say.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ImageCommand {
+    pub entrypoint: Vec<String>,
+    pub cmd: Vec<String>,
+}
+
+/// A container's image, and what of it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub image: &'a str,
+    /// The architecture of the pod's nodes, if it says.
+    pub architecture: Option<&'a str>,
+    /// Whether the container has arguments, which replace CMD.
+    pub has_arguments: bool,
+}
+
+/// What the host says of an image: the part of Kubewarden's answer that counts. With the SDK's types, which have all of it, the
+/// module would have 112 KB more.
+#[derive(Deserialize)]
+struct Manifest {
+    /// Of an image for several platforms.
+    #[serde(default)]
+    manifests: Vec<OfPlatform>,
+}
+
+/// An image for one platform, among others.
+#[derive(Deserialize)]
+struct OfPlatform {
+    digest: String,
+    platform: Option<Platform>,
+}
+
+#[derive(Deserialize)]
+struct Platform {
+    os: String,
+    architecture: String,
+}
+
+/// A manifest with the configuration of the image.
+#[derive(Deserialize)]
+struct WithConfig {
+    config: Config,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    config: Option<Executed>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Executed {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+}
+
+/// The images of one request, each looked up once.
+pub struct Images<'h> {
+    host: &'h HostCall<'h>,
+    known: RefCell<BTreeMap<String, Vec<(String, ImageCommand)>>>,
+}
+
+impl<'h> Images<'h> {
+    pub fn new(host: &'h HostCall<'h>) -> Self {
+        Images {
+            host,
+            known: RefCell::default(),
+        }
+    }
+
+    /// What a container runs that has no command. The error says why that cannot be determined, and begins with the image.
+    pub fn command(&self, wanted: Wanted<'_>) -> Result<ImageCommand, String> {
+        let image = quoted(wanted.image);
+        let fail = |problem: String| Err(format!("image {image} {problem}"));
+        let platforms = match self.platforms(wanted.image) {
+            Ok(platforms) => platforms,
+            Err(problem) => return fail(problem),
+        };
+        let counts = |architecture: &str| match wanted.architecture {
+            Some(wanted) => architecture == wanted,
+            None => ARCHITECTURES.contains(&architecture),
+        };
+        let mut commands = platforms
+            .into_iter()
+            // Of an image for one platform, the node decides whether it can be run.
+            .filter(|(architecture, _)| architecture.is_empty() || counts(architecture))
+            .map(|(architecture, mut command)| {
+                if wanted.has_arguments {
+                    command.cmd.clear();
+                }
+                (architecture, command)
+            });
+        let Some((first, command)) = commands.next() else {
+            let expected = wanted.architecture.map_or("amd64 or arm64", |it| it);
+            return fail(format!("is not there for linux/{expected}"));
+        };
+        if let Some((other, different)) = commands.find(|(_, it)| *it != command) {
+            return fail(format!(
+                "runs {} on linux/{first} and {} on linux/{other}, and the pod may run on both",
+                shown(&command),
+                shown(&different)
+            ));
+        }
+        match command.entrypoint.is_empty() && command.cmd.is_empty() {
+            true => fail("has neither ENTRYPOINT nor CMD".to_owned()),
+            false => Ok(command),
+        }
+    }
+
+    /// What the image runs on each architecture; one that is for one platform only has that without a name.
+    fn platforms(&self, image: &str) -> Result<Vec<(String, ImageCommand)>, String> {
+        if let Some(known) = self.known.borrow().get(image) {
+            return Ok(known.clone());
+        }
+        if self.known.borrow().len() == MOST_IMAGES {
+            return Err(format!(
+                "is not looked up: at most {MOST_IMAGES} images of one request are"
+            ));
+        }
+        let manifest: Manifest = self.call(MANIFEST, image)?;
+        let mut found = Vec::new();
+        if manifest.manifests.is_empty() {
+            found.push((String::new(), self.config(image)?));
+        }
+        for OfPlatform { digest, platform } in manifest.manifests {
+            let Some(Platform { os, architecture }) = platform else {
+                continue;
+            };
+            if os == "linux"
+                && ARCHITECTURES.contains(&&*architecture)
+                && !found.iter().any(|(known, _)| *known == architecture)
+            {
+                let command = self.config(&with_digest(image, &digest))?;
+                found.push((architecture, command));
+            }
+        }
+        let mut known = self.known.borrow_mut();
+        known.insert(image.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    fn config(&self, image: &str) -> Result<ImageCommand, String> {
+        let answer: WithConfig = self.call(MANIFEST_AND_CONFIG, image)?;
+        let executed = answer.config.config.unwrap_or_default();
+        Ok(ImageCommand {
+            entrypoint: executed.entrypoint.unwrap_or_default(),
+            cmd: executed.cmd.unwrap_or_default(),
+        })
+    }
+
+    /// Calls the host. What it says of a failure is not repeated: it may be what somebody's server has answered, and whoever
+    /// submits a pod chooses the server.
+    fn call<T: DeserializeOwned>(&self, operation: &str, image: &str) -> Result<T, String> {
+        let payload = serde_json::Value::from(image).to_string();
+        let answer = (self.host)(operation, payload.as_bytes()).map_err(|problem| {
+            match problem.contains(NOT_GRANTED) {
+                true => format!(
+                    "cannot be looked up: the policy does not have the host capability oci/{operation}, which spec.hostCapabilities in its manifest grants"
+                ),
+                false => "cannot be looked up: its registry cannot be reached, or does not give it to policy-server".to_owned(),
+            }
+        })?;
+        serde_json::from_slice(&answer)
+            .map_err(|_| "cannot be looked up: its registry has answered something else".to_owned())
+    }
+}
+
+/// The words of a command, as Docker writes them; of a long one, the beginning.
+fn shown(command: &ImageCommand) -> String {
+    let words = [&*command.entrypoint, &*command.cmd].concat();
+    let mut text = serde_json::Value::from(words).to_string();
+    if text.len() > MOST_SHOWN {
+        let end = (0..=MOST_SHOWN)
+            .rev()
+            .find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
+        text.push_str("...");
+    }
+    text
+}
+
+/// An image of the same name by its digest.
+fn with_digest(image: &str, digest: &str) -> String {
+    let name = image.split('@').next().unwrap_or_default();
+    // A registry may have a port: `host:5000/name:tag`.
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    let end = name[last..].find(':').map_or(name.len(), |tag| last + tag);
+    format!("{}@{digest}", &name[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_replaces_tag_and_digest() {
+        for (image, expected) in [
+            ("busybox", "busybox@sha256:1"),
+            ("busybox:1.37", "busybox@sha256:1"),
+            ("host:5000/a/b", "host:5000/a/b@sha256:1"),
+            ("host:5000/a/b:tag", "host:5000/a/b@sha256:1"),
+            ("a/b:tag@sha256:2", "a/b@sha256:1"),
+        ] {
+            assert_eq!(with_digest(image, "sha256:1"), expected, "{image}");
+        }
+    }
+}
