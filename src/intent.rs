@@ -9,11 +9,12 @@ use crate::annotations::{Annotations, Commas, Key, Need};
 use crate::auth::Login;
 use crate::connection::Connection;
 use crate::rejection::{Place, Rejection, Warnings};
-use crate::secrets::{Delivery, Secrets};
+use crate::secrets::{self, Delivery, Secrets};
 use crate::settings::{Amounts, RESOURCES};
 use crate::sidecars::agent::Options;
 use crate::subject::Subject;
-use crate::values::{Image, JobDetection, Mode, NonRootId, Sidecars, TemplateEngine};
+use crate::values::{Image, JobDetection, Mode, NonRootId, OnChange, Sidecars, TemplateEngine};
+use crate::variables::Variables;
 use crate::words::set;
 
 /// What the pod asks for.
@@ -22,6 +23,10 @@ pub struct Intent {
     pub login: Login,
     /// The files with secrets, if the pod asks for any.
     pub secrets: Option<Secrets>,
+    /// The environment variables that refer to Vault, if there are any.
+    pub variables: Option<Variables>,
+    /// Whether the application is started again when its secrets change.
+    pub restarts: bool,
     /// How Vault is reached.
     pub connection: Connection,
     /// What the pod wants of Vault Agent itself.
@@ -55,6 +60,13 @@ pub struct Overrides {
     pub image: Option<Image>,
     pub requests: Amounts,
     pub limits: Amounts,
+}
+
+/// When something is rendered: in an init container, or beside the application.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    Before,
+    Beside,
 }
 
 /// Names of containers, to find one among many.
@@ -119,16 +131,33 @@ impl Intent {
         let modes = own_modes.unwrap_or_default();
         let sidecars = annotations.sidecars()?.unwrap_or(settings.sidecars);
         let has_proxy = modes.contains(&Mode::Proxy);
-        // Neither named, or job alone.
-        let has_secrets = modes.contains(&Mode::Secrets) || !has_proxy;
+        let names = |Commas(names): Commas<&str>| names.into_iter().map(str::to_owned).collect();
+        let inject_containers: Option<Vec<String>> = annotations.inject_containers()?.map(names);
+        let on_change = annotations.on_change()?.unwrap_or(OnChange::None);
+        let restarts = on_change == OnChange::Restart;
+        let engine = match restarts {
+            true => Some(
+                annotations
+                    .template_engine()?
+                    .unwrap_or(settings.template_engine),
+            ),
+            false => None,
+        };
+        let selected = Selected::of(inject_containers.as_deref());
+        let variables = Variables::read(subject, |container| selected.has(container), engine)?;
+        // Neither named, or job alone; and with nothing else, variables are all that is wanted.
+        let has_secrets = modes.contains(&Mode::Secrets)
+            || (!has_proxy && (variables.is_none() || secrets::are_named(annotations)));
         let delivery = match has_secrets {
-            true => Some(Delivery::read(subject, is_job, sidecars)?),
+            true => Some(Delivery::read(subject, is_job, sidecars, on_change)?),
             false => None,
         };
         let options = Options::read(subject, has_proxy)?;
         let needs = [
             (Need::Proxy, options.listens_at().is_some()),
             (Need::Secrets, has_secrets),
+            (Need::Delivery, has_secrets || variables.is_some()),
+            (Need::References, variables.is_some()),
             (Need::Job, is_job),
         ];
         for (need, is_met) in needs {
@@ -136,18 +165,19 @@ impl Intent {
                 annotations.warn_unmet(need, subject.warnings);
             }
         }
-        let has_init_agent = delivery.is_some_and(Delivery::has_init_agent);
+        let has_init_agent =
+            delivery.is_some_and(Delivery::has_init_agent) || (variables.is_some() && !restarts);
         let has_own_config = options.config_map.is_some();
         let login = Login::read(subject, has_init_agent, has_own_config)?;
         let secrets = match delivery {
             Some(delivery) => Some(Secrets::read(subject, &login, delivery)?),
             None => None,
         };
-        let names = |Commas(names): Commas<&str>| names.into_iter().map(str::to_owned).collect();
-        let inject_containers = annotations.inject_containers()?.map(names);
         let intent = Intent {
             login,
+            restarts: restarts && (secrets.is_some() || variables.is_some()),
             secrets,
+            variables,
             connection: Connection::read(subject)?,
             options,
             is_job,
@@ -172,7 +202,7 @@ impl Intent {
                 intent.engine() == Some(TemplateEngine::ConsulTemplate),
             ),
             (Need::Babysitter, intent.needs_babysitter()),
-            (Need::Environment, intent.fills_environment()),
+            (Need::Environment, intent.wraps_commands()),
         ];
         for (need, is_met) in needs {
             if !is_met {
@@ -194,7 +224,24 @@ impl Intent {
 
     /// Whether an init container fetches secrets.
     pub fn has_init_agent(&self) -> bool {
-        self.delivery().is_some_and(Delivery::has_init_agent)
+        self.renders_files(Stage::Before) || self.renders_variables(Stage::Before)
+    }
+
+    /// Whether files are rendered then.
+    pub fn renders_files(&self, stage: Stage) -> bool {
+        self.delivery().is_some_and(|delivery| match stage {
+            Stage::Before => delivery.has_init_agent(),
+            Stage::Beside => matches!(delivery, Delivery::Dynamic { .. }),
+        })
+    }
+
+    /// Whether variables are rendered then.
+    pub fn renders_variables(&self, stage: Stage) -> bool {
+        let variables = self.variables.as_ref();
+        variables.is_some_and(|variables| match stage {
+            Stage::Before => variables.engine.is_none(),
+            Stage::Beside => variables.engine.is_some(),
+        })
     }
 
     /// Whether what an init container has fetched is fetched again beside the application.
@@ -215,12 +262,14 @@ impl Intent {
         self.options.hands_on && is_populated && self.login.has_token()
     }
 
-    /// Whether secrets become environment variables.
+    /// Whether all pairs of secrets become environment variables.
     pub fn fills_environment(&self) -> bool {
-        let into_environment = Delivery::Static {
-            into_environment: true,
-        };
-        self.delivery() == Some(into_environment)
+        self.delivery().is_some_and(Delivery::is_into_environment)
+    }
+
+    /// Whether commands of the pod's containers go through the env shell.
+    pub fn wraps_commands(&self) -> bool {
+        self.fills_environment() || self.restarts || self.variables.is_some()
     }
 
     /// Whether the application's containers wait for their files in a postStart hook.
@@ -238,7 +287,7 @@ impl Intent {
     pub fn engine(&self) -> Option<TemplateEngine> {
         match self.delivery() {
             Some(Delivery::Dynamic { engine, .. }) => Some(engine),
-            _ => None,
+            _ => self.variables.as_ref()?.engine,
         }
     }
 

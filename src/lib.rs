@@ -27,6 +27,7 @@ mod settings;
 mod sidecars;
 mod subject;
 mod values;
+mod variables;
 mod words;
 mod workload;
 

@@ -5,6 +5,12 @@ pub const CONSUL_TEMPLATE: &str = "tvsi-consul-template";
 pub const JOB_BABYSITTER: &str = "tvsi-job-babysitter";
 pub const JOB_BABYSITTER_INIT: &str = "tvsi-job-babysitter-init";
 
+/// The environment variables that refer to Vault, each container's in a directory of its own.
+pub const VALUES_VOLUME: &str = "tvsi-values";
+pub const VALUES_DIRECTORY: &str = "/opt/talend/tvsi-values";
+/// The file there.
+pub const VALUES_FILE: &str = "variables";
+
 /// The files with secrets, in a pod that has a volume of another kind where they would be.
 pub const OWN_SECRETS_VOLUME: &str = "tvsi-secrets";
 /// More volumes with files of secrets: this and a number.

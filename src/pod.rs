@@ -516,6 +516,24 @@ impl<'a> Container<'a> {
         text(variable, "value").map(|value| value.to_string())
     }
 
+    /// Its environment variables, as they are written.
+    pub fn env(&self) -> Option<&'a RawValue> {
+        self.env
+    }
+
+    /// What of it Kubernetes replaces `$(NAME)` in: variables, command, arguments and probes.
+    pub fn expanded(&self) -> impl Iterator<Item = &'a RawValue> {
+        let parts = [
+            self.env,
+            self.command,
+            self.args,
+            self.startup_probe,
+            self.liveness_probe,
+            self.readiness_probe,
+        ];
+        parts.into_iter().flatten()
+    }
+
     /// Whether another has the same environment variables.
     pub fn has_same_variables(&self, other: &Self) -> bool {
         self.env.map(RawValue::get) == other.env.map(RawValue::get)
@@ -598,6 +616,26 @@ impl<'a> Container<'a> {
             .into_iter()
             .filter_map(|it| raw::member(it, "containerPort"));
         declared.any(|declared| declared.get() == port)
+    }
+}
+
+/// An environment variable.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Variable<'a> {
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    #[serde(borrow)]
+    pub value: Option<Text<'a>>,
+    #[serde(borrow)]
+    value_from: Option<&'a RawValue>,
+}
+
+impl<'a> Variable<'a> {
+    /// The field of the pod that it has its value from.
+    pub fn field(&self) -> Option<Text<'a>> {
+        let field = raw::member(self.value_from?, "fieldRef")?;
+        text(field, "fieldPath")
     }
 }
 

@@ -430,6 +430,15 @@ checked_string!(
 );
 
 checked_string!(
+    /// The name of an environment variable as shells have it, or the beginning of one.
+    VariableName,
+    |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !text.starts_with(|first: char| first.is_ascii_digit())
+        && (1..=255).contains(&text.len()),
+    "letters, digits and _, of which the first is not a digit, such as DB_PASSWORD"
+);
+
+checked_string!(
     /// Names of template functions, of which `*` stands for any letters, as Consul Template's denylist has them.
     FunctionPattern,
     |text| !text.is_empty()
@@ -452,6 +461,12 @@ impl FunctionPattern {
 }
 
 impl VariablePattern {
+    /// Whether all names that begin like this are its names.
+    pub fn matches_all_below(&self, beginning: &str) -> bool {
+        let start = self.0.strip_suffix('*');
+        start.is_some_and(|start| !start.contains('*') && beginning.starts_with(start))
+    }
+
     /// Whether it is the name, or one of the names, of this variable.
     pub fn matches(&self, variable: &str) -> bool {
         matches_stars(&self.0, variable)
@@ -494,6 +509,14 @@ checked_string!(
         && text.bytes().all(|byte| b"!#%&+:;<=>?@[]^{}~".contains(&byte)),
     "2 to 8 characters of !#%&+:;<=>?@[]^{}~, such as [["
 );
+
+impl Delimiter {
+    /// What actions of Bank-Vaults' templates begin and end with, which pods cannot choose.
+    pub const BANK_VAULTS: [Delimiter; 2] = [
+        Delimiter(Cow::Borrowed("${")),
+        Delimiter(Cow::Borrowed("}")),
+    ];
+}
 
 checked_string!(
     /// A Linux capability, or `ALL`.
@@ -697,6 +720,11 @@ closed_set!(
 closed_set!(
     /// A part of Vault Agent that has connections to Vault.
     AgentFeature { AutoAuth = "auto-auth", Caching = "caching", Proxying = "proxying", Templating = "templating" }
+);
+
+closed_set!(
+    /// What becomes of the application when its secrets have changed.
+    OnChange { None = "none", Restart = "restart" }
 );
 
 closed_set!(

@@ -19,7 +19,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use container::{Container, Running, Shell, find_program, under_each_shell};
+use container::{Container, Running, Shell, find_program, text_of, under_each_shell};
 
 /// Arguments that a script which is careless about quoting, splitting or options would change.
 const AWKWARD_ARGUMENTS: [&str; 11] = [
@@ -984,6 +984,54 @@ mod sidecars {
             container.program_does("note tries; exit 7");
             run(&container, AGENT_INIT).ends_with(7);
             assert_eq!(container.times_logged("vault: tries"), 6);
+        });
+    }
+
+    /// The agent's log names paths, and a manifest variables.
+    #[test]
+    fn agent_init_names_the_variables_that_need_a_path() {
+        under_each_shell(|shell| {
+            let mut container = container_that_logs_in(
+                shell,
+                r#"printf "%s\n" "no vault.read(secret/a b): not there" "vault.read(secret/a.v2)" "about secret/a" "vault.write(pki/x -> 1a): denied" >&2; printf last; exit 7"#,
+            );
+            let variables =
+                "pki/x#app CERTIFICATE\nsecret/a#app A, web A\nsecret/a b#app B\nsecret#app C\n";
+            container.set("TVSI_VARIABLES", variables);
+            container.set("TVSI_SHOW", text_of("variables.sh"));
+            let mut init = run(&container, AGENT_INIT);
+            init.ends_with(7);
+            let named = |names: &str| {
+                format!("tvsi: agent-init: needed by the environment variables: {names}\n")
+            };
+            let messages = container.messages();
+            let expected = [
+                named("app B"),
+                named("app A, web A"),
+                named("app CERTIFICATE"),
+            ];
+            let lines = messages.split_inclusive('\n');
+            let needed: Vec<_> = lines.filter(|line| line.contains("needed")).collect();
+            assert_eq!(needed, expected, "{messages}");
+            let output = init.output_when_all_has_ended();
+            assert!(output.contains("about secret/a\n"), "{output}");
+            assert_eq!(container.times_logged("vault: revokes hvs.token"), 1);
+        });
+    }
+
+    #[test]
+    fn agent_init_with_variables_is_stopped_as_without() {
+        under_each_shell(|shell| {
+            let mut container = container_that_logs_in(
+                shell,
+                "note runs; trap 'exit 0' TERM; while :; do sleep 0.1; done",
+            );
+            container.set("TVSI_VARIABLES", "secret/a#app A\n");
+            container.set("TVSI_SHOW", text_of("variables.sh"));
+            let mut init = run(&container, AGENT_INIT);
+            container.wait_for_log("vault: runs");
+            init.send("TERM");
+            init.ends_with(143);
         });
     }
 

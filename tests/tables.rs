@@ -26,9 +26,10 @@ fn the_default_of_an_annotation_can_be_written_out() {
         };
         let Some(default) = default else { continue };
         let annotation = (key.name(), default.as_str());
+        let refers = *key == Key::TransitPath;
         assert_eq!(
-            injected(Some(annotation)),
-            injected(None),
+            injected(Some(annotation), refers),
+            injected(None, refers),
             "{annotation:?} changes something"
         );
         written_out.push(key.name());
@@ -45,11 +46,17 @@ fn the_default_of_an_annotation_can_be_written_out() {
     }
 }
 
-/// A pod that asks for files and the proxy, without its annotations.
-fn injected(annotation: Option<(&str, &str)>) -> Value {
+/// A pod that asks for files and the proxy, without its annotations, and with a variable that refers to Vault if that is
+/// needed.
+fn injected(annotation: Option<(&str, &str)>, refers: bool) -> Value {
     let path = root().join("test_data/requests/deployment-pod.json");
     let text = std::fs::read_to_string(path).expect("the request is there");
     let mut request: Value = serde_json::from_str(&text).expect("it is JSON");
+    if refers {
+        let container = &mut request["object"]["spec"]["containers"][0];
+        container["env"] = json!([{"name": "A", "value": "vault:secret/app#key"}]);
+        container["command"] = json!(["/app"]);
+    }
     let annotations = &mut request["object"]["metadata"]["annotations"];
     *annotations =
         json!({format!("{PREFIX}/inject"): "true", format!("{PREFIX}/mode"): "secrets,proxy"});

@@ -11,8 +11,8 @@ use crate::rejection::Rejection;
 use crate::values::{
     AgentFeature, AuthMethod, AuthMount, CacheToken, Count, Delimiter, Directory, DnsLabel,
     FilePath, FilePermissions, Fraction, GoDuration, Image, InjectionMethod, LogFormat, LogLevel,
-    Mode, NonRootId, ObjectName, Port, ProxyUrl, SecretsFormat, SecretsType, Sidecars,
-    TemplateEngine, Timeout, Url, WorkloadKind,
+    Mode, NonRootId, ObjectName, OnChange, Port, ProxyUrl, SecretsFormat, SecretsType, Sidecars,
+    TemplateEngine, Timeout, Url, VariableName, WorkloadKind,
 };
 
 /// What holds where an annotation is not given.
@@ -59,8 +59,14 @@ pub enum Need {
     ConsulTemplate,
     /// A job babysitter.
     Babysitter,
-    /// Secrets as environment variables.
+    /// Secrets as environment variables, or a restart when they change.
     Environment,
+    /// Pairs of a secret as environment variables, written by the default template.
+    Pairs,
+    /// Environment variables that refer to Vault.
+    References,
+    /// Secrets as files or as environment variables.
+    Delivery,
     /// Templates of the pod's own.
     OwnTemplate,
     /// Files made by the default template.
@@ -80,7 +86,12 @@ impl Need {
             Need::AppRole => "without auth approle",
             Need::ConsulTemplate => "without Consul Template",
             Need::Babysitter => "without a job babysitter",
-            Need::Environment => "without secrets-injection-method env",
+            Need::Environment => "without secrets in the environment or on-change restart",
+            Need::Pairs => "without secrets-injection-method env and its default template",
+            Need::References => "without an environment variable that refers to Vault",
+            Need::Delivery => {
+                "without mode secrets or an environment variable that refers to Vault"
+            }
             Need::OwnTemplate => "without secrets-template",
             Need::DefaultTemplate => "with secrets-template or secrets-injection-method env",
         }
@@ -229,7 +240,21 @@ table! {
     SecretsType "secrets-type" secrets_type: SecretsType, Value("dynamic"), [Need::Secrets],
         "`dynamic`: the files follow the secrets. `static`: fetched once, by an init container.";
     SecretsInjectionMethod "secrets-injection-method" secrets_injection_method: InjectionMethod, Value("file"), [Need::Secrets],
-        "`file`, or `env`: static secrets become environment variables.";
+        "`file`, or `env`: secrets become environment variables. They must be static, except with `on-change: restart`.";
+    EnvPrefix "env-prefix" env_prefix: Commas<VariableName>, None, [Need::Secrets, Need::Pairs],
+        "What the names of environment variables begin with, in front of the keys of a secret: one for all, or one per path.";
+    EnvNames "env-names" env_names: Lines<'_>, None, [Need::Secrets, Need::Pairs],
+        "Which keys become environment variables, and by which names: a comma list of `NAME=KEY`, or `KEY`; with several paths one list for each, separated by lines `---`. All keys, if it is not given.";
+    EnvPrefixOf "env-prefix-NAME", None, [Need::Secrets],
+        "The same as `env-prefix`, for one secret.";
+    EnvNamesOf "env-names-NAME", None, [Need::Secrets],
+        "The same as `env-names`, for one secret.";
+    TransitKey "transit-key" transit_key: String, None, [Need::References],
+        "The key of transit that decrypts environment variables such as `vault:v1:...`.";
+    TransitPath "transit-path" transit_path: String, Value("transit"), [Need::References],
+        "Where transit is mounted.";
+    OnChange "on-change" on_change: OnChange, Value("none"), [Need::Delivery],
+        "`restart`: when a file or an environment variable with secrets changes, the application's process ends by TERM, and the kubelet starts the container again. With it, dynamic secrets can be environment variables.";
     PrePopulate "pre-populate" pre_populate: bool, Value("false"), [Need::Secrets],
         "Whether an init container writes the files of dynamic secrets before the application starts. Native sidecars do so themselves.";
     PrePopulateOnly "pre-populate-only" pre_populate_only: bool, Value("false"), [Need::Secrets],
@@ -240,11 +265,11 @@ table! {
         "Port of the local proxy, 1 to 65535.";
     Sidecars "sidecars" sidecars: Sidecars, Setting("sidecars"), [],
         "`classic`: containers beside the application's. `native`: init containers that keep running (Kubernetes 1.29 or newer), so that the application starts with its secrets and Jobs end automatically.";
-    InjectContainers "inject-containers" inject_containers: Commas<&str>, From("all of the application's"), [Need::Secrets],
+    InjectContainers "inject-containers" inject_containers: Commas<&str>, From("all of the application's"), [Need::Delivery],
         "Comma list of the containers that get the secrets (mount, hook or environment). Init containers can be among them: the environment is for those that are named, or for all where none is, and all get the mount.";
     JobContainers "job-containers" job_containers: Commas<&str>, From("all of the application's"), [Need::Job],
         "Comma list of the containers whose end is the job's end.";
-    TemplateEngine "template-engine" template_engine: TemplateEngine, Setting("templateEngine"), [Need::Secrets, Need::Dynamic],
+    TemplateEngine "template-engine" template_engine: TemplateEngine, Setting("templateEngine"), [Need::Delivery, Need::Dynamic],
         "What renders dynamic secrets: `consul-template`, or `vault-agent` without a second sidecar.";
     TokenFile "token-file" token_file: bool, Value("false"), [Need::Secrets],
         "Whether the Vault token is in the secrets directory too, as file `token`.";

@@ -11,12 +11,13 @@ use crate::intent::Intent;
 use crate::kubernetes::{literal, read_only, writable};
 use crate::names;
 use crate::path::{are_nested, below, segments};
-use crate::pod::{Command, Container, List};
+use crate::pod::{Command, Container, List, RestartPolicy};
 use crate::rejection::{Place, Rejection};
 use crate::secrets::{SecretFile, Secrets, SecretsDirectory};
-use crate::sidecars::env_shell;
+use crate::sidecars::env_shell::Wrapping;
 use crate::subject::Subject;
 use crate::values::{Sidecars, Switch};
+use crate::variables;
 use crate::words::{listed, quoted, set};
 
 /// The containers whose end is the job's end.
@@ -95,38 +96,25 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
     let mut changes = Changes::default();
     reject_unknown_names(intent, subject)?;
     let selected = intent.selected();
-    if let Some(secrets) = &intent.secrets {
-        for (index, container) in subject.applications() {
-            if !selected.has(&container.name) {
-                continue;
-            }
-            let mut change = ContainerChange::new(List::Containers, index);
-            let directories = mount_secrets(&mut change, intent, container, false, subject)?;
-            let files = paths(&directories, secrets)?;
-            if intent.fills_environment() {
-                let image = image_command(container, subject)?;
-                fill_environment(&mut change, container, image, &directories, &files, subject)?;
-            }
-            if intent.waits_in_hook() {
-                let hook = hook::command(container, &files, subject)?;
-                change.post_start = Some(hook);
-            }
-            changes.add(change)?;
+    for (index, container) in subject.applications() {
+        if selected.has(&container.name) {
+            let change = ContainerChange::new(List::Containers, index);
+            changes.add(application(change, intent, container, subject)?)?;
         }
     }
-    if !intent.uses_secrets_volume() {
-        return Ok(changes.all);
-    }
-    let writes = intent.reads_ids_from_files();
     let behind = subject.behind_mesh_proxy();
-    let mut without_command = None;
     let (mut before_proxy, mut before_secrets) = (Vec::new(), Vec::new());
+    let mut without_command = Vec::new();
     for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
         let name = &*container.name;
+        let has_variables = has_variables(intent, List::InitContainers, index);
+        if !intent.uses_secrets_volume() && !has_variables {
+            continue;
+        }
         let is_named_itself = selected.names(name);
         let come_before = intent.has_init_agent() || intent.sidecars == Sidecars::Native;
-        if index < behind && !writes {
-            if is_named_itself {
+        if index < behind && !intent.reads_ids_from_files() {
+            if is_named_itself || has_variables {
                 return Err(Place::Container(name.to_owned()).rejected(BEFORE_PROXY));
             }
             if come_before {
@@ -134,25 +122,13 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
             }
             continue;
         }
-        if is_named_itself && !come_before && intent.secrets.is_some() {
+        if has_variables {
+            reject_before_values(intent, container, subject)?;
+        } else if is_named_itself && !come_before && intent.secrets.is_some() {
             before_secrets.push(name);
         }
-        let mut change = ContainerChange::new(List::InitContainers, index);
-        let directories = mount_secrets(&mut change, intent, container, writes, subject)?;
-        if let Some(secrets) = &intent.secrets
-            && intent.fills_environment()
-            && selected.has(name)
-        {
-            match image_command(container, subject) {
-                Ok(image) => {
-                    let files = paths(&directories, secrets)?;
-                    fill_environment(&mut change, container, image, &directories, &files, subject)?;
-                }
-                Err(rejection) if is_named_itself => return Err(rejection),
-                // There may be very many.
-                Err(rejection) => _ = without_command.get_or_insert(rejection),
-            }
-        }
+        let change = ContainerChange::new(List::InitContainers, index);
+        let change = init_container(change, intent, container, subject, &mut without_command)?;
         changes.add(change)?;
     }
     // There may be very many.
@@ -172,12 +148,155 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
             subject.native_sidecars()
         ),
     );
-    if let Some(rejection) = without_command {
+    if let Some(first) = without_command.first() {
+        let more = match without_command.len() - 1 {
+            0 => String::new(),
+            more => format!("; {more} more are like it"),
+        };
         subject
             .warnings
-            .add(format!("{rejection}; it gets the secrets as files only"));
+            .add(format!("{first}; it gets the secrets as files only{more}"));
     }
     Ok(changes.all)
+}
+
+/// What a container of the application gets.
+fn application(
+    mut change: ContainerChange,
+    intent: &Intent,
+    container: &Container<'_>,
+    subject: &Subject<'_>,
+) -> Result<ContainerChange, Rejection> {
+    let mut files = Vec::new();
+    let mut directories = Vec::new();
+    if let Some(secrets) = &intent.secrets {
+        directories = mount_secrets(&mut change, intent, container, false, subject)?;
+        files = paths(&directories, secrets)?;
+    }
+    if intent.waits_in_hook() {
+        change.post_start = Some(hook::command(container, &files, subject)?);
+    }
+    let mut wrapping = Wrapping::default();
+    if intent.restarts {
+        reject_ending(container, subject)?;
+        wrapping.grace = Some(subject.pod.termination_grace_period_seconds());
+    }
+    match intent.fills_environment() {
+        true => wrapping.files = files,
+        false if intent.restarts => wrapping.watched = files,
+        false => {}
+    }
+    let has_variables = has_variables(intent, change.list, change.index);
+    if intent.fills_environment() || intent.restarts || has_variables {
+        // Native sidecars have written them before.
+        let is_later = intent.restarts && intent.sidecars == Sidecars::Classic;
+        let timeout = subject.settings.secrets.hook_timeout_seconds;
+        wrapping.wait = is_later.then_some(timeout);
+        let image = image_command(container, subject)?;
+        wrap(
+            &mut change,
+            container,
+            image,
+            wrapping,
+            &directories,
+            intent,
+            subject,
+        )?;
+    }
+    Ok(change)
+}
+
+/// What an init container of the pod gets.
+fn init_container(
+    mut change: ContainerChange,
+    intent: &Intent,
+    container: &Container<'_>,
+    subject: &Subject<'_>,
+    without_command: &mut Vec<Rejection>,
+) -> Result<ContainerChange, Rejection> {
+    let writes = intent.reads_ids_from_files();
+    let directories = match intent.uses_secrets_volume() {
+        true => mount_secrets(&mut change, intent, container, writes, subject)?,
+        false => Vec::new(),
+    };
+    let selected = intent.selected();
+    let fills_environment = intent.fills_environment() && selected.has(&container.name);
+    let has_variables = has_variables(intent, change.list, change.index);
+    if !fills_environment && !has_variables {
+        return Ok(change);
+    }
+    let image = match image_command(container, subject) {
+        Err(rejection) if !has_variables && !selected.names(&container.name) => {
+            without_command.push(rejection);
+            return Ok(change);
+        }
+        image => image?,
+    };
+    let mut wrapping = Wrapping::default();
+    if let Some(secrets) = intent.secrets.as_ref().filter(|_| fills_environment) {
+        wrapping.files = paths(&directories, secrets)?;
+    }
+    wrap(
+        &mut change,
+        container,
+        image,
+        wrapping,
+        &directories,
+        intent,
+        subject,
+    )?;
+    Ok(change)
+}
+
+fn has_variables(intent: &Intent, list: List, index: usize) -> bool {
+    let variables = intent.variables.as_ref();
+    variables.is_some_and(|variables| variables.of(list, index).is_some())
+}
+
+/// Rejects an init container with variables that are resolved after it has ended.
+fn reject_before_values(
+    intent: &Intent,
+    container: &Container<'_>,
+    subject: &Subject<'_>,
+) -> Result<(), Rejection> {
+    let (why, remedy) = if intent.restarts && intent.sidecars == Sidecars::Classic {
+        (
+            "come with the sidecars",
+            format!("use {}", subject.native_sidecars()),
+        )
+    } else if !intent.is_init_first {
+        (
+            "come after the pod's own init containers",
+            format!(
+                "remove annotation {}",
+                subject.annotations.name(Key::InitFirst)
+            ),
+        )
+    } else {
+        return Ok(());
+    };
+    let place = Place::Container(container.name.to_string());
+    Err(place.rejected(format!(
+        "has an environment variable that refers to Vault, and ends before the secrets are there, which {why}; {remedy}"
+    )))
+}
+
+/// Rejects a container that nothing would start again.
+fn reject_ending(container: &Container<'_>, subject: &Subject<'_>) -> Result<(), Rejection> {
+    let policy = container
+        .restart_policy
+        .unwrap_or(subject.pod.restart_policy);
+    match policy {
+        RestartPolicy::Always | RestartPolicy::OnFailure => Ok(()),
+        RestartPolicy::Never => Err(subject.annotations.rejected(
+            Key::OnChange,
+            format!(
+                "restart ends container {} when a secret changes, and with restartPolicy Never nothing starts it again; expected OnFailure or Always",
+                quoted(&container.name)
+            ),
+        )
+        .unless_filled_in()),
+    }
 }
 
 /// Why an init container gets no secrets.
@@ -248,6 +367,9 @@ struct Changes {
 
 impl Changes {
     fn add(&mut self, change: ContainerChange) -> Result<(), Rejection> {
+        if change.is_empty() {
+            return Ok(());
+        }
         let mounts = change.volume_mounts.iter();
         let before = change.words_before.iter().flat_map(|(_, words)| words);
         let others = [&change.post_start, &change.arguments];
@@ -266,38 +388,49 @@ impl Changes {
 
 /// Lets every command of a container go through the shell: its main process, its probes and its hooks. `image` is what it
 /// runs, if it does not say so.
-fn fill_environment(
+fn wrap(
     change: &mut ContainerChange,
     container: &Container<'_>,
     image: Option<ImageCommand>,
+    mut wrapping: Wrapping,
     directories: &[String],
-    files: &[String],
+    intent: &Intent,
     subject: &Subject<'_>,
 ) -> Result<(), Rejection> {
-    let mount = read_only(names::ENV_VOLUME, names::ENV_DIRECTORY);
-    reject_taken(container, &mount, subject)?;
-    if directories
-        .iter()
-        .any(|directory| are_nested(directory, names::ENV_DIRECTORY))
-    {
-        let place = match subject.annotations.get(Key::SecretsMountPath) {
-            Some(_) => subject.annotations.place(Key::SecretsMountPath),
-            None => Place::field("setting secrets.mountPath"),
-        };
-        let taken = names::ENV_DIRECTORY;
-        return Err(place.rejected(format!(
-            "{taken} is a directory of the policy's own; choose another"
-        )));
+    let mut mounts = vec![read_only(names::ENV_VOLUME, names::ENV_DIRECTORY)];
+    if has_variables(intent, change.list, change.index) {
+        mounts.push(VolumeMount {
+            // No other container's.
+            sub_path: Some(container.name.to_string()),
+            ..read_only(names::VALUES_VOLUME, names::VALUES_DIRECTORY)
+        });
+        let file = format!("{}/{}", names::VALUES_DIRECTORY, names::VALUES_FILE);
+        wrapping.files.push(file);
     }
-    change.volume_mounts.push(mount);
+    for mount in &mounts {
+        reject_taken(container, mount, subject)?;
+        if directories
+            .iter()
+            .any(|directory| are_nested(directory, &mount.mount_path))
+        {
+            let place = match subject.annotations.get(Key::SecretsMountPath) {
+                Some(_) => subject.annotations.place(Key::SecretsMountPath),
+                None => Place::field("setting secrets.mountPath"),
+            };
+            let taken = &mount.mount_path;
+            return Err(place.rejected(format!(
+                "{taken} is a directory of the policy's own; choose another"
+            )));
+        }
+    }
+    change.volume_mounts.extend(mounts);
+    wrapping.rejects_references = variables::are_resolved(subject);
+    let has_files = !wrapping.files.is_empty();
     let commands = Command::ALL
         .into_iter()
-        .filter(|command| *command == Command::Main || container.has(*command));
+        .filter(|command| *command == Command::Main || (has_files && container.has(*command)));
     change.words_before = commands
-        .map(|command| {
-            let words = env_shell::words_before(command, files);
-            (command, words)
-        })
+        .map(|command| (command, wrapping.words_before(command)))
         .collect();
     let Some(ImageCommand { entrypoint, cmd }) = image else {
         return Ok(());

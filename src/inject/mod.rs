@@ -78,6 +78,11 @@ impl ContainerChange {
             arguments: None,
         }
     }
+
+    /// Whether the container stays as it is.
+    fn is_empty(&self) -> bool {
+        self.volume_mounts.is_empty() && self.post_start.is_none() && self.words_before.is_empty()
+    }
 }
 
 /// Decides what a pod gets that asks for `intent`.
@@ -100,10 +105,8 @@ pub fn plan(intent: &Intent, subject: &Subject<'_>) -> Result<Injection, Rejecti
     if intent.has_sidecars() {
         sidecars.push(agent::sidecar(&mut order)?);
     }
-    if intent.engine() == Some(TemplateEngine::ConsulTemplate)
-        && let Some(secrets) = &intent.secrets
-    {
-        sidecars.push(json(consul_template::sidecar(secrets, &mut order)?));
+    if intent.engine() == Some(TemplateEngine::ConsulTemplate) {
+        sidecars.push(json(consul_template::sidecar(&mut order)?));
     }
     if intent.needs_babysitter() {
         sidecars.push(json(job_babysitter::sidecar(&of_the_job, &mut order)?));
@@ -112,7 +115,7 @@ pub fn plan(intent: &Intent, subject: &Subject<'_>) -> Result<Injection, Rejecti
     if intent.has_init_agent() {
         init_containers.push(agent::init_container(&mut order)?);
     }
-    if intent.fills_environment() {
+    if intent.wraps_commands() {
         init_containers.push(json(env_shell::init_container(&mut order)?));
     }
     let pod_shares_processes = subject.pod.shares_process_namespace.is_some();
@@ -193,7 +196,11 @@ fn volumes(intent: &Intent, subject: &Subject<'_>) -> Volumes {
     if intent.needs_babysitter() {
         volumes.add(Volume::small(names::JOB_VOLUME, "1Mi"));
     }
-    if intent.fills_environment() {
+    if intent.variables.is_some() {
+        let limit = subject.settings.secrets.size_limit.clone();
+        volumes.add(Volume::in_memory(names::VALUES_VOLUME, limit));
+    }
+    if intent.wraps_commands() {
         volumes.add(Volume::small(names::ENV_VOLUME, "4Mi"));
     }
     volumes

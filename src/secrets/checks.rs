@@ -150,6 +150,13 @@ pub fn check_templates(
     subject: &Subject<'_>,
     templates: &[OwnTemplate<'_>],
 ) -> Result<(), Rejection> {
+    parse_templates(subject, templates)?;
+    warn_of_plain_text(subject, templates);
+    warn_of_other_certificates(subject, templates);
+    Ok(())
+}
+
+fn parse_templates(subject: &Subject<'_>, templates: &[OwnTemplate<'_>]) -> Result<(), Rejection> {
     const RULE: &str = "restrictions.deniedTemplateFunctions";
     let denied = subject
         .settings
@@ -201,9 +208,23 @@ pub fn check_templates(
             }
         }
     }
-    warn_of_plain_text(subject, templates);
-    warn_of_other_certificates(subject, templates);
     Ok(())
+}
+
+/// Rejects a template of a variable's that Go cannot parse, or that calls what it must not.
+pub fn check_template(
+    subject: &Subject<'_>,
+    text: &str,
+    variable: &str,
+    place: Place,
+) -> Result<(), Rejection> {
+    let template = OwnTemplate {
+        text: text.to_owned(),
+        delimiters: Delimiters::default(),
+        destination: variable,
+        place,
+    };
+    parse_templates(subject, &[template])
 }
 
 /// Warns of templates in which nothing is done, as where another program has taken the braces away.

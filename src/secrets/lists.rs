@@ -6,7 +6,7 @@ use super::checks::{
     MOST_FILES, OwnTemplate, allow_paths, check_templates, problem_of_destination, reject_templates,
 };
 use super::template::{Delimiters, Format, default_template};
-use super::{Delivery, SecretFile, Template, template};
+use super::{Delivery, SecretFile, Template, pairs, template};
 use crate::annotations::{Commas, Key, Lines, Need};
 use crate::auth::Login;
 use crate::rejection::{Place, Rejection};
@@ -30,6 +30,7 @@ pub fn read(
     let (templates, delimiters) = match own_templates {
         Some(templates) => {
             annotations.warn_unmet(Need::DefaultTemplate, subject.warnings);
+            annotations.warn_unmet(Need::Pairs, subject.warnings);
             own(subject, templates, &destinations)?
         }
         None => {
@@ -106,16 +107,15 @@ fn defaults(
 ) -> Result<Vec<String>, Rejection> {
     let annotations = &subject.annotations;
     let paths = paths(subject, count)?;
-    let into_environment = Delivery::Static {
-        into_environment: true,
-    };
-    if delivery == into_environment {
+    if delivery.is_into_environment() {
         annotations.warn_unmet(Need::DefaultTemplate, subject.warnings);
-        let templates = paths.iter();
+        let pairs = pairs::read(subject, count)?;
+        let templates = paths.iter().zip(&pairs);
         return Ok(templates
-            .map(|path| default_template(path, Format::Environment))
+            .map(|(path, pairs)| default_template(path, Format::Environment(pairs)))
             .collect());
     }
+    annotations.warn_unmet(Need::Pairs, subject.warnings);
     let formats = annotations.secrets_format()?;
     let formats = one_for_each(subject, Key::SecretsFormat, formats, count, || {
         SecretsFormat::Properties

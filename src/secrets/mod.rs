@@ -5,20 +5,40 @@ mod copied;
 mod directory;
 mod lists;
 mod named;
+mod pairs;
 mod path;
 pub mod template;
 
-use crate::annotations::{Key, Need};
+use crate::annotations::{Annotations, Key, Need};
 use crate::auth::Login;
 use crate::path::{below, same_path};
 use crate::rejection::Rejection;
 use crate::subject::Subject;
 use crate::values::{
-    DataKey, FilePermissions, InjectionMethod, ObjectName, SecretsType, Sidecars, TemplateEngine,
+    DataKey, FilePermissions, InjectionMethod, ObjectName, OnChange, SecretsType, Sidecars,
+    TemplateEngine,
 };
+pub use checks::check_template;
 pub use copied::copied_container;
 pub use directory::{SecretsDirectory, can_be_mounted};
+pub use path::not_plain;
 use template::Delimiters;
+
+/// Whether a pod says which files it wants.
+pub fn are_named(annotations: &Annotations<'_>) -> bool {
+    const NAMING: [Key; 8] = [
+        Key::SecretsPath,
+        Key::SecretsDestination,
+        Key::SecretsTemplate,
+        Key::SecretsInjectionMethod,
+        Key::Secret,
+        Key::Template,
+        Key::TemplateFile,
+        Key::TemplateConfigMap,
+    ];
+    let mut naming = NAMING.iter();
+    naming.any(|key| annotations.first_place(*key).is_some())
+}
 
 /// The files with secrets, and how they come.
 #[derive(Debug)]
@@ -70,6 +90,8 @@ pub enum Delivery {
         waits_in_hook: bool,
         /// Whether an init container has written them before.
         is_populated: bool,
+        /// Whether they become environment variables.
+        into_environment: bool,
     },
     /// An init container writes them once.
     Static {
@@ -126,6 +148,16 @@ impl Secrets {
 }
 
 impl Delivery {
+    /// Whether they become environment variables.
+    pub fn is_into_environment(self) -> bool {
+        match self {
+            Delivery::Dynamic {
+                into_environment, ..
+            }
+            | Delivery::Static { into_environment } => into_environment,
+        }
+    }
+
     /// Whether an init container fetches them.
     pub fn has_init_agent(self) -> bool {
         matches!(
@@ -143,6 +175,7 @@ impl Delivery {
         subject: &Subject<'_>,
         is_job: bool,
         sidecars: Sidecars,
+        on_change: OnChange,
     ) -> Result<Self, Rejection> {
         let annotations = &subject.annotations;
         let secrets_type = annotations.secrets_type()?;
@@ -167,6 +200,18 @@ impl Delivery {
             }
             Sidecars::Classic => "",
         };
+        let restarts = on_change == OnChange::Restart;
+        if is_static && restarts {
+            let key = match is_populated_only {
+                true => Key::PrePopulateOnly,
+                false => Key::SecretsType,
+            };
+            let problem = format!(
+                "must not be used with {}: restart, because static secrets do not change; remove one of them",
+                annotations.name(Key::OnChange)
+            );
+            return Err(annotations.rejected(key, problem));
+        }
         if is_static {
             annotations.warn_unmet(Need::Dynamic, subject.warnings);
         }
@@ -176,12 +221,13 @@ impl Delivery {
         if is_static {
             return Ok(Delivery::Static { into_environment });
         }
-        if into_environment {
+        if into_environment && !restarts {
             return Err(annotations.rejected(
                 Key::SecretsInjectionMethod,
                 format!(
-                    "env is for static secrets only, because the environment of a process cannot change; add annotation {}: static",
-                    annotations.name(Key::SecretsType)
+                    "env is for static secrets, because the environment of a process cannot change; add annotation {}: static, or {}: restart",
+                    annotations.name(Key::SecretsType),
+                    annotations.name(Key::OnChange)
                 ),
             ));
         }
@@ -198,6 +244,7 @@ impl Delivery {
         Ok(Delivery::Dynamic {
             engine,
             waits_in_hook,
+            into_environment,
             is_populated: is_populated && sidecars == Sidecars::Classic,
         })
     }

@@ -7,6 +7,7 @@ use super::checks::{
 };
 use super::copied::is_of_pod;
 use super::directory::Directories;
+use super::pairs::{self, Places};
 use super::template::{Delimiters, Format, default_template};
 use super::{Delivery, SecretFile, SecretsDirectory, Template};
 use crate::annotations::{Commas, Key, Lines, Named, Value};
@@ -31,7 +32,9 @@ const SOURCES: [Key; 4] = [
 ];
 
 /// What else may be said of one.
-const PARTS: [Key; 9] = [
+const PARTS: [Key; 11] = [
+    Key::EnvPrefixOf,
+    Key::EnvNamesOf,
     Key::SecretLeftDelimiter,
     Key::SecretRightDelimiter,
     Key::File,
@@ -44,7 +47,8 @@ const PARTS: [Key; 9] = [
 ];
 
 /// The lists that say the same for all secrets.
-const LISTS: [Key; 6] = [
+const LISTS: [Key; 7] = [
+    Key::EnvNames,
     Key::SecretsPath,
     Key::SecretsDestination,
     Key::SecretsTemplate,
@@ -163,10 +167,9 @@ pub fn read(
 
 /// What is wrong with a directory for some of the files, if something is.
 fn problem_of_directory(path: &str, main: &SecretsDirectory, delivery: Delivery) -> Option<String> {
-    let into_environment = Delivery::Static {
-        into_environment: true,
-    };
-    let shell = (delivery == into_environment).then_some(names::ENV_DIRECTORY);
+    let shell = delivery
+        .is_into_environment()
+        .then_some(names::ENV_DIRECTORY);
     let mut inside = [&*main.in_application].into_iter().chain(shell);
     if path.len() > LONGEST_DIRECTORY {
         return Some(format!(
@@ -364,11 +367,18 @@ fn default(request: &Request<'_, '_>, delivery: Delivery) -> Result<String, Reje
     let subject = request.subject;
     let path: &str = request.value(Key::Secret)?.unwrap_or_default();
     allow_paths(subject, &[path], || request.place(Key::Secret))?;
-    let into_environment = Delivery::Static {
-        into_environment: true,
-    };
-    if delivery == into_environment {
-        return Ok(default_template(path, Format::Environment));
+    if delivery.is_into_environment() {
+        let prefix = match request.value(Key::EnvPrefixOf)? {
+            Some(prefix) => Some(prefix),
+            None => for_all(Key::EnvPrefix, subject.annotations.env_prefix()?, subject)?,
+        };
+        let names: Option<Lines<'_>> = request.value(Key::EnvNamesOf)?;
+        let places = Places {
+            prefix: request.place(Key::EnvPrefixOf),
+            names: request.place(Key::EnvNamesOf),
+        };
+        let pairs = pairs::of_one(prefix, names.map(|Lines(list)| list), &places, subject)?;
+        return Ok(default_template(path, Format::Environment(&pairs)));
     }
     let format = match request.value(Key::Format)? {
         Some(format) => format,

@@ -3,6 +3,7 @@
 mod restrictions;
 mod section;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,6 +57,9 @@ section! {
         /// The env shell, which turns static secrets into environment variables. The image needs a static busybox at
         /// /bin/busybox.
         section env_shell "envShell": EnvShell = EnvShell::default(), "" in "Env shell";
+        /// Whether environment variables whose values refer to Vault, such as vault:secret/app#password, become what they refer
+        /// to: enabled or disabled.
+        value references "references": Switch = Switch::Enabled, "References in environment variables" in "Env shell";
         /// Whether the image of a container without a command is looked up in its registry, where secrets become environment
         /// variables: enabled, or disabled, with which such a container is rejected. The policy needs host capabilities for it.
         value image_lookup "imageLookup": Switch = Switch::Enabled, "Look up images" in "Env shell";
@@ -504,6 +508,28 @@ pub const DENIED_NAMES: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// Variables of the shell itself, and of its script.
+const OF_SHELL: [&str; 8] = [
+    "_tvsi_*", "IFS", "OPTIND", "PPID", "LINENO", "PWD", "OLDPWD", "SHLVL",
+];
+
+impl EnvShell {
+    /// The names that no secret gets into the environment with: the shell's own, and those of the settings.
+    pub fn denied(&self) -> impl Iterator<Item = Cow<'_, VariablePattern>> {
+        let of_shell = OF_SHELL.map(|name| Cow::Owned(VariablePattern::known(name)));
+        of_shell
+            .into_iter()
+            .chain(self.denied_names.iter().map(Cow::Borrowed))
+    }
+
+    /// The pattern by which a name is denied, if it is.
+    pub fn denies(&self, name: &str) -> Option<String> {
+        let mut denied = self.denied();
+        let pattern = denied.find(|pattern| pattern.matches(name))?;
+        Some(pattern.as_str().to_owned())
+    }
+}
 
 fn denied_names() -> Vec<VariablePattern> {
     let names = DENIED_NAMES.iter().flat_map(|(_, names)| *names);

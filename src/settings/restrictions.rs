@@ -217,6 +217,8 @@ impl Restrictions {
                 Key::SecretsTemplate | Key::Template => first(&TEMPLATES),
                 Key::TemplateFile => first(&[Key::TemplateConfigMap]),
                 Key::TemplateConfigMap => first(&[Key::TemplateFile]),
+                Key::EnvPrefix | Key::EnvPrefixOf => first(&[Key::EnvPrefix, Key::EnvPrefixOf]),
+                Key::EnvNames | Key::EnvNamesOf => first(&[Key::EnvNames, Key::EnvNamesOf]),
                 Key::SecretsFormat => first(&[Key::Format]),
                 Key::Format => first(&[Key::SecretsFormat]),
                 Key::SecretsMountPath => first(&[Key::Directory]),

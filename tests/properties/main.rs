@@ -526,6 +526,10 @@ fn every_dollar_of_ours_is_doubled_where_kubernetes_expands_and_nowhere_else() {
                     expected = [shell, "sh", "/opt/talend/tvsi-env/env.sh"]
                         .map(str::to_owned)
                         .into();
+                    // A variable of the main process that still refers to Vault is an error.
+                    if *path == ["command"] {
+                        expected.push("-r".to_owned());
+                    }
                     expected.extend(files(is_expanded));
                     expected.push("--".to_owned());
                 }
@@ -1053,6 +1057,7 @@ fn most_pods_are_injected_and_everything_that_can_be_is() {
         "tvsi-consul-template",
         "tvsi-env",
         "tvsi-env-init",
+        "tvsi-extra",
         "tvsi-job",
         "tvsi-job-babysitter",
         "tvsi-job-babysitter-init",

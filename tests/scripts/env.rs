@@ -38,6 +38,7 @@ type Environment = BTreeMap<OsString, OsString>;
 struct Pod {
     container: Container,
     denied: Vec<&'static str>,
+    options: Vec<String>,
     files: Vec<String>,
 }
 
@@ -63,6 +64,7 @@ impl Pod {
         Self {
             container,
             denied: Vec::new(),
+            options: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -85,6 +87,12 @@ impl Pod {
         self
     }
 
+    fn with_options(mut self, options: &[&str]) -> Self {
+        self.options
+            .extend(options.iter().map(|it| (*it).to_owned()));
+        self
+    }
+
     fn with_own(mut self, variable: &str, value: impl Into<OsString>) -> Self {
         self.container.set(variable, value);
         self
@@ -96,7 +104,7 @@ impl Pod {
         }
         let mut shell = Command::new(self.container.path(BUSYBOX));
         shell.args(["sh", &self.container.path("tvsi-env/env.sh")]);
-        shell.args(&self.files).arg("--");
+        shell.args(&self.options).args(&self.files).arg("--");
         shell.args(command);
         self.container.start(shell)
     }
@@ -167,12 +175,15 @@ impl Pod {
 
 /// Runs the init container of the pod that `container` is in.
 fn bring_shell(container: &Container, denied: &[&str]) {
+    let of_shell = [
+        "_tvsi_*", "IFS", "OPTIND", "PPID", "LINENO", "PWD", "OLDPWD", "SHLVL",
+    ];
     let mut init = Container::new(Shell::Busybox);
     init.set("TVSI_ENV_SCRIPT", text_of("env.sh"));
     let busybox = find_program("busybox").map(|path| path.display().to_string());
     let busybox = busybox.expect("busybox is on PATH: install the package busybox-static");
     let directory = container.path(DIRECTORY);
-    let arguments = [&[busybox.as_str(), &directory], denied].concat();
+    let arguments = [&[busybox.as_str(), &directory], &of_shell[..], denied].concat();
     init.run("env-init.sh", &arguments).ends_with(0);
 }
 
@@ -1102,5 +1113,220 @@ fn the_application_gets_the_files_the_signals_and_the_rest_as_without_the_script
         let command = [&pod.container.path(SHELL), "-c", NOTE_THE_REST];
         pod.run(&command).ends_with(0);
         assert_eq!(pod.container.read("rest"), without);
+    }
+}
+
+mod references {
+    use super::*;
+
+    const REFERENCES: [&str; 8] = [
+        "vault:secret/app#key",
+        "bao:secret/app#key",
+        ">>vault:pki/issue/app#certificate#{}",
+        "vault:v1:abc",
+        "a ${vault:secret/app#key} b",
+        "${bao:secret/app#key}",
+        "x${>>vault:pki#a#{}}",
+        ">>bao:x",
+    ];
+
+    #[test]
+    fn one_that_has_a_value_is_replaced() {
+        for reference in REFERENCES {
+            let pod = Pod::with_file("A=1\n")
+                .with_options(&["-r"])
+                .with_own("A", reference);
+            let started = pod.start();
+            assert_eq!(started.environment[OsStr::new("A")], "1", "{reference}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_left_keeps_the_application_from_starting() {
+        for reference in REFERENCES {
+            let pod = Pod::with_file("B=1\n")
+                .with_options(&["-r"])
+                .with_own("A", reference);
+            pod.run(&["sh", "-c", ": >started"]).ends_with(1);
+            assert!(!pod.container.has("started"), "{reference}");
+            let messages = pod.container.messages();
+            assert!(
+                messages.contains("the variable A refers to Vault"),
+                "{messages}"
+            );
+            assert!(!messages.contains(reference), "{messages}");
+        }
+    }
+
+    #[test]
+    fn other_values_are_left_alone() {
+        for value in [
+            "vault:8200",
+            "http://vault:8200/#a",
+            "${A}",
+            "vault",
+            "#vault:",
+            "v1:a",
+        ] {
+            let pod = Pod::with_file("B=1\n")
+                .with_options(&["-r"])
+                .with_own("A", value);
+            pod.gives(&[("B", "1")]);
+        }
+        // A secret may look like one, and without the option everything may.
+        let pod = Pod::with_file("B=vault:a#b\n").with_options(&["-r"]);
+        pod.gives(&[("B", "vault:a#b")]);
+        let pod = Pod::with_file("B=1\n").with_own("A", "vault:a#b");
+        pod.gives(&[("B", "1")]);
+    }
+}
+
+mod waiting {
+    use super::*;
+
+    #[test]
+    fn files_are_awaited() {
+        let mut pod = Pod::new();
+        pod.options = ["-w", "20", "-f"].map(str::to_owned).to_vec();
+        pod.options.push(pod.container.path("watched file"));
+        pod.files = vec![pod.container.path("late")];
+        let mut application = pod.run(&["sh", "-c", "echo $A >value"]);
+        pod.container.write("watched file", "");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert!(!pod.container.has("value"));
+        pod.container.write("late", "A=1\n");
+        application.ends_with(0);
+        assert_eq!(pod.container.read("value"), "1\n");
+    }
+
+    #[test]
+    fn a_file_that_does_not_come_is_reported() {
+        let mut pod = Pod::new().with_options(&["-w", "1"]);
+        pod.files = vec![pod.container.path("never")];
+        pod.run(&["sh", "-c", ": >started"]).ends_with(1);
+        let messages = pod.container.messages();
+        assert!(messages.contains("never is not there"), "{messages}");
+        assert!(!pod.container.has("started"));
+    }
+
+    #[test]
+    fn a_signal_ends_it() {
+        let mut pod = Pod::new().with_options(&["-w", "600"]);
+        pod.files = vec![pod.container.path("never")];
+        let mut application = pod.run(&["sh", "-c", ": >started"]);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        application.send("TERM");
+        application.ends_with(143);
+    }
+}
+
+/// The script stays, and ends the application when a file has changed.
+mod restarts {
+    use super::*;
+
+    const READY: &str =
+        "trap 'echo TERM >>signals; exit 0' TERM; : >ready; while :; do sleep 0.05; done";
+
+    fn pod() -> Pod {
+        Pod::with_file("A=1\n").with_options(&["-s", "5"])
+    }
+
+    fn started<'p>(pod: &'p Pod, script: &str) -> Running<'p> {
+        let application = pod.run(&["sh", "-c", script]);
+        let container = &pod.container;
+        container.wait_until("the application starts", || container.has("ready"));
+        application
+    }
+
+    #[test]
+    fn a_change_ends_the_application_and_is_a_failure() {
+        for own in ["ORDINARY", "my.var"] {
+            let pod = pod().with_own(own, "1");
+            let mut application = started(&pod, READY);
+            pod.container.write("secrets 1", "A=2\n");
+            application.ends_with(143);
+            assert_eq!(pod.container.read("signals"), "TERM\n");
+            assert!(pod.container.messages().contains("a secret has changed"));
+        }
+    }
+
+    #[test]
+    fn a_watched_file_is_as_good() {
+        let pod = pod();
+        pod.container.write("watched", "1");
+        let watched = pod.container.path("watched");
+        let pod = pod.with_options(&["-f", &watched]);
+        let mut application = started(&pod, READY);
+        fs::write(pod.container.path("new"), "2").expect("a file can be written");
+        fs::rename(pod.container.path("new"), &watched).expect("it can be put in place");
+        application.ends_with(143);
+    }
+
+    /// A sidecar that has been started again writes the same.
+    #[test]
+    fn the_same_content_is_no_change() {
+        let pod = pod();
+        let mut application = started(&pod, READY);
+        pod.container.write("new", "A=1\n");
+        fs::rename(pod.container.path("new"), pod.container.path("secrets 1"))
+            .expect("it can be put in place");
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        assert!(!pod.container.has("signals"));
+        application.send("TERM");
+        application.ends_with(0);
+    }
+
+    #[test]
+    fn an_application_that_does_not_mind_is_killed() {
+        let pod = Pod::with_file("A=1\n").with_options(&["-s", "1"]);
+        let mut application = started(&pod, "trap '' TERM; : >ready; while :; do sleep 0.05; done");
+        pod.container.write("secrets 1", "A=2\n");
+        application.ends_with(137);
+    }
+
+    #[test]
+    fn the_application_s_status_is_the_container_s() {
+        for status in [0, 1, 7, 143] {
+            let exit = format!("exit {status}");
+            pod().run(&["sh", "-c", &exit]).ends_with(status);
+        }
+        pod().run(&["sh", "-c", "kill -KILL $$"]).ends_with(137);
+    }
+
+    #[test]
+    fn signals_are_for_the_application() {
+        for signal in ["HUP", "USR1", "USR2", "WINCH", "TERM"] {
+            let pod = pod();
+            let script = format!(
+                "trap 'echo {signal} >>signals' {signal}; trap 'exit 3' TERM; : >ready; while :; do sleep 0.05; done"
+            );
+            let mut application = started(&pod, &script);
+            application.send(signal);
+            if signal != "TERM" {
+                let container = &pod.container;
+                container.wait_until("it has the signal", || container.has("signals"));
+                assert_eq!(container.read("signals"), format!("{signal}\n"));
+                application.send("TERM");
+            }
+            application.ends_with(3);
+        }
+    }
+
+    #[test]
+    fn the_application_has_its_input_and_the_secrets() {
+        let pod = pod();
+        pod.container.write("input", "a line\n");
+        let mut shell = Command::new(pod.container.path(SHELL));
+        shell.args([
+            "-c",
+            "exec \"$@\" <input",
+            "sh",
+            &pod.container.path(BUSYBOX),
+        ]);
+        shell.args(["sh", &pod.container.path("tvsi-env/env.sh")]);
+        shell.args(&pod.options).args(&pod.files).arg("--");
+        shell.args(["sh", "-c", "read -r line; echo \"$A $line\" >value"]);
+        pod.container.start(shell).ends_with(0);
+        assert_eq!(pod.container.read("value"), "1 a line\n");
     }
 }

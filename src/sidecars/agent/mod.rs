@@ -10,9 +10,11 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1::Container;
 use serde_json::Value;
 
+use super::render::Template;
 use super::{Order, configuration, connection, native, overridden, render, running_script, script};
 use crate::annotations::Key;
 use crate::auth::Method;
+use crate::intent::Stage;
 use crate::kubernetes::{Volume, env, env_from_field, read_only, writable};
 use crate::names::{self, Mounted, Token};
 use crate::rejection::Rejection;
@@ -30,6 +32,9 @@ const CONFIG_FILE_VARIABLE: &str = "TVSI_AGENT_CONFIG_FILE";
 /// Says that the token is not revoked.
 const KEEP_TOKEN_VARIABLE: &str = "TVSI_KEEP_TOKEN";
 
+/// Names the variables that refer to a path that cannot be read.
+const SHOW: &str = include_str!(concat!(env!("OUT_DIR"), "/scripts/variables.sh"));
+
 /// How often the init container tries before it fails: about half a minute.
 const TRIES_ONCE: u32 = 7;
 
@@ -44,7 +49,8 @@ struct Role {
     /// The first of the script's arguments, behind the token file.
     grace: Option<String>,
     token: &'static Token,
-    renders: bool,
+    /// When it renders, if it does.
+    renders: Option<Stage>,
     runs_once: bool,
     /// The file of a ConfigMap that has its whole configuration, if one does.
     config_file: &'static str,
@@ -57,6 +63,7 @@ struct Role {
 pub fn sidecar(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
     let (intent, names) = (order.intent, order.subject.names());
     let renders = intent.engine() == Some(TemplateEngine::VaultAgent);
+    let renders = renders.then_some(Stage::Beside);
     let is_native = intent.sidecars == Sidecars::Native;
     let role = Role {
         name: names.agent,
@@ -71,12 +78,11 @@ pub fn sidecar(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
     };
     let mut container = agent(order, &role)?;
     if is_native {
-        let (token, files) = match &intent.secrets {
+        let files = renders.map(|stage| render::destinations(intent, stage));
+        let (token, files) = match files {
             // Nobody knows what its own configuration renders, and where its token is.
             _ if intent.options.config_map.is_some() => ("", Vec::new()),
-            Some(secrets) if renders && !secrets.files.is_empty() => {
-                ("", render::destinations(secrets))
-            }
+            Some(files) if !files.is_empty() => ("", files),
             _ => (role.token.file, Vec::new()),
         };
         container = native(container, token, intent.options.listens_at(), &files);
@@ -89,19 +95,19 @@ pub fn sidecar(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
 pub fn init_container(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
     let names = order.subject.names();
     let options = &order.intent.options;
+    // What has been leased for files is the application's until the sidecar has more.
+    let hands_on =
+        order.intent.has_sidecars_that_render() && order.intent.renders_files(Stage::Before);
     let role = Role {
         name: names.agent_init,
         script: script!("agent-init.sh"),
         grace: None,
         token: &names.init_token,
-        renders: true,
+        renders: Some(Stage::Before),
         runs_once: true,
         config_file: "config-init.hcl",
-        // What it has leased ends with its token, and the application has it until the sidecar has more.
-        revokes: options.revokes
-            && !options.is_populated_only
-            && !options.token_file
-            && !order.intent.has_sidecars_that_render(),
+        // What it has leased ends with its token.
+        revokes: options.revokes && !options.is_populated_only && !options.token_file && !hands_on,
         patch: Key::AgentInitJsonPatch,
     };
     let container = agent(order, &role)?;
@@ -126,7 +132,10 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
     order.volumes.add(Volume::small(token.volume, "4Mi"));
     let mut mounts = vec![writable(token.volume, token.directory)];
     let mut secrets = render::directory_mounts(intent).into_iter();
-    if role.renders || options.token_file {
+    let renders_files = role
+        .renders
+        .is_some_and(|stage| intent.renders_files(stage));
+    if renders_files || options.token_file {
         mounts.extend(secrets.next());
     } else if intent.reads_ids_from_files() {
         mounts.push(read_only(
@@ -147,7 +156,11 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
         .login
         .plan(intent.user(), role.runs_once, order.subject, order.volumes)?;
     mounts.extend(login.mounts);
-    mounts.extend(secrets.filter(|_| role.renders));
+    mounts.extend(secrets.filter(|_| renders_files));
+    mounts.extend(
+        role.renders
+            .and_then(|stage| render::values_mount(intent, stage)),
+    );
     if let Some(secret) = &options.extra_secret {
         let Mounted { volume, directory } = names.extra_secret;
         order
@@ -185,8 +198,12 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
         }
     }
     variables.extend(job);
-    if role.renders {
+    if role.renders.is_some() {
         variables.extend(render::notification(intent));
+    }
+    let by_path = role.renders.filter(|_| role.runs_once);
+    if let Some(by_path) = by_path.and_then(|stage| render::by_path(intent, stage)) {
+        variables.extend([by_path, env("TVSI_SHOW", SHOW)]);
     }
     variables.extend((!role.revokes).then(|| env(KEEP_TOKEN_VARIABLE, "true")));
     let fields = names.variables.iter();
@@ -214,17 +231,11 @@ fn config<'s>(
         (true, Some(false)) | (false, Some(true)) => None,
         (true, _) => Some(TRIES_ONCE),
         // The number is the proxy's too, which has to answer some time; and it keeps what is leased.
-        (false, _) if role.renders && options.proxy.is_none() => Some(TRIES),
+        (false, _) if role.renders.is_some() && options.proxy.is_none() => Some(TRIES),
         _ => None,
     };
-    let secrets = intent.secrets.as_ref();
-    let files = secrets.into_iter().flat_map(|secrets| {
-        let files = secrets.files.iter().filter(|_| role.renders);
-        files.map(move |file| (secrets, file))
-    });
-    let templates = files.map(|(secrets, file)| {
-        render::template(settings, secrets, file, role.runs_once).in_blocks()
-    });
+    let templates = role.renders.into_iter();
+    let templates = templates.flat_map(|stage| render::templates(settings, intent, stage));
     let persist = token
         .filter(|_| intent.hands_on_leases())
         .map(|token| Persist {
@@ -270,7 +281,7 @@ fn config<'s>(
             }]
         }),
         template_config: template_config(role, options),
-        template: templates.collect(),
+        template: templates.map(Template::in_blocks).collect(),
     }
 }
 
@@ -299,7 +310,7 @@ fn template_config<'s>(role: &Role, options: &'s Options) -> Option<[TemplateCon
         static_secret_render_interval: options
             .refresh
             .as_deref()
-            .filter(|_| role.renders && !role.runs_once),
+            .filter(|_| role.renders.is_some() && !role.runs_once),
         max_connections_per_host: options.max_connections.map(|Count(count)| count),
         lease_renewal_threshold: threshold.and_then(|it| serde_json::from_str(it.as_str()).ok()),
     };

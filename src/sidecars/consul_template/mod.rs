@@ -5,10 +5,10 @@ mod config;
 use k8s_openapi::api::core::v1::Container;
 
 use super::{Order, configuration, connection, native, overridden, render, running_script, script};
+use crate::intent::{Intent, Stage};
 use crate::kubernetes::{Volume, env, read_only, writable};
 use crate::names::{self, TOKEN};
 use crate::rejection::Rejection;
-use crate::secrets::Secrets;
 use crate::service_account;
 use crate::settings::Settings;
 use crate::values::Sidecars;
@@ -18,7 +18,7 @@ use config::{Config, Retry, Vault};
 const CONFIG_VARIABLE: &str = "TVSI_CONSUL_TEMPLATE_CONFIG";
 
 /// Builds the sidecar that keeps the files up to date.
-pub fn sidecar(secrets: &Secrets, order: &mut Order<'_, '_>) -> Result<Container, Rejection> {
+pub fn sidecar(order: &mut Order<'_, '_>) -> Result<Container, Rejection> {
     let (intent, settings) = (order.intent, order.subject.settings);
     order
         .volumes
@@ -27,7 +27,11 @@ pub fn sidecar(secrets: &Secrets, order: &mut Order<'_, '_>) -> Result<Container
         writable(names::CONFIG_VOLUME, names::CONFIG_DIRECTORY),
         read_only(TOKEN.mounted.volume, TOKEN.mounted.directory),
     ];
-    let mut directories = render::directory_mounts(intent).into_iter();
+    let mut directories = match intent.renders_files(Stage::Beside) {
+        true => render::directory_mounts(intent),
+        false => Vec::new(),
+    }
+    .into_iter();
     mounts.extend(directories.next());
     mounts.push(service_account::none(order.volumes));
     let mut arguments = vec![TOKEN.file];
@@ -39,8 +43,9 @@ pub fn sidecar(secrets: &Secrets, order: &mut Order<'_, '_>) -> Result<Container
     let (mut variables, tls_mounts) = connection::connection(order, names::CONFIG_DIRECTORY);
     mounts.extend(tls_mounts);
     mounts.extend(directories);
+    mounts.extend(render::values_mount(intent, Stage::Beside));
     mounts.extend(render::template_mount(intent, order.volumes));
-    let config = config(settings, secrets, intent.options.refresh.as_deref());
+    let config = config(settings, intent);
     let config = configuration(order.subject, CONFIG_VARIABLE, &config)?;
     variables.push(env(CONFIG_VARIABLE, &config));
     variables.extend(job);
@@ -56,32 +61,29 @@ pub fn sidecar(secrets: &Secrets, order: &mut Order<'_, '_>) -> Result<Container
     };
     Ok(match intent.sidecars {
         Sidecars::Classic => container,
-        Sidecars::Native => native(container, "", None, &render::destinations(secrets)),
+        Sidecars::Native => native(
+            container,
+            "",
+            None,
+            &render::destinations(intent, Stage::Beside),
+        ),
     })
 }
 
-fn config<'a>(
-    settings: &'a Settings,
-    secrets: &'a Secrets,
-    refresh: Option<&'a str>,
-) -> Config<'a> {
+fn config<'a>(settings: &'a Settings, intent: &'a Intent) -> Config<'a> {
     Config {
         kill_signal: "SIGTERM",
         log_level: settings.consul_template.log_level.as_str(),
         vault: Vault {
             vault_agent_token_file: TOKEN.file,
             renew_token: false,
-            default_lease_duration: refresh,
+            default_lease_duration: intent.options.refresh.as_deref(),
             retry: Retry {
                 attempts: 0,
                 backoff: "500ms",
                 max_backoff: "30s",
             },
         },
-        template: secrets
-            .files
-            .iter()
-            .map(|file| render::template(settings, secrets, file, false))
-            .collect(),
+        template: render::templates(settings, intent, Stage::Beside),
     }
 }

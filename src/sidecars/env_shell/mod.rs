@@ -22,7 +22,7 @@ pub fn init_container(order: &mut Order<'_, '_>) -> Result<Container, Rejection>
     let (intent, subject) = (order.intent, order.subject);
     let settings = &subject.settings.env_shell;
     let program = overridden(&settings.program, &intent.env_shell, subject)?;
-    let denied = settings.denied_names.iter().map(|name| name.as_str());
+    let denied = settings.denied().map(|name| name.as_str().to_owned());
     // In one argument: a list of its own would hide the rest of the pod.
     let denied = denied.collect::<Vec<_>>().join(" ");
     let arguments = [IMAGE_BUSYBOX, names::ENV_DIRECTORY, &denied];
@@ -42,13 +42,44 @@ pub fn init_container(order: &mut Order<'_, '_>) -> Result<Container, Rejection>
     })
 }
 
-/// The words in front of such a command of a container that has these files.
-pub fn words_before(command: Command, files: &[String]) -> Vec<String> {
-    let shell = [names::ENV_BUSYBOX, "sh", names::ENV_SCRIPT];
-    let files = files.iter().map(|path| match command.is_expanded() {
-        true => literal(path),
-        false => path.clone(),
-    });
-    let words = shell.map(str::to_owned).into_iter().chain(files);
-    words.chain(["--".to_owned()]).collect()
+/// How the commands of a container are started.
+#[derive(Debug, Default)]
+pub struct Wrapping {
+    /// The files with variables.
+    pub files: Vec<String>,
+    /// Files whose change is one of the secrets too.
+    pub watched: Vec<String>,
+    /// How many seconds the main process waits for both, if they may not be there yet.
+    pub wait: Option<i64>,
+    /// The seconds between TERM and KILL when one of them changes, if the main process ends then.
+    pub grace: Option<i64>,
+    /// Whether the main process must not start with a variable that still refers to Vault.
+    pub rejects_references: bool,
+}
+
+impl Wrapping {
+    /// The words in front of such a command.
+    pub fn words_before(&self, command: Command) -> Vec<String> {
+        let mut words = [names::ENV_BUSYBOX, "sh", names::ENV_SCRIPT]
+            .map(str::to_owned)
+            .to_vec();
+        let path = |path: &String| match command.is_expanded() {
+            true => literal(path),
+            false => path.clone(),
+        };
+        if command == Command::Main {
+            if self.rejects_references {
+                words.push("-r".to_owned());
+            }
+            for (option, seconds) in [("-w", self.wait), ("-s", self.grace)] {
+                let seconds = seconds.map(|seconds| seconds.to_string());
+                words.extend(seconds.into_iter().flat_map(|it| [option.to_owned(), it]));
+            }
+            let watched = self.watched.iter();
+            words.extend(watched.flat_map(|file| ["-f".to_owned(), path(file)]));
+        }
+        words.extend(self.files.iter().map(path));
+        words.push("--".to_owned());
+        words
+    }
 }

@@ -14,6 +14,7 @@ mod kubewarden;
 mod load;
 mod node;
 mod proxy;
+mod references;
 mod security;
 mod static_secrets;
 mod steering;
@@ -112,6 +113,11 @@ const SUBJECTS: &[Subject] = &[
         name: "proxy",
         about: "the proxy, its leases, and the proxy in Jobs",
         scenarios: proxy::SCENARIOS,
+    },
+    Subject {
+        name: "references",
+        about: "environment variables that refer to Vault: every form, 200 of them, every byte, what cannot be resolved; restarts when a variable or a file changes; names and prefixes",
+        scenarios: references::SCENARIOS,
     },
     Subject {
         name: "static_secrets",

@@ -86,6 +86,7 @@ impl Scenario {
             format!("kv1/{name}/*"),
             format!("leased-{name}/*"),
             format!("renewable-{name}/*"),
+            format!("own-{name}/*"),
         ]
         .map(|path| format!("path \"{path}\" {{ capabilities = [\"read\", \"update\"] }}\n"))
         .concat();

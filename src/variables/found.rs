@@ -1,0 +1,275 @@
+//! Finds the variables of a pod that refer to Vault, and rejects those that cannot become what they refer to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::grammar::{Transit, may_refer, pieces};
+use super::{OfContainer, Piece, Variable, Variables, Wanted};
+use crate::annotations::Key;
+use crate::pod::{self, Container, List};
+use crate::raw::{self, Text};
+use crate::rejection::{Place, Rejection};
+use crate::secrets::{check_template, not_plain};
+use crate::subject::Subject;
+use crate::values::{Switch, TemplateEngine};
+use crate::words::quoted;
+
+/// The most references in one pod. All of them have to fit the configuration of the program that resolves them.
+const MOST_REFERENCES: usize = 512;
+
+/// The path of transit, where the pod does not say.
+const TRANSIT: &str = "transit";
+
+impl Variables {
+    /// Finds those of the containers that get secrets; `None` where no container has one. `engine` keeps them up to date, if
+    /// that is wanted.
+    pub fn read(
+        subject: &Subject<'_>,
+        is_selected: impl Fn(&str) -> bool,
+        engine: Option<TemplateEngine>,
+    ) -> Result<Option<Self>, Rejection> {
+        if !are_resolved(subject) {
+            return Ok(None);
+        }
+        let transit_path = subject.annotations.transit_path()?;
+        let transit_key = subject.annotations.transit_key()?;
+        let transit = Transit {
+            path: transit_path.as_deref().unwrap_or(TRANSIT),
+            key: transit_key.as_deref(),
+        };
+        let pod = &subject.pod;
+        let fields = referring_fields(subject, &transit);
+        let mut all = pod.all_containers();
+        if !all.any(|container| may_have_some(container, !fields.is_empty())) {
+            return Ok(None);
+        }
+        let applications = subject.applications();
+        let applications = applications.map(|(index, it)| (List::Containers, index, it));
+        let init_containers = subject.without_ignored(&pod.init_containers);
+        let init_containers = init_containers.map(|(index, it)| (List::InitContainers, index, it));
+        let (mut containers, mut count) = (Vec::new(), 0);
+        for (list, index, container) in applications.chain(init_containers) {
+            let variables = variables(container, subject, &transit, &fields, &mut count)?;
+            if variables.is_empty() {
+                continue;
+            }
+            if !is_selected(&container.name) {
+                return Err(place(container).rejected(format!(
+                    "environment variable {} refers to Vault, and the container is not in annotation {}; add it there",
+                    variables[0].name,
+                    subject.annotations.name(Key::InjectContainers)
+                )));
+            }
+            containers.push(OfContainer {
+                list,
+                index,
+                container: container.name.to_string(),
+                variables,
+            });
+        }
+        Ok((!containers.is_empty()).then_some(Variables { containers, engine }))
+    }
+}
+
+/// Whether variables that refer to Vault become what they refer to.
+pub fn are_resolved(subject: &Subject<'_>) -> bool {
+    let is_own = subject.annotations.vocabulary().is_own();
+    is_own && subject.settings.references == Switch::Enabled
+}
+
+/// Whether a variable of a container may refer to Vault, as its text shows.
+fn may_have_some(container: &Container<'_>, has_fields: bool) -> bool {
+    container.env().is_some_and(|env| {
+        let text = env.get();
+        may_refer(text) || raw::may_have_escapes(env) || (has_fields && text.contains("fieldRef"))
+    })
+}
+
+/// The fields of the pod whose values refer to Vault: annotations and labels, by their paths.
+fn referring_fields(subject: &Subject<'_>, transit: &Transit<'_>) -> BTreeSet<String> {
+    let kinds = [
+        ("annotations", subject.all_annotations),
+        ("labels", &subject.labels),
+    ];
+    let mut fields = BTreeSet::new();
+    for (kind, members) in kinds {
+        for (name, value) in members.iter().filter(|(_, it)| may_refer(it.get())) {
+            let text: Option<Text<'_>> = serde_json::from_str(value.get()).ok();
+            if text.is_some_and(|text| pieces(&text, transit) != Ok(None)) {
+                fields.insert(format!("metadata.{kind}['{}']", &**name));
+            }
+        }
+    }
+    fields
+}
+
+fn place(container: &Container<'_>) -> Place {
+    Place::Container(container.name.to_string())
+}
+
+/// Those of one container.
+fn variables(
+    container: &Container<'_>,
+    subject: &Subject<'_>,
+    transit: &Transit<'_>,
+    fields: &BTreeSet<String>,
+    count: &mut usize,
+) -> Result<Vec<Variable>, Rejection> {
+    let env = container.env();
+    let Some(env) = env.filter(|_| may_have_some(container, !fields.is_empty())) else {
+        return Ok(Vec::new());
+    };
+    let reject = |name: &str, problem: &str| {
+        Err(place(container).rejected(format!("environment variable {} {problem}", quoted(name))))
+    };
+    let variables: Vec<pod::Variable<'_>> = crate::rejection::read(env, "env of a container")?;
+    // Of two with one name the last one counts.
+    let last: BTreeMap<&str, usize> = variables
+        .iter()
+        .enumerate()
+        .map(|(index, variable)| (&*variable.name, index))
+        .collect();
+    let mut found = Vec::new();
+    for (index, variable) in variables.iter().enumerate() {
+        let name = &*variable.name;
+        if last.get(name) != Some(&index) {
+            continue;
+        }
+        if let Some(field) = variable.field().filter(|field| fields.contains(&**field)) {
+            let problem = format!(
+                "has its value from the field {}, which refers to Vault; write the reference as its value",
+                quoted(&field)
+            );
+            return reject(name, &problem);
+        }
+        let text = variable.value.as_deref().unwrap_or_default();
+        if !may_refer(text) {
+            continue;
+        }
+        let text = match expanded(text) {
+            Ok(text) => text,
+            // Only in what refers to Vault it is in the way.
+            Err(_) if pieces(text, transit) == Ok(None) => continue,
+            Err(other) => {
+                let problem = format!(
+                    "refers to Vault and has $({other}) in it, which only the kubelet can replace; write what that stands for"
+                );
+                return reject(name, &problem);
+            }
+        };
+        let value = match pieces(&text, transit) {
+            Ok(None) => continue,
+            Ok(Some(value)) => value,
+            Err(problem) => return reject(name, &problem),
+        };
+        let is_name = name
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        if !is_name || name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+            return reject(
+                name,
+                "refers to Vault, and its name is not one for shells; expected letters, digits and _",
+            );
+        }
+        if let Some(pattern) = subject.settings.env_shell.denies(name) {
+            return reject(
+                name,
+                &format!(
+                    "refers to Vault, and no secret may have such a name: {pattern} is in the setting envShell.deniedNames, or of the shell itself"
+                ),
+            );
+        }
+        found.push(Variable {
+            name: name.to_owned(),
+            value,
+        });
+    }
+    for variable in &found {
+        *count += variable.references().count();
+        if *count > MOST_REFERENCES {
+            return reject(
+                &variable.name,
+                &format!("has a reference too many; expected at most {MOST_REFERENCES} in a pod"),
+            );
+        }
+        check(variable, container, subject)?;
+    }
+    reject_dependents(&found, container)?;
+    Ok(found)
+}
+
+/// Checks what a variable refers to: its paths and templates.
+fn check(
+    variable: &Variable,
+    container: &Container<'_>,
+    subject: &Subject<'_>,
+) -> Result<(), Rejection> {
+    let name = &*variable.name;
+    let here = |problem: &str| {
+        place(container).rejected(format!("environment variable {name}: {problem}"))
+    };
+    for piece in &variable.value {
+        let Piece::Reference(reference) = piece else {
+            continue;
+        };
+        let path = &*reference.request.path;
+        if let Some(problem) = not_plain(path) {
+            return Err(here(&format!(
+                "the path {} {problem}; expected a plain path such as secret/team/app",
+                quoted(path)
+            )));
+        }
+        subject.settings.restrictions.allow_path(
+            path,
+            || place(container),
+            subject.identity(),
+            &mut subject.work.borrow_mut(),
+        )?;
+        if let Wanted::Template(template) = &reference.wanted {
+            if subject.settings.restrictions.allow_templates == Some(false) {
+                return Err(here(
+                    "templates are not allowed by the setting restrictions.allowTemplates; use vault:PATH#KEY",
+                ));
+            }
+            check_template(subject, template, name, place(container))?;
+        }
+    }
+    Ok(())
+}
+
+/// Rejects what has the value of such a variable by `$(NAME)`: the kubelet replaces that, by the reference itself.
+fn reject_dependents(found: &[Variable], container: &Container<'_>) -> Result<(), Rejection> {
+    let names: BTreeSet<&str> = found.iter().map(|variable| &*variable.name).collect();
+    for part in container.expanded().filter(|_| !names.is_empty()) {
+        if let Some(name) = dependencies(part.get()).find(|name| names.contains(name)) {
+            return Err(place(container).rejected(format!(
+                "$({name}) has the reference in it and not the secret, because the kubelet replaces it; use the variable {name} itself, in a shell for example"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The names in `$(NAME)`, as Kubernetes expands them: `$$` stands for a `$`.
+fn dependencies(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            rest = &rest[rest.find('$')? + 1..];
+            if let Some(behind) = rest.strip_prefix('$') {
+                rest = behind;
+            } else if let Some(inside) = rest.strip_prefix('(') {
+                let (name, behind) = inside.split_once(')')?;
+                rest = behind;
+                return Some(name);
+            }
+        }
+    })
+}
+
+/// A value as the kubelet makes it, if it does not depend on another variable: the error is its name.
+fn expanded(text: &str) -> Result<String, &str> {
+    match dependencies(text).next() {
+        Some(name) => Err(name),
+        None => Ok(text.replace("$$", "$")),
+    }
+}
