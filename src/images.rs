@@ -186,7 +186,7 @@ impl<'h> Images<'h> {
         let answer = (self.host)(operation, payload.as_bytes()).map_err(|problem| {
             match problem.contains(NOT_GRANTED) {
                 true => format!(
-                    "cannot be looked up: the policy does not have the host capability oci/{operation}, which spec.hostCapabilities in its manifest grants"
+                    "cannot be looked up: the policy does not have the host capability oci/{operation}, which spec.namespacedPoliciesCapabilities of the PolicyServer grants to policies of a namespace"
                 ),
                 false => "cannot be looked up: its registry cannot be reached, or does not give it to policy-server".to_owned(),
             }

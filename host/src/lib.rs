@@ -18,7 +18,7 @@
 //! one ([`Native`]): what the two have in common is [`Guest`].
 //!
 //! There is no cluster behind it: of the capabilities that policy-server lends to policies, only the one that looks up
-//! images is there ([`Images`]), and all others (Kubernetes look-ups, DNS, certificates) answer with an error.
+//! images is there ([`Images`], and `Registry` with the feature of that name), and all others (Kubernetes look-ups, DNS, certificates) answer with an error.
 //!
 //! ```no_run
 //! use policy_host::{Guest, Policy};
@@ -47,6 +47,8 @@ mod images;
 mod imports;
 mod metadata;
 mod policy;
+#[cfg(feature = "registry")]
+mod registry;
 mod request;
 mod response;
 pub mod service_account;
@@ -59,6 +61,8 @@ pub use kubewarden_policy_sdk::{
 };
 pub use metadata::{ExecutionMode, Metadata, PolicyType};
 pub use policy::{Cost, EVALUATION_FUEL, Policy};
+#[cfg(feature = "registry")]
+pub use registry::Registry;
 pub use request::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, Request, UserInfo, payload,
 };

@@ -27,7 +27,7 @@ if process=$(node_process); then
     pkill -KILL --parent "$process" || kill -KILL "$process"
     gone node_process
 fi
-# The registry of kubewarden.sh.
+# The registry.
 if registry=$(cat "$state/registry-process" 2>/dev/null) && grep --quiet docker-registry "/proc/$registry/cmdline" 2>/dev/null; then
     kill -KILL "$registry"
 fi

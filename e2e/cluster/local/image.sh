@@ -35,13 +35,38 @@ END
     chmod 1777 "$root/tmp"
     chown -R 100:1000 "$root/home/vault" "$root/home/openbao"
     tar --create --file "$work/base.tar" --numeric-owner --directory "$root" .
+    # Of an image that has its program and nothing else.
+    tar --create --file "$work/nothing.tar" --numeric-owner --directory "$root" ./tmp
+}
+
+# Starts the registry, without TLS. It ends with the cluster: its process number is where down.sh looks.
+registry=10.200.0.1:5000
+start_registry() {
+    local process
+    if process=$(cat "$state/registry-process" 2>/dev/null) && kill -0 "$process" 2>/dev/null; then
+        return
+    fi
+    REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$state/registry OTEL_TRACES_EXPORTER=none \
+        setsid docker-registry serve "$here/config/registry.yml" </dev/null >"$logs/registry.log" 2>&1 &
+    process=$!
+    printf '%s\n' "$process" >"$state/registry-process"
+    until (: <"/dev/tcp/${registry/://}") 2>/dev/null; do
+        kill -0 "$process"
+        sleep 0.1
+    done
+}
+
+# pushed NAME CONFIG ENTRIES...: an image that the registry has too.
+pushed() {
+    image "$registry/$1" "${@:2}"
+    ctr --address "$socket" --namespace k8s.io images push --plain-http "$registry/$1" >/dev/null
 }
 
 # image NAME CONFIG ENTRIES...: brings an image of one layer into containerd. CONFIG is part of its configuration, as Cmd
-# and User. An entry is PATH=FILE for a file of this machine, or PATH=>TARGET for a link.
+# and User; it begins with what $base names. An entry is PATH=FILE for a file of this machine, or PATH=>TARGET for a link.
 image() {
     local name=$1 config=$2 entry path file
-    cp "$work/base.tar" "$work/layer.tar"
+    cp "$work/${base:-base}.tar" "$work/layer.tar"
     for entry in "${@:3}"; do
         path=${entry%%=*} file=${entry#*=}
         if [[ $file == '>'* ]]; then

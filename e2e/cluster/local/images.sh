@@ -27,4 +27,17 @@ if command -v bao >/dev/null; then
     openbao=$(sed --quiet 's/^ *image: //p' "$repository/deploy/overlays/openbao/settings.yaml")
     image "docker.io/$openbao" '{"Cmd": ["bao", "server", "-dev"]}' bin/bao="$(command -v bao)" 'bin/vault=>bao'
 fi
+# Images that name their program themselves.
+# shellcheck disable=SC2016 # for the shells in the images
+if command -v docker-registry >/dev/null; then
+    start_registry
+    pushed test/entrypoint:1 '{"Entrypoint": ["/bin/env"]}'
+    pushed test/cmd:1 '{"Cmd": ["/bin/sh", "-c", "exec /bin/env"]}'
+    pushed test/both:1 '{"Entrypoint": ["/bin/sh", "-c", "echo \"$0 $*\"; exec /bin/env"], "Cmd": ["$(A)", "two  words"]}'
+    # The shell form of a Dockerfile.
+    pushed test/shell:1 '{"Entrypoint": ["/bin/sh", "-c", "exec env"]}'
+    pushed test/user:1 '{"Cmd": ["env"], "User": "4711:4711", "WorkingDir": "/tmp"}'
+    base=nothing pushed test/distroless:1 '{"Entrypoint": ["/env"], "User": "65532:65532"}' env="$(command -v busybox)"
+    pushed test/serve:1 '{"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["trap \"exit 0\" TERM; echo \"app: $V\"; sleep 1000 & wait"]}'
+fi
 rm -r "$work"

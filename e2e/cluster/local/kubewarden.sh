@@ -10,11 +10,10 @@ set -euo pipefail
 . "$(dirname "$0")/image.sh"
 
 charts=$(realpath "$1")
-address=10.200.0.1:5000
-module=$address/vault-sidecar-injector:test
+module=$registry/vault-sidecar-injector:test
 # The audit scanner would be another image.
 controller=(kubewarden-controller "$charts/kubewarden-controller" --set auditScanner.enable=false)
-defaults=(kubewarden-defaults "$charts/kubewarden-defaults" --set "policyServer.insecureSources={$address}")
+defaults=(kubewarden-defaults "$charts/kubewarden-defaults" --set "policyServer.insecureSources={$registry}")
 
 # The one image of a chart, as the chart names it.
 chart_image() {
@@ -35,18 +34,8 @@ image "$(chart_image "${defaults[@]}")" '{"Entrypoint": ["/policy-server"], "Use
     policy-server="$(command -v policy-server)" "${entries[@]}"
 rm -r "$work"
 
-# It ends with the cluster: its process number is where down.sh looks.
-if registry=$(cat "$state/registry-process" 2>/dev/null); then
-    kill "$registry" 2>/dev/null || true
-fi
-REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$state/registry OTEL_TRACES_EXPORTER=none \
-    setsid docker-registry serve "$here/config/registry.yml" </dev/null >"$logs/registry.log" 2>&1 &
-printf '%s\n' $! >"$state/registry-process"
-until curl --silent --fail --output /dev/null "http://$address/v2/"; do
-    kill -0 "$(cat "$state/registry-process")"
-    sleep 0.1
-done
-printf '{"insecure_sources": ["%s"]}\n' "$address" >"$state/sources.yml"
+start_registry
+printf '{"insecure_sources": ["%s"]}\n' "$registry" >"$state/sources.yml"
 kwctl push --sources-path "$state/sources.yml" "$repository/annotated-policy.wasm" "$module" >/dev/null
 
 helm upgrade --install --wait --namespace kubewarden --create-namespace kubewarden-crds "$charts/kubewarden-crds"

@@ -1,5 +1,5 @@
 //! The module, pushed to a registry on loopback, comes back as the same bytes: by an OCI client, and by kwctl where it is
-//! installed.
+//! installed. And what images run is looked up there.
 //!
 //! `make e2e-registry` runs it; the registry is Debian's package `docker-registry`.
 
@@ -9,6 +9,7 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -16,9 +17,14 @@ use std::{
 use oci_client::{
     Client, Reference,
     client::{ClientConfig, ClientProtocol, Config, ImageLayer},
-    manifest::{WASM_CONFIG_MEDIA_TYPE, WASM_LAYER_MEDIA_TYPE},
+    manifest::{
+        IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, WASM_CONFIG_MEDIA_TYPE,
+        WASM_LAYER_MEDIA_TYPE,
+    },
     secrets::RegistryAuth,
 };
+use policy_host::{Guest as _, Policy};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long the registry may take to listen.
@@ -140,6 +146,38 @@ impl OciClient {
         self.runtime.block_on(pushed).unwrap();
     }
 
+    /// Pushes an image for a platform, and returns its digest and the size of its manifest.
+    fn push_image(&self, reference: &str, architecture: &str, config: Value) -> (String, usize) {
+        let reference: Reference = reference.parse().unwrap();
+        let config = json!({
+            "os": "linux", "architecture": architecture, "config": config,
+            "rootfs": {"type": "layers", "diff_ids": []}, "history": [],
+        });
+        let config = Config::new(
+            config.to_string().into_bytes(),
+            IMAGE_CONFIG_MEDIA_TYPE.to_owned(),
+            None,
+        );
+        let anonymous = &RegistryAuth::Anonymous;
+        let pushed = self.client.push(&reference, &[], config, anonymous, None);
+        self.runtime.block_on(pushed).unwrap();
+        let accepted = &[OCI_IMAGE_MEDIA_TYPE];
+        let manifest = self
+            .client
+            .pull_manifest_raw(&reference, anonymous, accepted);
+        let (manifest, digest) = self.runtime.block_on(manifest).unwrap();
+        (digest, manifest.len())
+    }
+
+    fn push_index(&self, reference: &str, index: Value) {
+        let reference: Reference = reference.parse().unwrap();
+        let index = serde_json::from_value(index).unwrap();
+        let pushed = self
+            .client
+            .push_manifest_list(&reference, &RegistryAuth::Anonymous, index);
+        self.runtime.block_on(pushed).unwrap();
+    }
+
     fn pull(&self, reference: &str) -> Vec<u8> {
         let reference: Reference = reference.parse().unwrap();
         let accepted = vec![WASM_LAYER_MEDIA_TYPE];
@@ -217,6 +255,102 @@ fn the_module_comes_back_as_it_went() {
     assert!(
         kwctl.pull(&reference) == module(),
         "kwctl got back other bytes"
+    );
+}
+
+/// Images of one platform and of several, as the policy looks them up.
+#[test]
+fn what_images_run_is_looked_up() {
+    let registry = Registry::start();
+    let client = OciClient::new();
+    let one = registry.reference("one");
+    client.push_image(
+        &one,
+        "amd64",
+        json!({"Entrypoint": ["/one"], "Cmd": ["$HOME"]}),
+    );
+    let index = |name: &str, commands: [&str; 2]| {
+        let manifests =
+            ["amd64", "arm64"]
+                .into_iter()
+                .zip(commands)
+                .map(|(architecture, command)| {
+                    let reference = registry.reference(&format!("{name}-{architecture}"));
+                    // In the repository of the index.
+                    let reference = reference.replace(
+                        &format!("{name}-{architecture}:"),
+                        &format!("{name}:{architecture}-"),
+                    );
+                    let digest = client.push_image(
+                        &reference,
+                        architecture,
+                        json!({"Entrypoint": [command]}),
+                    );
+                    json!({
+                        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                        "digest": digest.0,
+                        "size": digest.1,
+                        "platform": {"os": "linux", "architecture": architecture},
+                    })
+                });
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": manifests.collect::<Vec<_>>(),
+        });
+        let reference = registry.reference(name);
+        client.push_index(&reference, index);
+        reference
+    };
+    let same = index("same", ["/app", "/app"]);
+    let different = index("different", ["/app-amd64", "/app-arm64"]);
+
+    let images = policy_host::Registry::new().unwrap();
+    let policy = Policy::from_file(module_path())
+        .unwrap()
+        .with_images(Arc::new(images));
+    let command = |image: &str| {
+        let request = json!({
+            "uid": "1", "operation": "CREATE", "namespace": "default", "userInfo": {},
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "object": {
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "app", "annotations": {
+                    "sidecar.vault.talend.org/inject": "true",
+                    "sidecar.vault.talend.org/role": "app",
+                }},
+                "spec": {"containers": [{
+                    "name": "app", "image": image, "env": [{"name": "A", "value": "vault:secret/app#a"}],
+                }]},
+            },
+        });
+        let response = policy.validate(&request, &json!({})).unwrap();
+        if !response.allowed {
+            return response.status.unwrap().message.unwrap();
+        }
+        let container =
+            response.apply_to(&request["object"]).unwrap()["spec"]["containers"][0].clone();
+        let words = container["command"].as_array().unwrap();
+        let own = words
+            .iter()
+            .skip_while(|word| **word != "--")
+            .skip(1)
+            .cloned();
+        format!("{} {}", Value::Array(own.collect()), container["args"])
+    };
+    // Kubernetes makes one of two.
+    assert_eq!(command(&one), r#"["/one"] ["$$HOME"]"#);
+    assert_eq!(command(&same), r#"["/app"] null"#);
+    let message = command(&different);
+    assert!(
+        message.contains("/app-amd64") && message.contains("/app-arm64"),
+        "{message}"
+    );
+    let message = command(&registry.reference("missing"));
+    assert!(
+        message.contains("its registry cannot be reached, or does not give it"),
+        "{message}"
     );
 }
 

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{WebhookOptions, WebhookProcess};
+use super::{LOCAL_REGISTRY, WebhookOptions, WebhookProcess};
 use crate::wait;
 
 /// How long it may take to compile the module.
@@ -48,6 +48,7 @@ impl PolicyServer {
             json!({
                 "module": format!("file://{}", module.display()),
                 "allowedToMutate": true,
+                "hostCapabilities": ["oci/v1/oci_manifest", "oci/v1/oci_manifest_config"],
                 "settings": settings,
             })
         };
@@ -57,6 +58,8 @@ impl PolicyServer {
             .collect();
         // JSON is YAML.
         fs::write(file("policies.yml"), json!(policies).to_string())?;
+        let sources = json!({"insecure_sources": [LOCAL_REGISTRY]});
+        fs::write(file("sources.yml"), sources.to_string())?;
         let log = File::create(file("log"))?;
         let readiness = super::free_port(options.address)?;
         let mut command = Command::new("setpriv");
@@ -64,6 +67,7 @@ impl PolicyServer {
             .args(["--pdeathsig", "KILL", "policy-server"])
             .current_dir(directory.path())
             .args(["--cert-file", "tls.crt", "--key-file", "tls.key"])
+            .args(["--sources-path", "sources.yml"])
             .args(["--addr", &options.address.to_string()])
             .args(["--port", &options.port.to_string()])
             .args(["--readiness-probe-port", &readiness.to_string()])

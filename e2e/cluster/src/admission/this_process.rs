@@ -10,10 +10,10 @@ use axum::routing::post;
 use axum::{Json, Router};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use policy_host::{Guest as _, Policy};
+use policy_host::{Guest as _, Policy, Registry};
 use serde_json::{Value, json};
 
-use super::{Named, WebhookOptions, WebhookProcess};
+use super::{LOCAL_REGISTRY, Named, WebhookOptions, WebhookProcess};
 use crate::cluster::Cluster;
 
 /// The server, which ends when this is dropped.
@@ -33,8 +33,9 @@ impl ThisProcess {
         module: &FilePath,
         options: &WebhookOptions,
     ) -> Result<Self> {
+        let images = Registry::new()?.with_insecure(LOCAL_REGISTRY);
         let module = Module {
-            policy: Policy::from_file(module)?,
+            policy: Policy::from_file(module)?.with_images(Arc::new(images)),
             policies: Arc::clone(&options.policies),
         };
         let app = Router::new()

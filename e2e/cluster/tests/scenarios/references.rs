@@ -1,6 +1,9 @@
 //! Environment variables that refer to Vault become what they refer to, and keep their container from starting where they
 //! cannot.
 
+use std::net::TcpStream;
+
+use cluster_scenarios::admission::LOCAL_REGISTRY;
 use serde_json::{Value, json};
 
 use crate::support::entry::{BOTH, CLASSIC, Entry, NATIVE, entry};
@@ -15,20 +18,33 @@ pub const SCENARIOS: &[Entry] = &[
     entry("references_with_files", BOTH, references_with_files),
     entry("reference_in_job", BOTH, reference_in_job),
     entry("reference_without_key", CLASSIC, reference_without_key).quick(),
-    entry("reference_without_secret", CLASSIC, reference_without_secret),
+    entry(
+        "reference_without_secret",
+        CLASSIC,
+        reference_without_secret,
+    ),
     entry("reference_forbidden", CLASSIC, reference_forbidden),
     entry("reference_leased", CLASSIC, reference_leased),
     entry("reference_in_config_map", CLASSIC, reference_in_config_map),
     entry("reference_restarts", BOTH, reference_restarts).quick(),
-    entry("reference_leased_restarts", NATIVE, reference_leased_restarts),
+    entry(
+        "reference_leased_restarts",
+        NATIVE,
+        reference_leased_restarts,
+    ),
     entry("file_restarts", BOTH, file_restarts),
     entry("restart_grace", CLASSIC, restart_grace),
     entry("env_names", CLASSIC, env_names),
+    entry("image_lookup", CLASSIC, image_lookup).local().quick(),
+    entry("image_lookup_probes", CLASSIC, image_lookup_probes).local(),
+    entry("image_lookup_missing", CLASSIC, image_lookup_missing).local(),
 ];
 
 /// A container with these variables, which runs a script.
 fn container(name: &str, script: &str, env: &[(&str, &str)]) -> Value {
-    let env = env.iter().map(|(name, value)| json!({"name": name, "value": value}));
+    let env = env
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}));
     shell_container_with(name, script, json!({"env": env.collect::<Vec<_>>()}))
 }
 
@@ -46,13 +62,18 @@ fn show() -> String {
 fn reference_forms(scenario: &Scenario) {
     let own = format!("own-{}", scenario.name);
     let (transit, pki) = (format!("{own}/transit"), format!("{own}/pki"));
-    scenario.write(&format!("sys/mounts/{transit}"), &json!({"type": "transit"}));
+    scenario.write(
+        &format!("sys/mounts/{transit}"),
+        &json!({"type": "transit"}),
+    );
     scenario.write(&format!("{transit}/keys/app"), &json!({}));
     let encrypted = scenario.write(
         &format!("{transit}/encrypt/app"),
         &json!({"plaintext": "c2hvcCBrZWVwZXI="}),
     );
-    let encrypted = encrypted["data"]["ciphertext"].as_str().expect("it encrypts");
+    let encrypted = encrypted["data"]["ciphertext"]
+        .as_str()
+        .expect("it encrypts");
     scenario.write(&format!("sys/mounts/{pki}"), &json!({"type": "pki"}));
     let root = json!({"common_name": "test", "key_type": "ec", "ttl": "24h"});
     scenario.write(&format!("{pki}/root/generate/internal"), &root);
@@ -60,30 +81,44 @@ fn reference_forms(scenario: &Scenario) {
     scenario.write(&format!("{pki}/roles/app"), &role);
 
     let v2 = scenario.secret("app", json!({"user": "old", "password": "first"}));
-    scenario.secret("app", json!({"user": "shop", "password": "a b\nc", "list": [1, {"a": null}]}));
+    scenario.secret(
+        "app",
+        json!({"user": "shop", "password": "a b\nc", "list": [1, {"a": null}]}),
+    );
     let v1 = scenario.secret_v1("app", json!({"user": "one", "number": 12_345_678_901_u64}));
     let issue = format!(r##">>vault:{pki}/issue/app#KEY#{{"common_name": "app.test"}}"##);
     let env = [
         ("V_BAO", format!("bao:{v2}#user")),
         ("V_CERTIFICATE", issue.replace("KEY", "serial_number")),
         ("V_CERTIFICATE_TOO", issue.replace("KEY", "serial_number")),
-        ("V_INLINE", format!("<${{vault:{v2}#user}}:${{vault:{v1}#user}}>")),
+        (
+            "V_INLINE",
+            format!("<${{vault:{v2}#user}}:${{vault:{v1}#user}}>"),
+        ),
         ("V_LIST", format!("vault:{v2}#list")),
         ("V_NUMBER", format!("vault:{v1}#number")),
         ("V_OLD", format!("vault:{v2}#user#1")),
-        ("V_TEMPLATE", format!("vault:{v2}#${{ .user | upper | b64enc }}/${{.user}}")),
+        (
+            "V_TEMPLATE",
+            format!("vault:{v2}#${{ .user | upper | b64enc }}/${{.user}}"),
+        ),
         ("V_TRANSIT", encrypted.to_owned()),
         ("V_USER", format!("vault:{v2}#user")),
         ("V_ZZ", format!("vault:{v2}#password")),
     ];
-    let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let env: Vec<_> = env
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let pod = pod(scenario, &show(), &env)
         .annotate("transit-key", "app")
         .annotate("transit-path", &transit)
         .run();
     pod.wait_for_log("app", "V_ZZ=");
     let log = pod.log("app");
-    let serial = log.lines().find_map(|line| line.strip_prefix("V_CERTIFICATE="));
+    let serial = log
+        .lines()
+        .find_map(|line| line.strip_prefix("V_CERTIFICATE="));
     let serial = serial.expect("a certificate").to_owned();
     assert!(serial.contains(':'), "{serial}");
     assert_eq!(
@@ -100,12 +135,20 @@ fn reference_forms(scenario: &Scenario) {
 /// All bytes that a variable can have; Vault's own answers are text, and transit's are not.
 fn reference_every_byte(scenario: &Scenario) {
     let transit = format!("own-{}/transit", scenario.name);
-    scenario.write(&format!("sys/mounts/{transit}"), &json!({"type": "transit"}));
+    scenario.write(
+        &format!("sys/mounts/{transit}"),
+        &json!({"type": "transit"}),
+    );
     scenario.write(&format!("{transit}/keys/app"), &json!({}));
     let bytes: Vec<u8> = (1..=255).chain(b"\n\x01\n\n".iter().copied()).collect();
     let plaintext = base64(&bytes);
-    let encrypted = scenario.write(&format!("{transit}/encrypt/app"), &json!({"plaintext": plaintext}));
-    let encrypted = encrypted["data"]["ciphertext"].as_str().expect("it encrypts");
+    let encrypted = scenario.write(
+        &format!("{transit}/encrypt/app"),
+        &json!({"plaintext": plaintext}),
+    );
+    let encrypted = encrypted["data"]["ciphertext"]
+        .as_str()
+        .expect("it encrypts");
     let pod = pod(scenario, WAIT, &[("V", encrypted)])
         .annotate("transit-key", "app")
         .annotate("transit-path", &transit)
@@ -122,11 +165,17 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in bytes.chunks(3) {
-        let number = three.iter().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
+        let number = three
+            .iter()
+            .fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
         let number = number << (8 * (3 - three.len()));
         for place in 0..4 {
             let letter = LETTERS[(number >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= three.len() { letter.into() } else { '=' });
+            text.push(if place <= three.len() {
+                letter.into()
+            } else {
+                '='
+            });
         }
     }
     text
@@ -142,7 +191,10 @@ fn references_200(scenario: &Scenario) {
     let path = scenario.secret_v1("many", first);
     let env = (0..200).map(|number| (format!("V_{number}"), format!("vault:{path}#key{number}")));
     let env: Vec<_> = env.collect();
-    let env: Vec<_> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let env: Vec<_> = env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let pod = pod(scenario, &show(), &env).run();
     pod.wait_for_log("app", "V_99=");
     let log = pod.log("app");
@@ -150,7 +202,9 @@ fn references_200(scenario: &Scenario) {
         let line = format!("V_{number}={}\n", value(number));
         assert!(log.contains(&line), "{line}");
     }
-    let reads = scenario.vault.count_requests(&path, &["\"operation\":\"read\""]);
+    let reads = scenario
+        .vault
+        .count_requests(&path, &["\"operation\":\"read\""]);
     assert_eq!(reads.expect("the audit log can be read"), 1);
 }
 
@@ -160,12 +214,17 @@ fn references_in_containers(scenario: &Scenario) {
     let (a, b) = (format!("vault:{path}#a"), format!("vault:{path}#b"));
     let probe = "until echo \"probe: $V\" >/proc/1/fd/1; do sleep 0.1; done";
     let mut with_probe = container("app", &show(), &[("V_A", &a), ("V", &a)]);
-    with_probe["readinessProbe"] = json!({"exec": {"command": ["sh", "-c", probe]}, "periodSeconds": 1});
+    with_probe["readinessProbe"] =
+        json!({"exec": {"command": ["sh", "-c", probe]}, "periodSeconds": 1});
     let files = "find /opt/talend/tvsi-values -type f | sort; ";
     let mut pod = scenario
         .pod()
         .container_with(with_probe)
-        .container_with(container("other", &format!("{SHOW}{files}{WAIT}"), &[("V_B", &b)]))
+        .container_with(container(
+            "other",
+            &format!("{SHOW}{files}{WAIT}"),
+            &[("V_B", &b)],
+        ))
         .container("none", &format!("{files}{WAIT}"));
     pod.object["spec"]["initContainers"] = json!([container("migrate", SHOW, &[("V_B", &b)])]);
     let pod = pod.run();
@@ -174,7 +233,10 @@ fn references_in_containers(scenario: &Scenario) {
     pod.wait_for_log("app", "probe: for a\n");
     assert!(pod.log("app").starts_with("V_A=for a\n"));
     pod.wait_for_log("other", "variables");
-    assert_eq!(pod.log("other"), "V_B=for b\n/opt/talend/tvsi-values/variables\n");
+    assert_eq!(
+        pod.log("other"),
+        "V_B=for b\n/opt/talend/tvsi-values/variables\n"
+    );
     pod.wait_for_log("none", "No such file");
 }
 
@@ -182,10 +244,14 @@ fn references_in_containers(scenario: &Scenario) {
 fn references_with_files(scenario: &Scenario) {
     let path = scenario.change_word("first");
     let file = "/opt/talend/secrets/word";
-    let pod = pod(scenario, &show(), &[("V_WORD", &format!("vault:{path}#word"))])
-        .annotate("secrets-path", &path)
-        .annotate("secrets-destination", "word")
-        .run();
+    let pod = pod(
+        scenario,
+        &show(),
+        &[("V_WORD", &format!("vault:{path}#word"))],
+    )
+    .annotate("secrets-path", &path)
+    .annotate("secrets-destination", "word")
+    .run();
     pod.wait_for_log("app", "V_WORD=first\n");
     scenario.change_word("second");
     pod.wait_until_true("the file follows", || {
@@ -219,7 +285,12 @@ fn never_starts(pod: &Running, words: &[&str]) {
 
 fn reference_without_key(scenario: &Scenario) {
     let path = scenario.secret("app", json!({"user": "hidden"}));
-    let pod = pod(scenario, WAIT, &[("V_USER", &format!("vault:{path}#users"))]).run();
+    let pod = pod(
+        scenario,
+        WAIT,
+        &[("V_USER", &format!("vault:{path}#users"))],
+    )
+    .run();
     never_starts(&pod, &["V_USER", &path, "the secret has no key users"]);
     assert!(!pod.log(AGENT_INIT).contains("hidden"));
 }
@@ -250,7 +321,10 @@ fn reference_leased(scenario: &Scenario) {
     let path = scenario.leased_secrets();
     let value = format!(r##">>vault:{path}#certificate#{{"common_name": "app.test"}}"##);
     let pod = pod(scenario, WAIT, &[("V_CERTIFICATE", &value)]).run();
-    never_starts(&pod, &["V_CERTIFICATE", &path, "is dynamic", "on-change: restart"]);
+    never_starts(
+        &pod,
+        &["V_CERTIFICATE", &path, "is dynamic", "on-change: restart"],
+    );
     assert!(!pod.log(AGENT_INIT).contains("BEGIN"));
 }
 
@@ -264,15 +338,22 @@ fn reference_in_config_map(scenario: &Scenario) {
     let pod = scenario.pod().container_with(app).run();
     let (end, _) = pod.wait_until_first_run_ended("app");
     assert_eq!(end.status, 1);
-    pod.wait_for_log("app", "the variable V_HIDDEN refers to Vault and comes from envFrom or valueFrom");
+    pod.wait_for_log(
+        "app",
+        "the variable V_HIDDEN refers to Vault and comes from envFrom or valueFrom",
+    );
 }
 
 fn reference_restarts(scenario: &Scenario) {
     let path = scenario.change_word("first");
     let script = format!("{SHOW}trap 'echo stopping; exit 0' TERM; sleep 1000 & wait");
-    let pod = pod(scenario, &script, &[("V_WORD", &format!("vault:{path}#word"))])
-        .annotate("on-change", "restart")
-        .run();
+    let pod = pod(
+        scenario,
+        &script,
+        &[("V_WORD", &format!("vault:{path}#word"))],
+    )
+    .annotate("on-change", "restart")
+    .run();
     pod.wait_for_log("app", "V_WORD=first\n");
     pod.wait_until_ready();
     scenario.change_word("second");
@@ -281,7 +362,10 @@ fn reference_restarts(scenario: &Scenario) {
     let said = "tvsi: env: a secret has changed: the application ends, to be started again\n";
     let log = pod.log("app");
     // Output and errors come in any order.
-    assert_eq!(log.replacen(said, "", 1), "V_WORD=first\nstopping\nV_WORD=second\n");
+    assert_eq!(
+        log.replacen(said, "", 1),
+        "V_WORD=first\nstopping\nV_WORD=second\n"
+    );
     assert_ne!(log, log.replacen(said, "", 1));
     scenario.delete_without_traces(&pod);
     pod.assert_not_killed();
@@ -304,7 +388,9 @@ fn reference_leased_restarts(scenario: &Scenario) {
         let numbers = log.lines().filter_map(|line| line.strip_prefix(name));
         numbers.map(str::to_owned).collect::<Vec<_>>()
     };
-    pod.wait_until_true("the application was started again", || numbers("V_B=").len() > 1);
+    pod.wait_until_true("the application was started again", || {
+        numbers("V_B=").len() > 1
+    });
     let numbers_of_a = numbers("V_A=");
     assert_ne!(numbers_of_a[0], numbers_of_a[1]);
     assert_eq!(numbers_of_a, numbers("V_B="));
@@ -332,10 +418,14 @@ fn file_restarts(scenario: &Scenario) {
 fn restart_grace(scenario: &Scenario) {
     let path = scenario.change_word("first");
     let script = format!("trap 'echo no' TERM; {SHOW} while :; do sleep 1; done");
-    let pod = pod(scenario, &script, &[("V_WORD", &format!("vault:{path}#word"))])
-        .annotate("on-change", "restart")
-        .spec("terminationGracePeriodSeconds", json!(4))
-        .run();
+    let pod = pod(
+        scenario,
+        &script,
+        &[("V_WORD", &format!("vault:{path}#word"))],
+    )
+    .annotate("on-change", "restart")
+    .spec("terminationGracePeriodSeconds", json!(4))
+    .run();
     pod.wait_for_log("app", "V_WORD=first\n");
     scenario.change_word("second");
     pod.wait_for_log("app", "V_WORD=second\n");
@@ -345,7 +435,10 @@ fn restart_grace(scenario: &Scenario) {
 }
 
 fn env_names(scenario: &Scenario) {
-    let path = scenario.secret("app", json!({"user": "shop", "pass word": "x", "other": "no"}));
+    let path = scenario.secret(
+        "app",
+        json!({"user": "shop", "pass word": "x", "other": "no"}),
+    );
     let too = scenario.secret("too", json!({"key": "k"}));
     let pod = scenario
         .pod()
@@ -359,4 +452,83 @@ fn env_names(scenario: &Scenario) {
         .run();
     pod.wait_for_log("app", "V_user=");
     assert_eq!(pod.log("app"), "V_PASSWORD=x\nV_TOO_key=k\nV_user=shop\n");
+}
+
+/// An image of the cluster on this machine, if its registry has images.
+fn image(name: &str) -> Option<String> {
+    TcpStream::connect(LOCAL_REGISTRY).ok()?;
+    Some(format!("{LOCAL_REGISTRY}/test/{name}:1"))
+}
+
+const NO_REGISTRY: &str = "there is no registry: docker-registry is not installed";
+
+/// Containers without a command run what their images do, which is looked up in the registry.
+fn image_lookup(scenario: &Scenario) {
+    let path = scenario.secret("app", json!({"user": "shop"}));
+    let env = json!([{"name": "V", "value": format!("vault:{path}#user")}, {"name": "A", "value": "of a"}]);
+    let images = ["entrypoint", "cmd", "both", "shell", "user", "distroless"];
+    let mut pod = scenario.pod().spec("restartPolicy", json!("Never"));
+    for name in images {
+        let Some(image) = image(name) else {
+            return scenario.was_not_run(NO_REGISTRY);
+        };
+        pod = pod.container_with(json!({
+            "name": name, "image": image, "env": env,
+            "securityContext": {"readOnlyRootFilesystem": true},
+        }));
+    }
+    let arguments = json!({
+        "name": "arguments", "image": image("both"), "env": env, "args": ["check", "$(A)"],
+    });
+    let pod = pod.container_with(arguments).run();
+    assert_eq!(pod.wait_until_ended(), "Succeeded");
+    for name in images.into_iter().chain(["arguments"]) {
+        let log = pod.log(name);
+        assert!(
+            log.contains("\nV=shop\n") || log.starts_with("V=shop\n"),
+            "{name}: {log}"
+        );
+    }
+    // Of an image's command, Kubernetes replaces nothing.
+    assert!(pod.log("both").starts_with("$(A) two  words\n"));
+    assert!(pod.log("arguments").starts_with("check of a\n"));
+}
+
+/// Probes and hooks see the variables too.
+fn image_lookup_probes(scenario: &Scenario) {
+    let Some(image) = image("serve") else {
+        return scenario.was_not_run(NO_REGISTRY);
+    };
+    let path = scenario.secret("app", json!({"user": "shop"}));
+    let look = |what: &str| {
+        let script = format!("until echo \"{what}: $V\" >/proc/1/fd/1; do sleep 0.1; done");
+        json!({"command": ["/bin/sh", "-c", script]})
+    };
+    let container = json!({
+        "name": "app", "image": image,
+        "env": [{"name": "V", "value": format!("vault:{path}#user")}],
+        "readinessProbe": {"exec": look("readiness"), "periodSeconds": 1},
+        "lifecycle": {"postStart": {"exec": look("postStart")}, "preStop": {"exec": look("preStop")}},
+    });
+    let pod = scenario.pod().container_with(container).run();
+    pod.wait_until_ready();
+    for what in ["app", "postStart", "readiness"] {
+        pod.wait_for_log("app", &format!("{what}: shop\n"));
+    }
+    pod.delete();
+    pod.wait_for_log("app", "preStop: shop\n");
+}
+
+fn image_lookup_missing(scenario: &Scenario) {
+    let Some(image) = image("nothing-of-this-name") else {
+        return scenario.was_not_run(NO_REGISTRY);
+    };
+    let path = scenario.secret("app", json!({"user": "shop"}));
+    let mut app = container("app", "", &[("V", &format!("vault:{path}#user"))]);
+    app["image"] = json!(image);
+    app.as_object_mut().expect("an object").remove("command");
+    let error = scenario.try_to_apply(scenario.pod().container_with(app).object);
+    let error = format!("{:#}", error.expect_err("it is rejected"));
+    assert!(error.contains("container app: has no command"), "{error}");
+    assert!(error.contains("its registry cannot be reached"), "{error}");
 }
