@@ -168,6 +168,14 @@ impl Intent {
         let has_init_agent =
             delivery.is_some_and(Delivery::has_init_agent) || (variables.is_some() && !restarts);
         let has_own_config = options.config_map.is_some();
+        if has_own_config
+            && variables
+                .as_ref()
+                .is_some_and(|it| it.engine != Some(TemplateEngine::ConsulTemplate))
+        {
+            let problem = "has the agent's whole configuration, in which environment variables that refer to Vault are not; log in by annotations, and remove it";
+            return Err(annotations.rejected(Key::AgentConfigMap, problem));
+        }
         let login = Login::read(subject, has_init_agent, has_own_config)?;
         let secrets = match delivery {
             Some(delivery) => Some(Secrets::read(subject, &login, delivery)?),

@@ -1,6 +1,11 @@
 //! What images run, for containers without a command: from files, or looked up in registries.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
@@ -23,7 +28,7 @@ pub(crate) struct ImageArguments {
 
 impl ImageArguments {
     /// What the policy looks up.
-    pub(crate) fn images(&self) -> anyhow::Result<Arc<dyn Images>> {
+    pub(crate) fn images(&self) -> anyhow::Result<Arc<Sources>> {
         let mut configs: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
         for given in &self.image_config {
             let (image, path) = given.split_once('=').ok_or_else(|| {
@@ -37,7 +42,11 @@ impl ImageArguments {
         }
         let registry = self.image_lookup.then(Registry::new).transpose();
         let registry = registry.context("cannot look up images")?;
-        Ok(Arc::new(Sources { known, registry }))
+        Ok(Arc::new(Sources {
+            known,
+            registry,
+            unknown: None,
+        }))
     }
 }
 
@@ -66,12 +75,43 @@ fn config(path: &str) -> anyhow::Result<Value> {
 }
 
 /// What is known of images, and where to look for others.
-struct Sources {
+pub(crate) struct Sources {
     known: KnownImages,
     registry: Option<Registry>,
+    /// Those that were taken for images that run something, if that is done.
+    unknown: Option<Mutex<BTreeSet<String>>>,
 }
 
 impl Sources {
+    /// The same, where an image that is neither known nor looked up is taken for one that runs something.
+    pub(crate) fn assuming_others(mut self: Arc<Self>) -> Arc<Self> {
+        if let Some(sources) = Arc::get_mut(&mut self)
+            && sources.registry.is_none()
+        {
+            sources.unknown = Some(Mutex::default());
+        }
+        self
+    }
+
+    /// The images that were taken for ones that run something.
+    pub(crate) fn assumed(&self) -> BTreeSet<String> {
+        let unknown = self.unknown.as_ref();
+        let unknown = unknown.map(|unknown| unknown.lock().unwrap_or_else(PoisonError::into_inner));
+        unknown.map_or_else(BTreeSet::new, |unknown| unknown.clone())
+    }
+
+    /// What is said of an image that is not known.
+    fn assume(&self, image: &str) -> Option<KnownImages> {
+        let unknown = self.unknown.as_ref()?;
+        let mut unknown = unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        unknown.insert(image.to_owned());
+        let mut known = KnownImages::default();
+        let config = json!({"Entrypoint": [format!("<ENTRYPOINT of {image}>")]});
+        let config = json!({"os": "linux", "architecture": "amd64", "config": config});
+        known.add(image, vec![config]);
+        Some(known)
+    }
+
     fn ask<'s>(
         &'s self,
         image: &str,
@@ -85,6 +125,16 @@ impl Sources {
                     anstream::eprintln!("vsi: image {}: {problem}", Printable::from(image));
                 })
             }
+            None if !self.known.has(image) => match self.assume(image) {
+                Some(assumed) => ask(&assumed, image),
+                None => Err(
+                    "--image-lookup asks its registry, and --image-config says what it runs"
+                        .to_owned(),
+                )
+                .inspect_err(|hint: &String| {
+                    anstream::eprintln!("vsi: image {}: {hint}", Printable::from(image));
+                }),
+            },
             _ => ask(&self.known, image),
         }
     }

@@ -27,7 +27,7 @@ const FILES: [(&str, usize, usize); 24] = [
     ("SECURITY.md", 0, 0),
     ("docs/annotations.md", 0, 0),
     ("docs/concepts.md", 0, 0),
-    ("docs/design.md", 0, 0),
+    ("docs/design.md", "docs/environment.md", 0, 0),
     ("docs/jobs.md", 0, 0),
     ("docs/migrating-from-agent-injector.md", 3, 1),
     ("docs/migrating-from-bank-vaults.md", 1, 0),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::{commands::review::ReviewArguments, report::Format};
+use crate::{commands::review::ReviewArguments, printable::Printable, report::Format};
 
 /// Tell what the policy rejects or warns of in manifests
 ///
@@ -30,10 +30,19 @@ pub(crate) struct Arguments {
 
 pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let sources = arguments.review.sources.read()?;
-    let review = arguments.review.review(&sources)?;
+    let images = arguments.review.images.images()?.assuming_others();
+    let review = arguments.review.review_with(&sources, images.clone())?;
     arguments
         .output
         .write(&mut anstream::stdout().lock(), &review.findings)?;
+    let assumed = images.assumed();
+    if !assumed.is_empty() {
+        let assumed: Vec<_> = assumed.into_iter().collect();
+        anstream::eprintln!(
+            "vsi: not looked up: {}; --image-lookup asks their registries",
+            Printable::from(&*assumed.join(", "))
+        );
+    }
     anstream::eprintln!("vsi: {}", review.counts);
     Ok(match review.has_errors() {
         true => ExitCode::FAILURE,

@@ -1,6 +1,6 @@
 //! The arguments that `inject` and `check` share.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::bail;
 use clap::Args;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     admission::Cluster,
-    images::ImageArguments,
+    images::{ImageArguments, Sources},
     inputs::PolicyFile,
     reference,
     review::Review,
@@ -34,17 +34,26 @@ pub(crate) struct ReviewArguments {
     policy: PolicyFile,
 
     #[command(flatten)]
-    images: ImageArguments,
+    pub(crate) images: ImageArguments,
 }
 
 impl ReviewArguments {
     /// Runs all objects of the sources through the policy.
     pub(crate) fn review<'s>(&self, sources: &'s [Source]) -> anyhow::Result<Review<'s>> {
+        self.review_with(sources, self.images.images()?)
+    }
+
+    /// The same with these images.
+    pub(crate) fn review_with<'s>(
+        &self,
+        sources: &'s [Source],
+        images: Arc<Sources>,
+    ) -> anyhow::Result<Review<'s>> {
         let settings = match &self.settings {
             Some(path) => settings_file::read_only(path)?.settings,
             None => json!({}),
         };
-        let loaded = self.policy.load(self.images.images()?)?;
+        let loaded = self.policy.load(images)?;
         let policy = loaded.guest();
         let answer = policy.validate_settings(&settings)?;
         if !answer.valid {

@@ -6,6 +6,7 @@ mod explain;
 #[path = "../../../host/tests/host/guests.rs"]
 #[allow(dead_code, reason = "the host's tests use the others")]
 mod guests;
+mod images;
 mod inject;
 mod injected;
 mod plugin;
