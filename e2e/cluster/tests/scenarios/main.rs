@@ -3,6 +3,7 @@
 
 mod agent_injector;
 mod approle;
+mod bank_vaults;
 mod changes;
 mod deletion;
 mod environment;
@@ -78,6 +79,11 @@ const SUBJECTS: &[Subject] = &[
         name: "approle",
         about: "AppRole from files and from a Secret, also one created after the pod",
         scenarios: approle::SCENARIOS,
+    },
+    Subject {
+        name: "bank_vaults",
+        about: "the workloads that Bank-Vaults tries its webhook with: references in containers and init containers, without a command, with other users, and an agent configuration",
+        scenarios: bank_vaults::SCENARIOS,
     },
     Subject {
         name: "changes",
