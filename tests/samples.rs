@@ -13,7 +13,7 @@ use support::{creation_of, evaluate_module, evaluate_natively, payload, root};
 /// What each pod has in the end, its init containers and its containers. Those that are injected are
 /// J (`tvsi-job-babysitter-init`), I (`tvsi-vault-agent-init`), E (`tvsi-env-init`), A (`tvsi-vault-agent`),
 /// C (`tvsi-consul-template`) and B (`tvsi-job-babysitter`).
-const SAMPLES: [(&str, &str, &str); 23] = [
+const SAMPLES: [(&str, &str, &str); 25] = [
     ("cronjob-dynamic-proxy.yaml", "J", "backup A C B"),
     ("cronjob-static.yaml", "I", "report"),
     ("daemonset-vault-agent-engine.yaml", "", "log-shipper A"),
@@ -26,6 +26,8 @@ const SAMPLES: [(&str, &str, &str); 23] = [
     ("deployment-jwt.yaml", "", "returns A C"),
     ("deployment-one-of-several.yaml", "", "search metrics A C"),
     ("deployment-proxy.yaml", "", "cards A"),
+    ("deployment-references.yaml", "I E", "orders"),
+    ("deployment-restart.yaml", "E", "billing A C"),
     ("deployment-signal.yaml", "", "A C nginx"),
     ("deployment-static-proxy.yaml", "I", "invoices A"),
     ("deployment-static.yaml", "I", "web"),

@@ -155,6 +155,7 @@ fn replaced() -> impl Strategy<Value = Vec<(Key, Tree)>> {
             Key::SaToken,
             Key::InjectContainers,
             Key::JobContainers,
+            Key::CopyVolumeMounts,
         ];
         let text = match is_told.contains(&key) {
             true => text.replace(SECRET, "x"),
