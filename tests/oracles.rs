@@ -9,6 +9,8 @@ mod consul_template;
 mod formats;
 #[path = "oracles/go.rs"]
 mod go;
+#[path = "oracles/references.rs"]
+mod references;
 mod support;
 #[path = "oracles/texts.rs"]
 mod texts;

@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 use super::vault::{Vault, Version};
 use super::{configuration, configuration_in, consul_template, for_all, injected, texts};
 
-type Secret = Map<String, Value>;
+/// A secret's keys and values.
+pub type Secret = Map<String, Value>;
 
 /// What has a meaning to shells, to Go or to those who read such files.
 const PIECES: &str = "\
@@ -27,7 +28,7 @@ const HOSTILE_KEYS: &str = "\
     ¦x;touch pwned¦x\ntouch pwned¦touch pwned\n¦\ntouch pwned¦$(touch pwned)¦`touch pwned`¦x$(touch pwned)¦x y¦touch pwned #¦\
     1x¦a-b¦a.b¦é¦x=`touch pwned`;y¦export X¦x\n¦\nx¦x\r¦ x¦x ¦'¦\"¦\\¦#x¦. ./0¦x\u{1}¦:>pwned;x¦&&touch pwned¦x+";
 
-fn text() -> impl Strategy<Value = String> {
+pub fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         6 => select(texts::list(PIECES)).prop_map(str::to_owned),
         1 => any::<char>().prop_filter("no environment has it", |it| *it != '\0').prop_map(String::from),
@@ -60,7 +61,7 @@ fn value() -> BoxedStrategy<Value> {
     prop_oneof![3 => leaf, 1 => nested].boxed()
 }
 
-fn secret() -> impl Strategy<Value = Secret> {
+pub fn secret() -> impl Strategy<Value = Secret> {
     let key = prop_oneof![
         6 => "(K|k|_K)[A-Za-z0-9_]{0,4}",
         2 => select(texts::list(HOSTILE_KEYS)).prop_map(str::to_owned),
@@ -74,7 +75,7 @@ fn secret() -> impl Strategy<Value = Secret> {
 }
 
 /// What a value is as text; `None` for a map or a list.
-fn written(value: &Value) -> Option<String> {
+pub fn written(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Null => Some(String::new()),
@@ -148,7 +149,7 @@ fn for_all_files(
 }
 
 /// Whether a map or a list has been written as JSON.
-fn is_json_of(text: &str, value: &Value) -> bool {
+pub fn is_json_of(text: &str, value: &Value) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|read| read == *value)
 }
 
