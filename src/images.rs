@@ -3,8 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::words::quoted;
 
@@ -17,6 +16,10 @@ const MANIFEST_AND_CONFIG: &str = "v1/oci_manifest_config";
 
 /// What policy-server says of a capability that the policy's manifest does not grant.
 const NOT_GRANTED: &str = "not been granted access";
+
+/// What is said of every other failure: which one it was would tell of servers that policy-server reaches.
+const NOT_FOUND: &str =
+    "cannot be looked up: its registry cannot be reached, or does not give it to policy-server";
 
 /// The platforms that an image of several must agree for, where the pod does not say on which it runs.
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
@@ -43,46 +46,6 @@ pub struct Wanted<'a> {
     pub architecture: Option<&'a str>,
     /// Whether the container has arguments, which replace CMD.
     pub has_arguments: bool,
-}
-
-/// What the host says of an image: the part of Kubewarden's answer that counts. With the SDK's types, which have all of it, the
-/// module would have 112 KB more.
-#[derive(Deserialize)]
-struct Manifest {
-    /// Of an image for several platforms.
-    #[serde(default)]
-    manifests: Vec<OfPlatform>,
-}
-
-/// An image for one platform, among others.
-#[derive(Deserialize)]
-struct OfPlatform {
-    digest: String,
-    platform: Option<Platform>,
-}
-
-#[derive(Deserialize)]
-struct Platform {
-    os: String,
-    architecture: String,
-}
-
-/// A manifest with the configuration of the image.
-#[derive(Deserialize)]
-struct WithConfig {
-    config: Config,
-}
-
-#[derive(Deserialize)]
-struct Config {
-    config: Option<Executed>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Executed {
-    entrypoint: Option<Vec<String>>,
-    cmd: Option<Vec<String>>,
 }
 
 /// The images of one request, each looked up once.
@@ -132,7 +95,8 @@ impl<'h> Images<'h> {
                 shown(&different)
             ));
         }
-        match command.entrypoint.is_empty() && command.cmd.is_empty() {
+        let runs_nothing = command.entrypoint.is_empty() && command.cmd.is_empty();
+        match runs_nothing && !wanted.has_arguments {
             true => fail("has neither ENTRYPOINT nor CMD".to_owned()),
             false => Ok(command),
         }
@@ -148,21 +112,24 @@ impl<'h> Images<'h> {
                 "is not looked up: at most {MOST_IMAGES} images of one request are"
             ));
         }
-        let manifest: Manifest = self.call(MANIFEST, image)?;
+        // As JSON: with the types of Kubewarden's SDK, which have all of it, the module would have 110 KB more.
+        let manifest = self.call(MANIFEST, image)?;
         let mut found = Vec::new();
-        if manifest.manifests.is_empty() {
-            found.push((String::new(), self.config(image)?));
-        }
-        for OfPlatform { digest, platform } in manifest.manifests {
-            let Some(Platform { os, architecture }) = platform else {
-                continue;
-            };
-            if os == "linux"
-                && ARCHITECTURES.contains(&&*architecture)
-                && !found.iter().any(|(known, _)| *known == architecture)
-            {
-                let command = self.config(&with_digest(image, &digest))?;
-                found.push((architecture, command));
+        match manifest["manifests"].as_array() {
+            None => found.push((String::new(), self.config(image)?)),
+            Some(manifests) => {
+                for manifest in manifests {
+                    let platform = &manifest["platform"];
+                    let architecture = platform["architecture"].as_str().unwrap_or_default();
+                    if platform["os"] == "linux"
+                        && ARCHITECTURES.contains(&architecture)
+                        && !found.iter().any(|(known, _)| known == architecture)
+                    {
+                        let digest = manifest["digest"].as_str().unwrap_or_default();
+                        let command = self.config(&with_digest(image, digest))?;
+                        found.push((architecture.to_owned(), command));
+                    }
+                }
             }
         }
         let mut known = self.known.borrow_mut();
@@ -171,35 +138,39 @@ impl<'h> Images<'h> {
     }
 
     fn config(&self, image: &str) -> Result<ImageCommand, String> {
-        let answer: WithConfig = self.call(MANIFEST_AND_CONFIG, image)?;
-        let executed = answer.config.config.unwrap_or_default();
-        Ok(ImageCommand {
-            entrypoint: executed.entrypoint.unwrap_or_default(),
-            cmd: executed.cmd.unwrap_or_default(),
-        })
+        let answer = self.call(MANIFEST_AND_CONFIG, image)?;
+        let config = &answer["config"]["config"];
+        let words = |key: &str| {
+            let words = config[key].as_array().into_iter().flatten();
+            words.map(|word| word.as_str().map(str::to_owned)).collect()
+        };
+        let (entrypoint, cmd): (Option<_>, Option<_>) = (words("Entrypoint"), words("Cmd"));
+        match (entrypoint, cmd) {
+            (Some(entrypoint), Some(cmd)) => Ok(ImageCommand { entrypoint, cmd }),
+            _ => Err(NOT_FOUND.to_owned()),
+        }
     }
 
     /// Calls the host. What it says of a failure is not repeated: it may be what somebody's server has answered, and whoever
     /// submits a pod chooses the server.
-    fn call<T: DeserializeOwned>(&self, operation: &str, image: &str) -> Result<T, String> {
-        let payload = serde_json::Value::from(image).to_string();
+    fn call(&self, operation: &str, image: &str) -> Result<Value, String> {
+        let payload = Value::from(image).to_string();
         let answer = (self.host)(operation, payload.as_bytes()).map_err(|problem| {
             match problem.contains(NOT_GRANTED) {
                 true => format!(
                     "cannot be looked up: the policy does not have the host capability oci/{operation}, which spec.namespacedPoliciesCapabilities of the PolicyServer grants to policies of a namespace"
                 ),
-                false => "cannot be looked up: its registry cannot be reached, or does not give it to policy-server".to_owned(),
+                false => NOT_FOUND.to_owned(),
             }
         })?;
-        serde_json::from_slice(&answer)
-            .map_err(|_| "cannot be looked up: its registry has answered something else".to_owned())
+        serde_json::from_slice(&answer).map_err(|_| NOT_FOUND.to_owned())
     }
 }
 
 /// The words of a command, as Docker writes them; of a long one, the beginning.
 fn shown(command: &ImageCommand) -> String {
     let words = [&*command.entrypoint, &*command.cmd].concat();
-    let mut text = serde_json::Value::from(words).to_string();
+    let mut text = Value::from(words).to_string();
     if text.len() > MOST_SHOWN {
         let end = (0..=MOST_SHOWN)
             .rev()

@@ -244,7 +244,8 @@ pub const CONTAINERS: [&str; 6] = [
 ];
 
 /// Every volume that the policy may add, whatever the vocabulary, except the one with the secrets, which a pod may bring.
-pub const VOLUMES: [&str; 15] = [
+pub const VOLUMES: [&str; 16] = [
+    VALUES_VOLUME,
     OWN_SECRETS_VOLUME,
     SHARED.volume,
     CONFIG_VOLUME,

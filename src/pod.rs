@@ -521,6 +521,20 @@ impl<'a> Container<'a> {
         self.env
     }
 
+    /// The same, each by itself; those without a name are left out.
+    pub fn variables(&self) -> impl Iterator<Item = Variable<'a>> {
+        let variables = self.env.map_or_else(Vec::new, raw::items);
+        variables.into_iter().filter_map(|variable| {
+            let field = raw::member(variable, "valueFrom");
+            let field = field.and_then(|from| raw::member(from, "fieldRef"));
+            Some(Variable {
+                name: text(variable, "name")?,
+                value: text(variable, "value"),
+                field: field.and_then(|field| text(field, "fieldPath")),
+            })
+        })
+    }
+
     /// What of it Kubernetes replaces `$(NAME)` in: variables, command, arguments and probes.
     pub fn expanded(&self) -> impl Iterator<Item = &'a RawValue> {
         let parts = [
@@ -620,23 +634,12 @@ impl<'a> Container<'a> {
 }
 
 /// An environment variable.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Variable<'a> {
-    #[serde(borrow)]
     pub name: Text<'a>,
-    #[serde(borrow)]
     pub value: Option<Text<'a>>,
-    #[serde(borrow)]
-    value_from: Option<&'a RawValue>,
-}
-
-impl<'a> Variable<'a> {
     /// The field of the pod that it has its value from.
-    pub fn field(&self) -> Option<Text<'a>> {
-        let field = raw::member(self.value_from?, "fieldRef")?;
-        text(field, "fieldPath")
-    }
+    pub field: Option<Text<'a>>,
 }
 
 /// The text at `name` of an object.

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::VolumeMount;
 use super::{ContainerChange, MOST_ADDED, hook, too_much};
 use crate::annotations::Key;
 use crate::images::{ImageCommand, Wanted};
-use crate::intent::Intent;
+use crate::intent::{Intent, Stage};
 use crate::kubernetes::{literal, read_only, writable};
 use crate::names;
 use crate::path::{are_nested, below, segments};
@@ -104,7 +104,7 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
     }
     let behind = subject.behind_mesh_proxy();
     let (mut before_proxy, mut before_secrets) = (Vec::new(), Vec::new());
-    let mut without_command = Vec::new();
+    let (mut too_soon, mut without_command) = (Vec::new(), Vec::new());
     for (index, container) in subject.without_ignored(&subject.pod.init_containers) {
         let name = &*container.name;
         let has_variables = has_variables(intent, List::InitContainers, index);
@@ -113,6 +113,7 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
         }
         let is_named_itself = selected.names(name);
         let come_before = intent.has_init_agent() || intent.sidecars == Sidecars::Native;
+        let is_wrapped = intent.fills_environment() && selected.has(name);
         if index < behind && !intent.reads_ids_from_files() {
             if is_named_itself || has_variables {
                 return Err(Place::Container(name.to_owned()).rejected(BEFORE_PROXY));
@@ -122,8 +123,10 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
             }
             continue;
         }
-        if has_variables {
-            reject_before_values(intent, container, subject)?;
+        if has_variables || (is_wrapped && is_named_itself) {
+            reject_too_early(intent, container, subject)?;
+        } else if is_wrapped && too_early(intent).is_some() {
+            too_soon.push(name);
         } else if is_named_itself && !come_before && intent.secrets.is_some() {
             before_secrets.push(name);
         }
@@ -148,6 +151,13 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
             subject.native_sidecars()
         ),
     );
+    if let Some(reason) = too_early(intent) {
+        let problem = format!(
+            "{}; it gets none in its environment",
+            reason.problem(subject)
+        );
+        warn(too_soon, &problem);
+    }
     if let Some(first) = without_command.first() {
         let more = match without_command.len() - 1 {
             0 => String::new(),
@@ -177,17 +187,17 @@ fn application(
         change.post_start = Some(hook::command(container, &files, subject)?);
     }
     let mut wrapping = Wrapping::default();
-    if intent.restarts {
-        reject_ending(container, subject)?;
-        wrapping.grace = Some(subject.pod.termination_grace_period_seconds());
-    }
     match intent.fills_environment() {
         true => wrapping.files = files,
         false if intent.restarts => wrapping.watched = files,
         false => {}
     }
     let has_variables = has_variables(intent, change.list, change.index);
-    if intent.fills_environment() || intent.restarts || has_variables {
+    if has_variables || !wrapping.files.is_empty() || !wrapping.watched.is_empty() {
+        if intent.restarts {
+            reject_ending(container, subject)?;
+            wrapping.grace = Some(subject.pod.termination_grace_period_seconds());
+        }
         // Native sidecars have written them before.
         let is_later = intent.restarts && intent.sidecars == Sidecars::Classic;
         let timeout = subject.settings.secrets.hook_timeout_seconds;
@@ -220,7 +230,8 @@ fn init_container(
         false => Vec::new(),
     };
     let selected = intent.selected();
-    let fills_environment = intent.fills_environment() && selected.has(&container.name);
+    let fills_environment =
+        intent.fills_environment() && selected.has(&container.name) && too_early(intent).is_none();
     let has_variables = has_variables(intent, change.list, change.index);
     if !fills_environment && !has_variables {
         return Ok(change);
@@ -253,32 +264,68 @@ fn has_variables(intent: &Intent, list: List, index: usize) -> bool {
     variables.is_some_and(|variables| variables.of(list, index).is_some())
 }
 
-/// Rejects an init container with variables that are resolved after it has ended.
-fn reject_before_values(
+/// Why variables are not there yet when the pod's own init containers run, and what to do; `None` if they are.
+fn too_early(intent: &Intent) -> Option<TooEarly> {
+    if !intent.is_init_first {
+        return Some(TooEarly::InitFirst);
+    }
+    let is_once = !intent.renders_files(Stage::Beside) || !intent.fills_environment();
+    let is_once = is_once && !intent.renders_variables(Stage::Beside);
+    match intent.sidecars {
+        _ if is_once => None,
+        Sidecars::Classic => Some(TooEarly::Classic),
+        // They wait for an init container of the pod, which brings the ids.
+        Sidecars::Native => intent.reads_ids_from_files().then_some(TooEarly::Ids),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum TooEarly {
+    InitFirst,
+    Classic,
+    Ids,
+}
+
+impl TooEarly {
+    /// What is wrong, and what to do.
+    fn problem(self, subject: &Subject<'_>) -> String {
+        let annotation = |key| subject.annotations.name(key);
+        let (why, remedy) = match self {
+            TooEarly::InitFirst => (
+                "after the pod's own init containers",
+                format!("remove annotation {}", annotation(Key::InitFirst)),
+            ),
+            TooEarly::Classic => (
+                "with the sidecars",
+                format!("use {}", subject.native_sidecars()),
+            ),
+            TooEarly::Ids => (
+                "after the init container that brings the ids of approle",
+                format!(
+                    "name a Secret with the ids in annotation {}",
+                    annotation(Key::ApproleSecret)
+                ),
+            ),
+        };
+        format!(
+            "ends before the secrets for its environment are there, because they come {why}; {remedy}"
+        )
+    }
+}
+
+/// Rejects an init container whose variables are there after it has ended.
+fn reject_too_early(
     intent: &Intent,
     container: &Container<'_>,
     subject: &Subject<'_>,
 ) -> Result<(), Rejection> {
-    let (why, remedy) = if intent.restarts && intent.sidecars == Sidecars::Classic {
-        (
-            "come with the sidecars",
-            format!("use {}", subject.native_sidecars()),
-        )
-    } else if !intent.is_init_first {
-        (
-            "come after the pod's own init containers",
-            format!(
-                "remove annotation {}",
-                subject.annotations.name(Key::InitFirst)
-            ),
-        )
-    } else {
-        return Ok(());
-    };
-    let place = Place::Container(container.name.to_string());
-    Err(place.rejected(format!(
-        "has an environment variable that refers to Vault, and ends before the secrets are there, which {why}; {remedy}"
-    )))
+    match too_early(intent) {
+        None => Ok(()),
+        Some(reason) => {
+            let place = Place::Container(container.name.to_string());
+            Err(place.rejected(reason.problem(subject)))
+        }
+    }
 }
 
 /// Rejects a container that nothing would start again.
@@ -347,7 +394,7 @@ fn image_command(
     found.map(Some).map_err(|problem| {
         place()
             .rejected(format!(
-                "has no command, which secrets in its environment require, and {problem}; add the image's ENTRYPOINT as its command, or name the containers that get the secrets in annotation {}",
+                "has no command, which environment variables with secrets and on-change: restart require, and {problem}; add the image's ENTRYPOINT as its command, or name the containers that get the secrets in annotation {}",
                 subject.annotations.name(Key::InjectContainers)
             ))
             .unless_filled_in()

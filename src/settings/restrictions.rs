@@ -33,6 +33,10 @@ section! {
         /// Vault paths, from annotation secrets-path or the labels, such as secret/{namespace}/** (without the data/ of
         /// KV version 2). What Vault's own policies say counts in the end.
         value allowed_vault_paths "allowedVaultPaths": Option<Vec<Pattern>> = None, "Allowed Vault paths";
+        /// Vault paths that environment variables write to (>>vault:PATH#KEY#{...}), without the data/ of KV version 2, and except
+        /// what transit decrypts. They must be among allowedVaultPaths as well. null: where there are allowedVaultPaths none, and
+        /// all otherwise.
+        value allowed_vault_writes "allowedVaultWrites": Option<Vec<Pattern>> = None, "Allowed writes";
         /// Addresses of Vault, from annotation vault-address, such as https://vault.{namespace}.svc:8200. null and an empty
         /// list: none but the settings'.
         value allowed_addresses "allowedAddresses": Option<Vec<Pattern>> = None, "Allowed addresses";
@@ -456,6 +460,31 @@ impl Restrictions {
         allow_by(&path, place, patterns, rule, identity, work)
     }
 
+    /// Rejects a plain path of Vault's that may not be written to.
+    pub fn allow_write(
+        &self,
+        path: &str,
+        place: impl FnOnce() -> Place,
+        identity: Identity<'_>,
+        work: &mut Work,
+    ) -> Result<(), Rejection> {
+        let rule = "restrictions.allowedVaultWrites";
+        match (&self.allowed_vault_writes, &self.allowed_vault_paths) {
+            (Some(patterns), _) => {
+                let patterns = patterns
+                    .iter()
+                    .filter(|pattern| !pattern.depends_on(&OF_KV, identity));
+                let path = without_data(path);
+                allow_by(&path, place, patterns, rule, identity, work)
+            }
+            (None, Some(_)) => Err(place().rejected(format!(
+                "{} is written to, which the setting restrictions.allowedVaultPaths does not allow; it must be in {rule}",
+                quoted(path)
+            ))),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// What in the settings does not do what it seems to: where it is, and why.
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         let lists = [
@@ -468,6 +497,10 @@ impl Restrictions {
             ("restrictions.allowedAuthPaths", &self.allowed_auth_paths),
             ("restrictions.allowedAddresses", &self.allowed_addresses),
             ("restrictions.allowedVaultPaths", &self.allowed_vault_paths),
+            (
+                "restrictions.allowedVaultWrites",
+                &self.allowed_vault_writes,
+            ),
         ];
         let warning = |pattern: &Pattern| {
             format!(

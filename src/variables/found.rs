@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::grammar::{Transit, may_refer, pieces};
-use super::{OfContainer, Piece, Variable, Variables, Wanted};
+use super::{OfContainer, Piece, Reference, Variable, Variables, Wanted};
 use crate::annotations::Key;
 use crate::pod::{self, Container, List};
 use crate::raw::{self, Text};
@@ -11,7 +11,7 @@ use crate::rejection::{Place, Rejection};
 use crate::secrets::{check_template, not_plain};
 use crate::subject::Subject;
 use crate::values::{Switch, TemplateEngine};
-use crate::words::quoted;
+use crate::words::{listed, quoted};
 
 /// The most references in one pod. All of them have to fit the configuration of the program that resolves them.
 const MOST_REFERENCES: usize = 512;
@@ -28,6 +28,7 @@ impl Variables {
         engine: Option<TemplateEngine>,
     ) -> Result<Option<Self>, Rejection> {
         if !are_resolved(subject) {
+            warn_of_others(subject);
             return Ok(None);
         }
         let transit_path = subject.annotations.transit_path()?;
@@ -35,6 +36,7 @@ impl Variables {
         let transit = Transit {
             path: transit_path.as_deref().unwrap_or(TRANSIT),
             key: transit_key.as_deref(),
+            annotation: &subject.annotations.name(Key::TransitKey),
         };
         let pod = &subject.pod;
         let fields = referring_fields(subject, &transit);
@@ -51,6 +53,12 @@ impl Variables {
             let variables = variables(container, subject, &transit, &fields, &mut count)?;
             if variables.is_empty() {
                 continue;
+            }
+            for variable in &variables {
+                reject_locked(variable, container, subject)?;
+            }
+            if engine.is_some() {
+                warn_of_writes(&variables, container, subject);
             }
             if !is_selected(&container.name) {
                 return Err(place(container).rejected(format!(
@@ -74,6 +82,34 @@ impl Variables {
 pub fn are_resolved(subject: &Subject<'_>) -> bool {
     let is_own = subject.annotations.vocabulary().is_own();
     is_own && subject.settings.references == Switch::Enabled
+}
+
+/// Warns where a pod in the words of the Agent Injector has variables that would be resolved in this policy's.
+fn warn_of_others(subject: &Subject<'_>) {
+    let transit = Transit {
+        path: TRANSIT,
+        key: Some(TRANSIT),
+        annotation: "",
+    };
+    let is_other = !subject.annotations.vocabulary().is_own();
+    for (_, container) in subject.applications().filter(|_| is_other) {
+        if !may_have_some(container, false) {
+            continue;
+        }
+        let refers = |variable: &pod::Variable<'_>| {
+            let value = variable.value.as_deref().unwrap_or_default();
+            may_refer(value) && !matches!(pieces(value, &transit), Ok(None))
+        };
+        if let Some(variable) = container.variables().find(refers) {
+            subject.warnings.add(format!(
+                "{}: environment variable {} refers to Vault and stays as it is, because the pod asks by annotations of {}",
+                place(container),
+                quoted(&variable.name),
+                subject.annotations.prefix()
+            ));
+            return;
+        }
+    }
 }
 
 /// Whether a variable of a container may refer to Vault, as its text shows.
@@ -114,14 +150,13 @@ fn variables(
     fields: &BTreeSet<String>,
     count: &mut usize,
 ) -> Result<Vec<Variable>, Rejection> {
-    let env = container.env();
-    let Some(env) = env.filter(|_| may_have_some(container, !fields.is_empty())) else {
+    if !may_have_some(container, !fields.is_empty()) {
         return Ok(Vec::new());
-    };
+    }
     let reject = |name: &str, problem: &str| {
         Err(place(container).rejected(format!("environment variable {} {problem}", quoted(name))))
     };
-    let variables: Vec<pod::Variable<'_>> = crate::rejection::read(env, "env of a container")?;
+    let variables: Vec<_> = container.variables().collect();
     // Of two with one name the last one counts.
     let last: BTreeMap<&str, usize> = variables
         .iter()
@@ -134,10 +169,11 @@ fn variables(
         if last.get(name) != Some(&index) {
             continue;
         }
-        if let Some(field) = variable.field().filter(|field| fields.contains(&**field)) {
+        let field = variable.field.as_ref();
+        if let Some(field) = field.filter(|field| fields.contains(&***field)) {
             let problem = format!(
                 "has its value from the field {}, which refers to Vault; write the reference as its value",
-                quoted(&field)
+                quoted(field)
             );
             return reject(name, &problem);
         }
@@ -197,6 +233,47 @@ fn variables(
     Ok(found)
 }
 
+/// Rejects references where pods may not name paths, or templates.
+fn reject_locked(
+    variable: &Variable,
+    container: &Container<'_>,
+    subject: &Subject<'_>,
+) -> Result<(), Rejection> {
+    let is_template = |reference: &Reference| matches!(reference.wanted, Wanted::Template(_));
+    let templates: &[Key] = match variable.references().any(is_template) {
+        true => &[Key::SecretsTemplate, Key::Template],
+        false => &[],
+    };
+    let restrictions = &subject.settings.restrictions;
+    let mut keys = [Key::SecretsPath, Key::Secret].iter().chain(templates);
+    match keys.find(|key| restrictions.is_locked(**key)) {
+        None => Ok(()),
+        Some(locked) => Err(place(container).rejected(format!(
+            "environment variable {} refers to Vault, which has the same effect as {}, and that is locked by the setting restrictions.lockedAnnotations; remove it",
+            variable.name,
+            locked.name()
+        ))),
+    }
+}
+
+/// Warns of what is written again and again, and so starts the application again.
+fn warn_of_writes(variables: &[Variable], container: &Container<'_>, subject: &Subject<'_>) {
+    let is_written = |reference: &Reference| {
+        reference.request.arguments.is_some() && reference.wanted != Wanted::Plaintext
+    };
+    let written = variables.iter();
+    let written = written.filter(|variable| variable.references().any(is_written));
+    let names: Vec<_> = written.map(|variable| &*variable.name).collect();
+    if !names.is_empty() {
+        subject.warnings.add(format!(
+            "{}: environment variable {} is written to Vault again each time that its lease has ended, or after five minutes where it has none, and with annotation {} each other answer starts the application again; use it for certificates and for what has a lease",
+            place(container),
+            listed(names),
+            subject.annotations.name(Key::OnChange)
+        ));
+    }
+}
+
 /// Checks what a variable refers to: its paths and templates.
 fn check(
     variable: &Variable,
@@ -224,6 +301,15 @@ fn check(
             subject.identity(),
             &mut subject.work.borrow_mut(),
         )?;
+        let is_write = reference.request.arguments.is_some();
+        if is_write && reference.wanted != Wanted::Plaintext {
+            subject.settings.restrictions.allow_write(
+                path,
+                || place(container),
+                subject.identity(),
+                &mut subject.work.borrow_mut(),
+            )?;
+        }
         if let Wanted::Template(template) = &reference.wanted {
             if subject.settings.restrictions.allow_templates == Some(false) {
                 return Err(here(

@@ -21,6 +21,8 @@ const WRITES: &str = ">>";
 pub struct Transit<'a> {
     pub path: &'a str,
     pub key: Option<&'a str>,
+    /// The annotation that says it.
+    pub annotation: &'a str,
 }
 
 /// Whether JSON may have a reference in it: it is looked at no further otherwise.
@@ -30,8 +32,9 @@ pub fn may_refer(json: &str) -> bool {
 
 /// The pieces of a value, as the kubelet would have it; `None` if it does not refer to Vault. The error says what is wrong.
 pub fn pieces(value: &str, transit: &Transit<'_>) -> Result<Option<Vec<Piece>>, String> {
+    let mut braces = Braces::default();
     if let Some(reference) = scheme_of(value) {
-        let reference = read(reference, transit)?;
+        let reference = read(reference, transit, &mut braces)?;
         return Ok(reference.map(|reference| vec![Piece::Reference(reference)]));
     }
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), value);
@@ -43,8 +46,9 @@ pub fn pieces(value: &str, transit: &Transit<'_>) -> Result<Option<Vec<Piece>>, 
             rest = inside;
             continue;
         };
-        let end = end_of(inside).ok_or("has a ${ without its }")?;
-        let Some(reference) = read(scheme_of(&inside[..end]).unwrap_or(reference), transit)? else {
+        let end = braces.end_of(inside).ok_or("has a ${ without its }")?;
+        let reference = scheme_of(&inside[..end]).unwrap_or(reference);
+        let Some(reference) = read(reference, transit, &mut braces)? else {
             return Err("has a reference without #KEY".to_owned());
         };
         has_reference = true;
@@ -78,41 +82,68 @@ fn scheme_of(value: &str) -> Option<Scheme<'_>> {
     Some(Scheme { writes, rest })
 }
 
-/// Where the `}` of a `${` is that was before `inside`. Braces in quotes do not count, unless the quotes have no end.
-fn end_of(inside: &str) -> Option<usize> {
-    let find = |minds_quotes: bool| {
-        let (mut depth, mut quote, mut is_escaped) = (0, None, false);
-        for (place, letter) in inside.char_indices() {
-            match (letter, quote) {
-                _ if is_escaped => is_escaped = false,
-                ('\\', Some('"')) => is_escaped = true,
-                (_, Some(open)) if letter == open => quote = None,
-                (_, Some(_)) => {}
-                ('"' | '`', None) if minds_quotes => quote = Some(letter),
-                ('{', None) => depth += 1,
-                ('}', None) if depth == 0 => return Some(place),
-                ('}', None) => depth -= 1,
-                _ => {}
-            }
+/// Looks for the end of braces in a value. What is not found once is not looked for again: for each brace, that would take too
+/// long.
+#[derive(Default)]
+struct Braces {
+    /// Whether quotes have no end.
+    ignores_quotes: bool,
+    /// Whether a brace has none.
+    are_open: bool,
+}
+
+impl Braces {
+    /// Where the `}` of a `${` is that was before `inside`. Braces in quotes do not count, unless quotes have no end.
+    fn end_of(&mut self, inside: &str) -> Option<usize> {
+        let minding = match self.ignores_quotes {
+            true => None,
+            false => end_of(inside, true),
+        };
+        if minding.is_some() || self.are_open {
+            return minding;
         }
-        None
-    };
-    find(true).or_else(|| find(false))
+        self.ignores_quotes = true;
+        let end = end_of(inside, false);
+        self.are_open = end.is_none();
+        end
+    }
+}
+
+fn end_of(inside: &str, minds_quotes: bool) -> Option<usize> {
+    let (mut depth, mut quote, mut is_escaped) = (0, None, false);
+    for (place, letter) in inside.char_indices() {
+        match (letter, quote) {
+            _ if is_escaped => is_escaped = false,
+            ('\\', Some('"')) => is_escaped = true,
+            (_, Some(open)) if letter == open => quote = None,
+            (_, Some(_)) => {}
+            ('"' | '`', None) if minds_quotes => quote = Some(letter),
+            ('{', None) => depth += 1,
+            ('}', None) if depth == 0 => return Some(place),
+            ('}', None) => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Reads what comes behind the scheme; `None` for text that only looks like it, such as `vault:8200`.
-fn read(scheme: Scheme<'_>, transit: &Transit<'_>) -> Result<Option<Reference>, String> {
+fn read(
+    scheme: Scheme<'_>,
+    transit: &Transit<'_>,
+    braces: &mut Braces,
+) -> Result<Option<Reference>, String> {
     let Scheme { writes, rest } = scheme;
     if is_ciphertext(rest) && !writes {
         return of_transit(rest, transit).map(Some);
     }
     let Some((path, behind)) = rest.split_once('#') else {
-        return match rest.contains('/') || writes {
+        return match (rest.contains('/') && !is_address(rest)) || writes {
             true => Err("has a reference without #KEY; expected vault:PATH#KEY".to_owned()),
             false => Ok(None),
         };
     };
-    let (key, last) = split_key(behind);
+    let (key, last) = split_key(behind, braces);
     if key.is_empty() {
         return Err("has a reference with an empty key; expected vault:PATH#KEY".to_owned());
     }
@@ -124,7 +155,7 @@ fn read(scheme: Scheme<'_>, transit: &Transit<'_>) -> Result<Option<Reference>, 
         (true, Some(data)) => (None, Some(arguments(data)?)),
     };
     let wanted = match key.contains("${") {
-        true => Wanted::Template(of_sprig(key)),
+        true => Wanted::Template(of_sprig(key)?),
         false => Wanted::Key(key.to_owned()),
     };
     Ok(Some(Reference {
@@ -138,21 +169,19 @@ fn read(scheme: Scheme<'_>, transit: &Transit<'_>) -> Result<Option<Reference>, 
 }
 
 /// The key, or the template, and what comes behind it. A `#` in an action of a template does not end it.
-fn split_key(text: &str) -> (&str, Option<&str>) {
+fn split_key<'t>(text: &'t str, braces: &mut Braces) -> (&'t str, Option<&'t str>) {
     let mut rest = text;
     let mut end = 0;
-    let mut may_close = true;
     while let Some(place) = rest.find(['#', '$']) {
         end += place;
         rest = &rest[place..];
-        if let Some(inside) = rest.strip_prefix("${").filter(|_| may_close) {
-            if let Some(length) = end_of(inside) {
-                end += length + 3;
-                rest = &rest[length + 3..];
-                continue;
-            }
-            // To look for the end of each would take too long.
-            may_close = false;
+        if let Some(inside) = rest.strip_prefix("${")
+            && !braces.are_open
+            && let Some(length) = braces.end_of(inside)
+        {
+            end += length + 3;
+            rest = &rest[length + 3..];
+            continue;
         }
         if rest.starts_with('#') {
             return (&text[..end], Some(&text[end + 1..]));
@@ -161,6 +190,12 @@ fn split_key(text: &str) -> (&str, Option<&str>) {
         rest = &rest[1..];
     }
     (text, None)
+}
+
+/// Whether it is what stands behind `vault:` in an address: `vault:8200/v1`, or `vault://`, which Spring has.
+fn is_address(rest: &str) -> bool {
+    let host = rest.split('/').next().unwrap_or_default();
+    host.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn version_of(text: &str) -> Result<u64, String> {
@@ -191,9 +226,11 @@ fn arguments(data: &str) -> Result<Vec<String>, String> {
                 ));
             }
         };
-        match name.is_empty() || name.contains('=') || name.trim() != name {
+        // As Consul Template takes it.
+        let is_changed = name.contains('=') || name.trim() != name || value.trim() != value;
+        match name.is_empty() || is_changed {
             true => Err(format!(
-                "has a reference whose data has a name that is empty, or with a = or white space around it; {EXPECTED}"
+                "has a reference whose data has an empty name, a name with a =, or white space around a name or a value; {EXPECTED}"
             )),
             false => Ok(format!("{name}={value}")),
         }
@@ -212,7 +249,10 @@ fn is_ciphertext(text: &str) -> bool {
 
 fn of_transit(ciphertext: &str, transit: &Transit<'_>) -> Result<Reference, String> {
     let Some(key) = transit.key else {
-        return Err("is encrypted by transit; add annotation transit-key".to_owned());
+        return Err(format!(
+            "is encrypted by transit; add annotation {}",
+            transit.annotation
+        ));
     };
     Ok(Reference {
         request: Request {
@@ -231,6 +271,7 @@ mod tests {
     const TRANSIT: Transit<'_> = Transit {
         path: "transit",
         key: Some("app"),
+        annotation: "x/transit-key",
     };
 
     fn key(path: &str, key: &str) -> Piece {
@@ -274,6 +315,9 @@ mod tests {
             "$vault:a/b#c",
             "${VAR} $(VAR)",
             "v1:abc",
+            "vault://",
+            "vault://secret/app",
+            "vault:8200/v1/secret",
         ] {
             assert_eq!(pieces(value, &TRANSIT), Ok(None), "{value}");
         }
@@ -342,8 +386,8 @@ mod tests {
         let arguments = reference.request.arguments.as_ref().unwrap();
         assert_eq!(arguments, &[format!("ciphertext={value}")]);
         let without = Transit {
-            path: "transit",
             key: None,
+            ..TRANSIT
         };
         assert!(pieces(value, &without).is_err());
     }

@@ -73,9 +73,14 @@ pub fn contents(of: &OfContainer, is_once: bool) -> String {
                 Piece::Reference(reference) => {
                     let value = value_of(reference, &variable.name, &templates);
                     let request = request(&reference.request);
-                    text.push_str(&format!(
-                        "{{{{ with secret {request} }}}}{value}{{{{ end }}}}"
-                    ));
+                    text.push_str(&match &reference.request.arguments {
+                        None => format!("{{{{ with secret {request} }}}}{value}{{{{ end }}}}"),
+                        // What Vault answers with nothing is a nil of a type, and what it has not answered yet is a nil of none.
+                        Some(_) => format!(
+                            r#"{{{{ with $answer := secret {request} }}}}{value}{{{{ else if ne (printf "%T" $answer) "<nil>" }}}}{{{{ sprig_fail "environment variable {}: Vault has answered nothing" }}}}{{{{ end }}}}"#,
+                            variable.name
+                        ),
+                    });
                 }
             }
         }

@@ -171,6 +171,49 @@ fn every_variable_is_what_it_refers_to() {
     }
 }
 
+/// A key that has a line break makes no variable without the prefix.
+#[test]
+fn a_prefix_is_before_every_name() {
+    let Some(program) = consul_template() else {
+        return;
+    };
+    let annotations = [
+        ("secrets-path", "kv/0"),
+        ("secrets-type", "static"),
+        ("secrets-injection-method", "env"),
+        ("env-prefix", "APP_"),
+    ];
+    let files = injected(&annotations[..1]).expect("the path is plain");
+    let pod = injected(&annotations).expect("the path is plain");
+    for_all(100, secret(), |secret| {
+        let mut configuration = configuration(&files);
+        let of_agent = configuration_in(&pod, "TVSI_AGENT_CONFIG");
+        configuration["template"][0]["contents"] = of_agent["template"][0]["contents"].clone();
+        let served = Value::Object(secret.clone());
+        let vault = Vault::serving(Version::Two, "kv", move |_| served.clone());
+        let rendered = program.render(&configuration, &vault.address).remove(0);
+        let found = read(&rendered);
+        let is_word = |key: &&String| {
+            !key.is_empty()
+                && key
+                    .bytes()
+                    .all(|it| it.is_ascii_alphanumeric() || it == b'_')
+        };
+        let expected: Vec<_> = secret
+            .keys()
+            .filter(is_word)
+            .map(|key| format!("APP_{key}"))
+            .collect();
+        prop_assert_eq!(
+            found.into_keys().collect::<Vec<_>>(),
+            expected,
+            "{}",
+            rendered
+        );
+        Ok(())
+    });
+}
+
 /// The functions that a template of Bank-Vaults can call are there, and no others.
 #[test]
 fn templates_call_functions_of_sprig() {

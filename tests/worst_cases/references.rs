@@ -63,6 +63,18 @@ pub fn cases() -> Vec<Case> {
             "${vault:a#`}",
         ),
         value(
+            "an escaped quote in references",
+            Rejected("expected at most"),
+            "",
+            r#"${vault:a#b\\\"}"#,
+        ),
+        value(
+            "an escaped quote in actions of a key",
+            Rejected("cannot stand in an action"),
+            "vault:a#",
+            r#"${\\\"}"#,
+        ),
+        value(
             "very many references",
             Rejected("expected at most"),
             "",

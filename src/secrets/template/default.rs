@@ -86,6 +86,10 @@ const MAPPED_LINES: &str = for_each_key!("{{ $key }}: {{ $text }}\n");
 const FOLDED_LINES: &str =
     for_each_key!("{{ $key }}={{ $text | replaceAll \"\\n\" \"\\n\\x01\" }}\n");
 
+/// The same with the end of a condition.
+const PREFIXED_LINES: &str =
+    for_each_key!("{{ $key }}={{ $text | replaceAll \"\\n\" \"\\n\\x01\" }}\n{{ end }}");
+
 /// Of chosen keys, behind a list of names and keys and in front of what is said where one is missing.
 const CHOSEN_LINES: &str = concat!(
     "{{ $value := index $data $key }}",
@@ -98,8 +102,14 @@ fn variables(path: &str, pairs: &Pairs) -> Cow<'static, str> {
     match (&pairs.names, &pairs.prefix) {
         (None, None) => FOLDED_LINES.into(),
         (None, Some(prefix)) => {
-            let prefixed = format!("{}{{{{ $key }}}}=", prefix.as_str());
-            FOLDED_LINES.replacen("{{ $key }}=", &prefixed, 1).into()
+            // A key with a line break would be another variable, without the prefix.
+            let name = "{{ if regexMatch \"^[A-Za-z0-9_]+$\" $key }}";
+            let line = PREFIXED_LINES.replacen(
+                "{{ $key }}=",
+                &format!("{name}{}{{{{ $key }}}}=", prefix.as_str()),
+                1,
+            );
+            line.into()
         }
         (Some(names), _) => {
             let names = names.iter();

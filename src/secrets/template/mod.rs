@@ -4,12 +4,14 @@ mod check;
 mod default;
 mod lexer;
 mod mistake;
+mod sprig;
 
 use crate::values::Delimiter;
 pub use check::check;
 pub use default::{CALLED_BY_DEFAULT, Format, default_template};
 use lexer::{Lexer, Token};
-use mistake::{Keyword, MistakeKind};
+use mistake::MistakeKind;
+pub use sprig::of_sprig;
 
 /// What actions of a template begin and end with.
 #[derive(Clone, Debug, Default)]
@@ -71,45 +73,6 @@ pub fn issued_by<'t>(
     })
 }
 
-/// A template of Bank-Vaults as Consul Template has it: its actions are in `${` and `}`, and its functions are sprig's, which
-/// have a prefix here. So it calls nothing that reads another secret.
-pub fn of_sprig(template: &str) -> String {
-    let [left, right] = Delimiter::BANK_VAULTS;
-    let delimiters = Delimiters {
-        left: Some(left),
-        right: Some(right),
-    };
-    let mut output = String::with_capacity(template.len());
-    for (token, text) in Lexer::new(template, &delimiters) {
-        match token {
-            Token::Open => output.push_str(&text.replacen("${", "{{", 1)),
-            Token::Close => {
-                output.push_str(text);
-                output.push('}');
-            }
-            Token::Text => output.push_str(&text.replace("{{", "{{ \"{{\" }}")),
-            Token::Word if !is_of_go(text) => {
-                output.push_str("sprig_");
-                output.push_str(text);
-            }
-            _ => output.push_str(text),
-        }
-    }
-    output
-}
-
-/// Whether a word is a keyword, a value or a function of Go's templates themselves.
-fn is_of_go(word: &str) -> bool {
-    const FUNCTIONS: [&str; 20] = [
-        "and", "call", "html", "index", "slice", "js", "len", "not", "or", "print", "printf",
-        "println", "urlquery", "eq", "ge", "gt", "le", "lt", "ne", "nil",
-    ];
-    let mut keywords = Keyword::ALL.iter();
-    FUNCTIONS.contains(&word)
-        || ["true", "false"].contains(&word)
-        || keywords.any(|keyword| keyword.as_str() == word)
-}
-
 /// `text` as an interpreted Go string literal.
 pub fn go_string(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
@@ -146,33 +109,6 @@ pub fn without_heredoc_escapes(template: &str, delimiters: &Delimiters) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_functions_of_sprig_have_a_prefix_here() {
-        for (template, expected) in [
-            ("${.a}", "{{.a}}"),
-            (
-                "x${- .a | b64enc | trimAll \"}\" -}y",
-                "{{- .a | sprig_b64enc | sprig_trimAll \"}\" -}}y",
-            ),
-            (
-                "${if eq .a $.b}c${else}d${end}",
-                "{{if eq .a $.b}}c{{else}}d{{end}}",
-            ),
-            ("a {{ secret }} b", "a {{ \"{{\" }} secret }} b"),
-            (
-                "${/* secret */}${secret \"x\"}",
-                "{{/* secret */}}{{sprig_secret \"x\"}}",
-            ),
-            ("${.a", "{{.a"),
-        ] {
-            assert_eq!(
-                of_sprig(template).trim_start_matches('x'),
-                expected,
-                "{template}"
-            );
-        }
-    }
 
     #[test]
     fn a_go_string_has_no_line_break() {

@@ -66,7 +66,7 @@ tvsi_state() {
     (
         IFS=$_tvsi_newline
         # shellcheck disable=SC2086 # a path in each line
-        exec "$_tvsi_home/busybox" sha256sum $_tvsi_watched
+        exec "$_tvsi_home/busybox" sha256sum $_tvsi_watched </dev/null
     )
 }
 
@@ -173,8 +173,8 @@ tvsi_is_left() {
     case $2 in
     vault:*[#]* | bao:*[#]* | vault:v[0-9]*:* | bao:v[0-9]*:*) ;;
     [\>][\>]vault:* | [\>][\>]bao:*) ;;
-    # Inside ${ and }.
-    *[$]?vault:* | *[$]?bao:* | *[$]?[\>][\>]vault:* | *[$]?[\>][\>]bao:*) ;;
+    # shellcheck disable=SC2016 # as it is
+    *'${vault:'* | *'${bao:'* | *'${>>vault:'* | *'${>>bao:'*) ;;
     *) return 1 ;;
     esac
 }
@@ -225,8 +225,10 @@ tvsi_exec() {
 
 [ -n "$_tvsi_grace" ] || tvsi_exec "$@"
 
-# What the container is stopped with, or anything else, is for the command.
-for _tvsi_signal in HUP INT QUIT USR1 USR2 TERM WINCH; do
+# What the container is stopped with is for the command. The watcher says by ALRM that it ends it.
+_tvsi_changed=
+trap '_tvsi_changed=yes' ALRM
+for _tvsi_signal in HUP INT QUIT USR1 USR2 PWR TERM WINCH; do
     # shellcheck disable=SC2064 # the signal's name
     trap "kill -$_tvsi_signal \$_tvsi_process" "$_tvsi_signal"
 done
@@ -237,7 +239,7 @@ _tvsi_process=$!
 exec 3<&-
 
 (
-    trap - HUP INT QUIT USR1 USR2 TERM WINCH
+    trap - ALRM HUP INT QUIT USR1 USR2 PWR TERM WINCH
     _tvsi_last=$_tvsi_state
     while "$_tvsi_home/busybox" sleep 2 2>/dev/null; do
         _tvsi_now=$(tvsi_state)
@@ -247,6 +249,7 @@ exec 3<&-
             continue
         fi
         tvsi_log "a secret has changed: the application ends, to be started again"
+        kill -ALRM $$
         kill -TERM "$_tvsi_process"
         "$_tvsi_home/busybox" sleep "$_tvsi_grace" 2>/dev/null
         kill -KILL "$_tvsi_process"
@@ -263,6 +266,5 @@ while
 do :; done
 kill -KILL "$_tvsi_watcher" 2>/dev/null
 # Whatever the command makes of it, it is to be started again where only failures are.
-_tvsi_now=$(tvsi_state)
-[ "$_tvsi_status" -ne 0 ] || [ "$_tvsi_now" = "$_tvsi_state" ] || _tvsi_status=143
+[ "$_tvsi_status" -ne 0 ] || [ -z "$_tvsi_changed" ] || _tvsi_status=143
 exit "$_tvsi_status"

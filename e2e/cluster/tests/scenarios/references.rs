@@ -25,6 +25,11 @@ pub const SCENARIOS: &[Entry] = &[
     ),
     entry("reference_forbidden", CLASSIC, reference_forbidden),
     entry("reference_leased", CLASSIC, reference_leased),
+    entry(
+        "reference_without_answer",
+        CLASSIC,
+        reference_without_answer,
+    ),
     entry("reference_in_config_map", CLASSIC, reference_in_config_map),
     entry("reference_restarts", BOTH, reference_restarts).quick(),
     entry(
@@ -326,6 +331,14 @@ fn reference_leased(scenario: &Scenario) {
         &["V_CERTIFICATE", &path, "is dynamic", "on-change: restart"],
     );
     assert!(!pod.log(AGENT_INIT).contains("BEGIN"));
+}
+
+/// KV version 1 answers nothing to a write.
+fn reference_without_answer(scenario: &Scenario) {
+    let path = scenario.secret_v1("app", json!({"user": "shop"}));
+    let value = format!(r##">>vault:{path}#user#{{"user": "other"}}"##);
+    let pod = pod(scenario, WAIT, &[("V_USER", &value)]).run();
+    never_starts(&pod, &["V_USER", "Vault has answered nothing"]);
 }
 
 /// What comes from a ConfigMap cannot be seen when the pod is admitted.
