@@ -170,10 +170,10 @@ tvsi_is_left() {
     case $_tvsi_names in
     *" $1 "*) return 1 ;;
     esac
+    # shellcheck disable=SC2016 # as it is
     case $2 in
     vault:*[#]* | bao:*[#]* | vault:v[0-9]*:* | bao:v[0-9]*:*) ;;
     [\>][\>]vault:* | [\>][\>]bao:*) ;;
-    # shellcheck disable=SC2016 # as it is
     *'${vault:'* | *'${bao:'* | *'${>>vault:'* | *'${>>bao:'*) ;;
     *) return 1 ;;
     esac
