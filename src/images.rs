@@ -85,8 +85,14 @@ impl<'h> Images<'h> {
                 (architecture, command)
             });
         let Some((first, command)) = commands.next() else {
-            let expected = wanted.architecture.map_or("amd64 or arm64", |it| it);
-            return fail(format!("is not there for linux/{expected}"));
+            return fail(match wanted.architecture {
+                Some(other) if !ARCHITECTURES.contains(&other) => format!(
+                    "is for several platforms, of which linux/amd64 and linux/arm64 are looked up, and the pod chooses nodes of {}",
+                    quoted(other)
+                ),
+                Some(expected) => format!("is not there for linux/{expected}"),
+                None => "is not there for linux/amd64 or linux/arm64".to_owned(),
+            });
         };
         if let Some((other, different)) = commands.find(|(_, it)| *it != command) {
             return fail(format!(
@@ -109,7 +115,7 @@ impl<'h> Images<'h> {
         }
         if self.known.borrow().len() == MOST_IMAGES {
             return Err(format!(
-                "is not looked up: at most {MOST_IMAGES} images of one request are"
+                "is one too many: at most {MOST_IMAGES} images are looked up for one request"
             ));
         }
         // As JSON: with the types of Kubewarden's SDK, which have all of it, the module would have 110 KB more.

@@ -15,6 +15,7 @@ use crate::sidecars::agent::Options;
 use crate::subject::Subject;
 use crate::values::{Image, JobDetection, Mode, NonRootId, OnChange, Sidecars, TemplateEngine};
 use crate::variables::Variables;
+use crate::words::quoted;
 use crate::words::set;
 
 /// What the pod asks for.
@@ -148,6 +149,16 @@ impl Intent {
         // Neither named, or job alone; and with nothing else, variables are all that is wanted.
         let has_secrets = modes.contains(&Mode::Secrets)
             || (!has_proxy && (variables.is_none() || secrets::are_named(annotations)));
+        if !has_secrets
+            && !has_proxy
+            && let Ok(path) = secrets::path_of_labels(subject)
+        {
+            subject.warnings.add(format!(
+                "the secret at {}, which the labels name, is not fetched, because environment variables refer to Vault; add annotation {} to have both",
+                quoted(&path),
+                annotations.name(Key::SecretsPath)
+            ));
+        }
         let delivery = match has_secrets {
             true => Some(Delivery::read(subject, is_job, sidecars, on_change)?),
             false => None,

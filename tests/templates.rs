@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
+use golden_cases::Case;
 use serde_json::{Value, json};
 use support::templates::{INVALID, VALID};
 use support::{creation_of, evaluate_natively, payload};
@@ -78,6 +81,49 @@ fn where_all_functions_are_denied_values_are_not() {
     let answer = answer_by(&settings, "{{ not true }}");
     let problem = "function not is denied by the setting restrictions.deniedTemplateFunctions";
     assert_eq!(answer["message"], rejection(1, problem));
+}
+
+/// What the policy itself writes is held against its own reading of Go's syntax.
+#[test]
+fn templates_of_the_golden_cases_are_ones() {
+    let mut templates = BTreeSet::new();
+    for pod in Case::all().iter().filter_map(Case::injected) {
+        add_templates(&pod, &mut templates);
+    }
+    let count = templates.len();
+    assert!(count > 100, "{count}");
+    let settings = json!({"restrictions": {"deniedTemplateFunctions": []}});
+    for template in templates {
+        let answer = answer_by(&settings, &template);
+        let message = answer["message"].as_str().unwrap_or_default();
+        assert!(
+            !message.contains("the template for"),
+            "{template}: {message}"
+        );
+    }
+}
+
+/// Those of all configurations in `value`, except where they have other delimiters.
+fn add_templates(value: &Value, templates: &mut BTreeSet<String>) {
+    let name = value["name"].as_str().unwrap_or_default();
+    if let Some(text) = value["value"].as_str()
+        && name.starts_with("TVSI_")
+        && name.ends_with("_CONFIG")
+    {
+        let configuration: Value =
+            serde_json::from_str(&text.replace("$$", "$")).expect("it is JSON");
+        let files = configuration["template"].as_array().into_iter().flatten();
+        let files = files.filter(|file| file["left_delimiter"].is_null());
+        let contents = files.filter_map(|file| file["contents"].as_str());
+        templates.extend(contents.map(str::to_owned));
+    }
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| add_templates(item, templates)),
+        Value::Object(fields) => fields
+            .values()
+            .for_each(|field| add_templates(field, templates)),
+        _ => {}
+    }
 }
 
 fn rejection(line: usize, problem: &str) -> String {

@@ -242,7 +242,7 @@ table! {
     SecretsInjectionMethod "secrets-injection-method" secrets_injection_method: InjectionMethod, Value("file"), [Need::Secrets],
         "`file`, or `env`: secrets become environment variables. They must be static, except with `on-change: restart`.";
     EnvPrefix "env-prefix" env_prefix: Commas<VariableName>, None, [Need::Secrets, Need::Pairs],
-        "What the names of environment variables begin with, in front of the keys of a secret: one for all, or one per path.";
+        "Prefix for the names of environment variables, in front of the keys of a secret: one for all paths, or one per path.";
     EnvNames "env-names" env_names: Lines<'_>, None, [Need::Secrets, Need::Pairs],
         "Which keys become environment variables, and by which names: a comma list of `NAME=KEY`, or `KEY`; with several paths one list for each, separated by lines `---`. All keys, if it is not given.";
     EnvPrefixOf "env-prefix-NAME", None, [Need::Secrets],
@@ -250,9 +250,9 @@ table! {
     EnvNamesOf "env-names-NAME", None, [Need::Secrets],
         "The same as `env-names`, for one secret.";
     TransitKey "transit-key" transit_key: String, None, [Need::References],
-        "The key of transit that decrypts environment variables such as `vault:v1:...`.";
+        "Name of the transit key that decrypts environment variables such as `vault:v1:...`.";
     TransitPath "transit-path" transit_path: String, Value("transit"), [Need::References],
-        "Where transit is mounted.";
+        "Where the transit engine is mounted.";
     OnChange "on-change" on_change: OnChange, Value("none"), [Need::Delivery],
         "`restart`: when a file or an environment variable with secrets changes, the application's process ends by TERM, and the kubelet starts the container again. With it, dynamic secrets can be environment variables.";
     PrePopulate "pre-populate" pre_populate: bool, Value("false"), [Need::Secrets],

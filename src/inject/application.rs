@@ -202,7 +202,11 @@ fn application(
         let is_later = intent.restarts && intent.sidecars == Sidecars::Classic;
         let timeout = subject.settings.secrets.hook_timeout_seconds;
         wrapping.wait = is_later.then_some(timeout);
-        let image = image_command(container, subject)?;
+        let image = image_command(
+            container,
+            required_by(intent, change.list, change.index),
+            subject,
+        )?;
         wrap(
             &mut change,
             container,
@@ -236,7 +240,8 @@ fn init_container(
     if !fills_environment && !has_variables {
         return Ok(change);
     }
-    let image = match image_command(container, subject) {
+    let why = required_by(intent, change.list, change.index);
+    let image = match image_command(container, why, subject) {
         Err(rejection) if !has_variables && !selected.names(&container.name) => {
             without_command.push(rejection);
             return Ok(change);
@@ -366,6 +371,7 @@ fn paths(directories: &[String], secrets: &Secrets) -> Result<Vec<String>, Rejec
 /// What the image of a container runs that has no command; `None` for one that has.
 fn image_command(
     container: &Container<'_>,
+    why: RequiredBy,
     subject: &Subject<'_>,
 ) -> Result<Option<ImageCommand>, Rejection> {
     if container.has(Command::Main) {
@@ -376,9 +382,9 @@ fn image_command(
     let settings = subject.settings;
     let found = match (image, settings.image_lookup) {
         (None, _) => Err("it has no image".to_owned()),
-        (_, Switch::Disabled) => {
-            Err("the setting imageLookup does not have its image looked up".to_owned())
-        }
+        (_, Switch::Disabled) => Err(
+            "its image is not looked up, because the setting imageLookup is disabled".to_owned(),
+        ),
         (Some(image), Switch::Enabled) => {
             let mut work = subject.work.borrow_mut();
             let restrictions = &settings.restrictions;
@@ -392,13 +398,43 @@ fn image_command(
         }
     };
     found.map(Some).map_err(|problem| {
+        let remedy = "add the image's ENTRYPOINT as its command";
+        let (what, remedy) = match why {
+            RequiredBy::References => (
+                "its environment variables that refer to Vault require",
+                remedy.to_owned(),
+            ),
+            RequiredBy::Secrets(what) => (
+                what,
+                format!(
+                    "{remedy}, or list the containers that get the secrets in annotation {}",
+                    subject.annotations.name(Key::InjectContainers)
+                ),
+            ),
+        };
         place()
             .rejected(format!(
-                "has no command, which environment variables with secrets and on-change: restart require, and {problem}; add the image's ENTRYPOINT as its command, or name the containers that get the secrets in annotation {}",
-                subject.annotations.name(Key::InjectContainers)
+                "has no command, which {what}, and {problem}; {remedy}"
             ))
             .unless_filled_in()
     })
+}
+
+/// Why the policy has to know what a container runs.
+#[derive(Clone, Copy)]
+enum RequiredBy {
+    /// Variables of its own.
+    References,
+    /// What the containers have that get the secrets.
+    Secrets(&'static str),
+}
+
+fn required_by(intent: &Intent, list: List, index: usize) -> RequiredBy {
+    match intent.restarts {
+        _ if has_variables(intent, list, index) => RequiredBy::References,
+        true => RequiredBy::Secrets("on-change: restart requires"),
+        false => RequiredBy::Secrets("secrets-injection-method: env requires"),
+    }
 }
 
 /// About what stands around the name and the path of a mount: `{"name":"","mountPath":"","readOnly":true}`.

@@ -168,19 +168,26 @@ fn destinations(subject: &Subject<'_>, login: &Login) -> Result<Vec<String>, Rej
     Ok(destinations.into_iter().map(str::to_owned).collect())
 }
 
+/// The path in Vault that the labels give.
+pub fn path_of_labels(subject: &Subject<'_>) -> Result<String, Rejection> {
+    let settings = &subject.settings.annotations;
+    let [application, service] = [&settings.application_label, &settings.service_label];
+    Ok(format!(
+        "secret/{}/{}",
+        subject.label(application, Key::SecretsPath)?,
+        subject.label(service, Key::SecretsPath)?
+    ))
+}
+
 /// The paths in Vault, one for each of `count` files.
 fn paths(subject: &Subject<'_>, count: usize) -> Result<Vec<String>, Rejection> {
     let Some(Commas(paths)) = subject.annotations.secrets_path()? else {
         if count != 1 {
             return Err(count_mismatch(subject, Key::SecretsPath, 1, count));
         }
+        let path = path_of_labels(subject)?;
         let settings = &subject.settings.annotations;
         let (application, service) = (&settings.application_label, &settings.service_label);
-        let path = format!(
-            "secret/{}/{}",
-            subject.label(application, Key::SecretsPath)?,
-            subject.label(service, Key::SecretsPath)?
-        );
         let place = || Place::Label(format!("{} or {}", application.as_str(), service.as_str()));
         allow_paths(subject, &[&path], place)?;
         return Ok(vec![path]);

@@ -21,6 +21,7 @@ use crate::values::{
 pub use checks::check_template;
 pub use copied::copied_container;
 pub use directory::{SecretsDirectory, can_be_mounted};
+pub use lists::path_of_labels;
 pub use path::not_plain;
 use template::Delimiters;
 

@@ -61,7 +61,7 @@ section! {
         /// to: enabled or disabled.
         value references "references": Switch = Switch::Enabled, "References in environment variables" in "Env shell";
         /// Whether the image of a container without a command is looked up in its registry, where secrets become environment
-        /// variables: enabled, or disabled, with which such a container is rejected. The policy needs host capabilities for it.
+        /// variables: enabled; or disabled: such a container is rejected. The policy needs host capabilities for it.
         value image_lookup "imageLookup": Switch = Switch::Enabled, "Look up images" in "Env shell";
         /// Secrets to pull images with, added to those of the pod.
         value image_pull_secrets "imagePullSecrets": Vec<ObjectName> = Vec::new(), "Image pull secrets" in "Sidecars";

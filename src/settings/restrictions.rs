@@ -30,12 +30,12 @@ section! {
         /// Where auth methods are mounted, from annotation auth-path, without auth/. null: anywhere; where there are
         /// allowedRoles, at the paths of the settings. Those are always allowed.
         value allowed_auth_paths "allowedAuthPaths": Option<Vec<Pattern>> = None, "Allowed auth paths";
-        /// Vault paths, from annotation secrets-path or the labels, such as secret/{namespace}/** (without the data/ of
-        /// KV version 2). What Vault's own policies say counts in the end.
+        /// Vault paths, from annotation secrets-path, the labels or references in environment variables (and
+        /// transit/decrypt/KEY), such as secret/{namespace}/** (without the data/ of KV version 2). What Vault's own policies say counts in the end.
         value allowed_vault_paths "allowedVaultPaths": Option<Vec<Pattern>> = None, "Allowed Vault paths";
-        /// Vault paths that environment variables write to (>>vault:PATH#KEY#{...}), without the data/ of KV version 2, and except
-        /// what transit decrypts. They must be among allowedVaultPaths as well. null: where there are allowedVaultPaths none, and
-        /// all otherwise.
+        /// Vault paths that environment variables write to (>>vault:PATH#KEY#{...}), without the data/ of KV version 2.
+        /// Decryption by transit is not a write. They must be among allowedVaultPaths as well. null: no writes if
+        /// allowedVaultPaths is set, all otherwise.
         value allowed_vault_writes "allowedVaultWrites": Option<Vec<Pattern>> = None, "Allowed writes";
         /// Addresses of Vault, from annotation vault-address, such as https://vault.{namespace}.svc:8200. null and an empty
         /// list: none but the settings'.
@@ -478,7 +478,7 @@ impl Restrictions {
                 allow_by(&path, place, patterns, rule, identity, work)
             }
             (None, Some(_)) => Err(place().rejected(format!(
-                "{} is written to, which the setting restrictions.allowedVaultPaths does not allow; it must be in {rule}",
+                "writes to {}; where restrictions.allowedVaultPaths is set, writes must be in the setting {rule}",
                 quoted(path)
             ))),
             (None, None) => Ok(()),

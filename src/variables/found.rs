@@ -224,7 +224,9 @@ fn variables(
         if *count > MOST_REFERENCES {
             return reject(
                 &variable.name,
-                &format!("has a reference too many; expected at most {MOST_REFERENCES} in a pod"),
+                &format!(
+                    "refers to Vault, which more than {MOST_REFERENCES} references of the pod do; expected at most {MOST_REFERENCES}"
+                ),
             );
         }
         check(variable, container, subject)?;
@@ -266,7 +268,7 @@ fn warn_of_writes(variables: &[Variable], container: &Container<'_>, subject: &S
     let names: Vec<_> = written.map(|variable| &*variable.name).collect();
     if !names.is_empty() {
         subject.warnings.add(format!(
-            "{}: environment variable {} is written to Vault again each time that its lease has ended, or after five minutes where it has none, and with annotation {} each other answer starts the application again; use it for certificates and for what has a lease",
+            "{}: environment variable {} is written to Vault again when its lease ends, or each time that secrets without a lease are read, and with annotation {} each different answer restarts the application; use it only for certificates and other secrets with a lease",
             place(container),
             listed(names),
             subject.annotations.name(Key::OnChange)
@@ -295,9 +297,11 @@ fn check(
                 quoted(path)
             )));
         }
+        let variable =
+            || Place::Container(format!("{}: environment variable {name}", &*container.name));
         subject.settings.restrictions.allow_path(
             path,
-            || place(container),
+            variable,
             subject.identity(),
             &mut subject.work.borrow_mut(),
         )?;
@@ -305,7 +309,7 @@ fn check(
         if is_write && reference.wanted != Wanted::Plaintext {
             subject.settings.restrictions.allow_write(
                 path,
-                || place(container),
+                variable,
                 subject.identity(),
                 &mut subject.work.borrow_mut(),
             )?;

@@ -137,6 +137,12 @@ fn read(
     if is_ciphertext(rest) && !writes {
         return of_transit(rest, transit).map(Some);
     }
+    if rest == "login" {
+        return Err(
+            "is vault:login, which is not supported; the token is in a file with annotation token-file"
+                .to_owned(),
+        );
+    }
     let Some((path, behind)) = rest.split_once('#') else {
         return match (rest.contains('/') && !is_address(rest)) || writes {
             true => Err("has a reference without #KEY; expected vault:PATH#KEY".to_owned()),

@@ -62,6 +62,18 @@ pub fn contents(of: &OfContainer, is_once: bool) -> String {
         }
     }
     for variable in &of.variables {
+        // Vault may answer a write with nothing: the variable is left out then, which env.sh reports. An error here would be a
+        // panic of Vault Agent's, which looks into the answer to redact it.
+        let mut writes: Vec<String> = Vec::new();
+        for reference in variable.references() {
+            let write = request(&reference.request);
+            if reference.request.arguments.is_some() && !writes.contains(&write) {
+                writes.push(write);
+            }
+        }
+        for write in &writes {
+            text.push_str(&format!("{{{{ if secret {write} }}}}"));
+        }
         text.push_str(&variable.name);
         text.push('=');
         for piece in &variable.value {
@@ -73,18 +85,14 @@ pub fn contents(of: &OfContainer, is_once: bool) -> String {
                 Piece::Reference(reference) => {
                     let value = value_of(reference, &variable.name, &templates);
                     let request = request(&reference.request);
-                    text.push_str(&match &reference.request.arguments {
-                        None => format!("{{{{ with secret {request} }}}}{value}{{{{ end }}}}"),
-                        // What Vault answers with nothing is a nil of a type, and what it has not answered yet is a nil of none.
-                        Some(_) => format!(
-                            r#"{{{{ with $answer := secret {request} }}}}{value}{{{{ else if ne (printf "%T" $answer) "<nil>" }}}}{{{{ sprig_fail "environment variable {}: Vault has answered nothing" }}}}{{{{ end }}}}"#,
-                            variable.name
-                        ),
-                    });
+                    text.push_str(&format!(
+                        "{{{{ with secret {request} }}}}{value}{{{{ end }}}}"
+                    ));
                 }
             }
         }
         text.push('\n');
+        text.push_str(&"{{ end }}".repeat(writes.len()));
     }
     text
 }

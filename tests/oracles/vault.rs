@@ -1,6 +1,6 @@
-//! A stand-in for Vault with one mount of secrets, which keeps what it is asked for.
+//! A stand-in for Vault with one mount of secrets, which answers writes as it does reads, and keeps what it is asked for.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -69,14 +69,21 @@ fn serve(
     secret: &Secret,
     kept: &Mutex<Vec<String>>,
 ) -> io::Result<()> {
-    let mut lines = BufReader::new(stream).lines();
-    while let Some(first) = lines.next().transpose()? {
-        // Reading has no body.
-        while lines
-            .next()
-            .transpose()?
-            .is_some_and(|line| !line.is_empty())
-        {}
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    while reader.read_line(&mut first)? > 0 {
+        let mut length = 0;
+        for line in reader.by_ref().lines() {
+            let line = line?.to_ascii_lowercase();
+            if let Some(number) = line.strip_prefix("content-length: ") {
+                length = number.parse().map_err(io::Error::other)?;
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        // What is written changes nothing.
+        io::copy(&mut reader.by_ref().take(length), &mut io::sink())?;
         let target = first.split(' ').nth(1).unwrap_or_default();
         kept.lock()
             .expect("no thread has panicked")
@@ -87,6 +94,7 @@ fn serve(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{answer}",
             answer.len()
         )?;
+        first.clear();
     }
     Ok(())
 }

@@ -128,7 +128,7 @@ impl Sources {
             None if !self.known.has(image) => match self.assume(image) {
                 Some(assumed) => ask(&assumed, image),
                 None => Err(
-                    "--image-lookup asks its registry, and --image-config says what it runs"
+                    "vsi looks up images with --image-lookup only; --image-config gives what one runs"
                         .to_owned(),
                 )
                 .inspect_err(|hint: &String| {

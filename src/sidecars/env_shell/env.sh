@@ -189,7 +189,7 @@ while IFS= read -r -d '' _tvsi_line; do
     _tvsi_name=${_tvsi_line%%=*}
     _tvsi_value=${_tvsi_line#*=}
     if [ -n "$_tvsi_strict" ] && tvsi_is_left "$_tvsi_name" "$_tvsi_value"; then
-        tvsi_log "the variable $_tvsi_name refers to Vault and comes from envFrom or valueFrom: write it as a value into the manifest"
+        tvsi_log "the variable $_tvsi_name refers to Vault and is not resolved: it comes from envFrom, valueFrom or the image, and must be a value in the manifest; or Vault has answered a write with nothing"
         exit 1
     fi
     case $_tvsi_name in

@@ -79,7 +79,7 @@ fn without_a_file_inject_reports_how_to_get_one_and_check_goes_on() {
         .assert()
         .code(1);
     inject.stdout("").stderr(contains(
-        "vsi: image shop:1: --image-lookup asks its registry",
+        "vsi: image shop:1: vsi looks up images with --image-lookup only",
     ));
     let check = directory
         .vsi(&["check", "-f", "pod.yaml"])
