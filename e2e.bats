@@ -436,7 +436,7 @@ setup() {
     edit '.object.spec.containers[0].command = ["/orders"]'
     run_policy '{"envShell": {"image": "example.org/shell:1", "deniedNames": ["SHOP_*"]}}'
     assert_jq 'container("tvsi-env-init").image == "example.org/shell:1"
-        and (container("tvsi-env-init").args | index("SHOP_*") != null)'
+        and (container("tvsi-env-init").args[-1] | split(" ") | index("SHOP_*") != null)'
 }
 
 @test "settings jobs and ignoredNamespaces: what is left alone" {

@@ -2,10 +2,10 @@
 # Puts what gives the application's containers their secrets as variables where they find it: this image's static
 # busybox, env.sh, and the names that no secret may have.
 #
-#   env-init.sh SOURCE DIRECTORY [NAME-PATTERN...]
+#   env-init.sh SOURCE DIRECTORY NAME-PATTERNS
 #
 # The text of env.sh comes in TVSI_ENV_SCRIPT. It writes DIRECTORY/busybox, DIRECTORY/env.sh and
-# DIRECTORY/denied-names, with a pattern in each line. Each is put in place as a whole: it may be in use
+# DIRECTORY/denied-names, with the patterns, which spaces separate. Each is put in place as a whole: it may be in use
 # when this container runs again.
 
 busybox=$1 directory=$2
