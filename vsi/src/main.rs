@@ -1,10 +1,12 @@
 //! `vsi` runs the policy on a laptop or in a pipeline: it shows what a cluster would do to manifests, checks
 //! and injects them, and explains annotations and settings.
 
+mod additions;
 mod admission;
 mod commands;
 mod differences;
 mod findings;
+mod folded;
 mod images;
 mod inputs;
 mod manifests;

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     findings::name_of,
+    folded::folded,
     inputs::EvaluationArguments,
     manifests::Node,
     printable::{self, Printable},
@@ -35,6 +36,10 @@ pub(crate) struct Arguments {
     /// What to print
     #[arg(short, long, value_name = "FORMAT", default_value = "diff")]
     output: Format,
+
+    /// With -o diff, show scripts and other long texts, which take one line otherwise
+    #[arg(long)]
+    full: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -81,6 +86,10 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 &*format!("{name} as admitted"),
             );
             if *submitted != admitted {
+                let admitted = match arguments.full {
+                    true => admitted,
+                    false => folded(submitted, &admitted),
+                };
                 let [before, after] = [submitted, &admitted].map(|it| printable::lines(&yaml(it)));
                 let text = diff::coloured_text(&before, &after, names);
                 anstream::stdout().lock().write_all(text.as_bytes())?;

@@ -11,8 +11,10 @@ use policy_host::diff;
 use serde_json::Value;
 
 use crate::{
+    additions,
     commands::review::ReviewArguments,
     findings::Severity,
+    folded::folded,
     manifests::Node,
     printable::{self, Printable},
     report,
@@ -32,6 +34,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   vsi inject -f app.yaml -o diff
+  vsi inject -f app.yaml -o diff --full
   vsi inject -f app.yaml | kubectl apply -f -
   vsi inject -R -f deploy/ --settings policy.yaml -o json | jq .kind
   helm template shop ./chart | vsi inject -n shop -f -")]
@@ -42,6 +45,10 @@ pub(crate) struct Arguments {
     /// What to print
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
     output: Format,
+
+    /// With -o diff, show scripts and other long texts, which take one line otherwise
+    #[arg(long)]
+    full: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -52,7 +59,7 @@ enum Format {
     Json,
     /// A JSON patch (RFC 6902) for each document, which is empty where nothing changes
     Patch,
-    /// A unified diff of each document that changes, in YAML
+    /// For each document that changes, a table of what is added to its containers, and a unified diff, in YAML
     Diff,
 }
 
@@ -77,7 +84,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Format::Json => json(&review)?,
         Format::Patch => patches(&review)?,
         Format::Diff => {
-            let text = differences(&review);
+            let text = differences(&review, arguments.full);
             anstream::stdout().lock().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -139,7 +146,7 @@ fn patches(review: &Review<'_>) -> anyhow::Result<String> {
     Ok(output)
 }
 
-fn differences(review: &Review<'_>) -> String {
+fn differences(review: &Review<'_>, is_full: bool) -> String {
     let mut output = String::new();
     for reviewed in &review.documents {
         let Some((node, injected)) = node_and_injected(reviewed) else {
@@ -148,8 +155,15 @@ fn differences(review: &Review<'_>) -> String {
         let names: Vec<_> = reviewed.names.iter().map(Printable::to_string).collect();
         let name = format!("{} ({})", reviewed.source.name, names.join(", "));
         let names = (name.as_str(), &*format!("{name}, injected"));
-        let [before, after] =
-            [node, &node.updated(injected)].map(|it| printable::lines(&it.to_yaml()));
+        let submitted = node.to_value();
+        if let Some(table) = additions::table(&submitted, injected) {
+            output.push_str(&table);
+        }
+        let after = match is_full {
+            true => node.updated(injected),
+            false => node.updated(&folded(&submitted, injected)),
+        };
+        let [before, after] = [node, &after].map(|it| printable::lines(&it.to_yaml()));
         output.push_str(&diff::coloured_text(&before, &after, names));
     }
     output

@@ -143,14 +143,41 @@ fn a_diff_shows_what_is_added_and_nothing_else() {
     let text = format!("{PLAIN}---\n{DEPLOYMENT}");
     let directory = Directory::with("app.yaml", text);
     let output = output_of(directory.vsi(&["inject", "-f", "app.yaml", "-o", "diff"]));
-    let mut lines = output.lines();
-    assert_eq!(lines.next(), Some("--- app.yaml (Deployment/orders)"));
+    let (table, difference) = output.split_once("---").expect("there is a difference");
+    let names = table.lines().map(|line| line.split_whitespace().nth(1));
+    let expected = [
+        "container",
+        "orders",
+        "tvsi-vault-agent",
+        "tvsi-consul-template",
+    ];
+    assert_eq!(names.collect::<Vec<_>>(), expected.map(Some), "{table}");
+    let mut lines = difference.lines();
+    assert_eq!(lines.next(), Some(" app.yaml (Deployment/orders)"));
     assert_eq!(
         lines.next(),
         Some("+++ app.yaml (Deployment/orders), injected")
     );
     assert!(output.contains("\n+        sidecar.vault.talend.org/status: injected\n"));
     assert!(!output.contains('\u{1b}'), "no colours in a pipe");
+    assert!(output.contains(" lines, which --full shows)\n"), "{output}");
+    assert!(!output.contains("vault agent -config"), "{output}");
+}
+
+#[test]
+fn a_full_diff_shows_the_scripts() {
+    let directory = Directory::with("app.yaml", DEPLOYMENT);
+    let difference =
+        output_of(directory.vsi(&["inject", "-f", "app.yaml", "-o", "diff", "--full"]));
+    let injected = output_of(directory.vsi(&["inject", "-f", "app.yaml"]));
+    let added = |text: &str| {
+        text.lines()
+            .filter(|line| line.contains("vault agent -config"))
+            .count()
+    };
+    assert_eq!(added(&difference), added(&injected));
+    assert_ne!(added(&difference), 0);
+    assert!(!difference.contains("--full"), "{difference}");
 }
 
 #[test]

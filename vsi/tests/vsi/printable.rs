@@ -373,7 +373,7 @@ fn differences_are_for_people() {
     let [inject, _] = shown(directory.vsi(&["inject", "-f", "a\n::b.json", "-o", "diff"]));
     let [diff, _] = shown(directory.vsi(&["diff", "-r", "request.json"]));
     let header = format!("--- a\\n::b.json (Pod/{HOSTILE_SHOWN})\n");
-    assert!(inject.starts_with(&header), "{inject}");
+    assert!(inject.contains(&header), "{inject}");
     let header = format!("--- Pod/{HOSTILE_SHOWN} as submitted\n");
     assert!(diff.starts_with(&header), "{diff}");
     for line in [inject, diff].iter().flat_map(|text| text.lines()) {
