@@ -115,6 +115,7 @@ golden: policy.wasm ## Write golden outcomes and reference tables anew; read the
 	UPDATE_GOLDEN=1 cargo test --quiet --package vsi --bin vsi the_documentation
 	UPDATE_GOLDEN=1 cargo test --quiet --test published artifact_hub
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
+	UPDATE_GOLDEN=1 cargo test --quiet --test messages
 
 .PHONY: cost
 cost: policy.wasm ## Print what fixed requests cost, and their bounds; with UPDATE_GOLDEN=1 write the bounds anew

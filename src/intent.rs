@@ -184,7 +184,7 @@ impl Intent {
                 .as_ref()
                 .is_some_and(|it| it.engine != Some(TemplateEngine::ConsulTemplate))
         {
-            let problem = "has the agent's whole configuration, in which environment variables that refer to Vault are not; log in by annotations, and remove it";
+            let problem = "must not be used with environment variables that refer to Vault, which the policy cannot add to this configuration; remove it, and log in by annotations";
             return Err(annotations.rejected(Key::AgentConfigMap, problem));
         }
         let login = Login::read(subject, has_init_agent, has_own_config)?;

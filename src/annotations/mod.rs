@@ -86,7 +86,7 @@ impl<'a> Annotations<'a> {
                 Some(_) if !words.may_ask(members) => {}
                 Some(other) if other.may_ask(members) => {
                     return Err(Place::Annotation(words.inject()).rejected(format!(
-                        "must not be used with {}: a pod asks by the annotations of one prefix; remove one of them",
+                        "must not be used with {}; use the annotations of one prefix",
                         other.inject()
                     )));
                 }

@@ -311,7 +311,7 @@ fn configuration(known: Option<&Known>, subject: &Subject<'_>) -> Result<Configu
         if config.insert(key, value).is_some() {
             return Err(annotations
                 .place_of(given)
-                .rejected("is there twice, with - and with _; remove one of them"));
+                .rejected("is given twice, with - and with _; remove one of them"));
         }
     }
     Ok(config)

@@ -143,7 +143,10 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
                 .add(format!("container {names}: {problem}"));
         }
     };
-    warn(before_proxy, &format!("{BEFORE_PROXY}; it gets none"));
+    warn(
+        before_proxy,
+        &format!("{BEFORE_PROXY}; the container gets no secrets"),
+    );
     warn(
         before_secrets,
         &format!(
@@ -153,7 +156,7 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
     );
     if let Some(reason) = too_early(intent) {
         let problem = format!(
-            "{}; it gets none in its environment",
+            "{}; the container gets no environment variables",
             reason.problem(subject)
         );
         warn(too_soon, &problem);

@@ -304,7 +304,7 @@ fn warn_of_name_resolution(intent: &Intent, subject: &Subject<'_>) {
             false => ("", "ClusterFirst"),
         };
         subject.warnings.add(format!(
-            "spec.dnsPolicy: {why}the node's DNS is asked, which does not know {}; use {policy}",
+            "spec.dnsPolicy: {why}the pod uses the node's DNS, which cannot resolve {}; use {policy}",
             address.host()
         ));
     }

@@ -106,7 +106,7 @@ pub fn reject_token(files: &[SecretFile], subject: &Subject<'_>) -> Result<(), R
     match is_taken && annotations.token_file()? == Some(true) {
         true => Err(annotations.rejected(
             Key::TokenFile,
-            "the file token is that of a secret already; call that one otherwise",
+            "a secret has the file token already; give that file another name",
         )),
         false => Ok(()),
     }

@@ -67,7 +67,7 @@ pub fn is_used(subject: &Subject<'_>) -> Result<bool, Rejection> {
     let first = |keys: &[Key]| keys.iter().find_map(|key| annotations.first_place(*key));
     match (first(&SOURCES), first(&LISTS)) {
         (Some(named), Some(list)) => Err(named.rejected(format!(
-            "must not be used with {list}: a pod asks by lists or by annotations for each secret; remove one of them"
+            "must not be used with {list}; use lists or annotations for each secret"
         ))),
         (Some(_), None) => Ok(true),
         (None, _) if annotations.vocabulary().is_own() => {

@@ -24,7 +24,7 @@ pub fn read(subject: &Subject<'_>, count: usize) -> Result<Vec<Pairs>, Rejection
         Some(Commas(each)) if each.len() == count => each.into_iter().map(Some).collect(),
         Some(Commas(other)) => {
             let problem = format!(
-                "{} items, and {count} secrets; give one for all, or one for each",
+                "number of prefixes {}, number of secrets {count}; expected one prefix for all secrets, or one for each",
                 other.len()
             );
             return Err(annotations.rejected(Key::EnvPrefix, problem));
@@ -36,7 +36,7 @@ pub fn read(subject: &Subject<'_>, count: usize) -> Result<Vec<Pairs>, Rejection
             let lists = lines.between_dashed_lines();
             if lists.len() != count {
                 let problem = format!(
-                    "{} lists, and {count} secrets; give one list for each, separated by lines ---",
+                    "number of lists {}, number of secrets {count}; expected one list for each secret, separated by lines ---",
                     lists.len()
                 );
                 return Err(annotations.rejected(Key::EnvNames, problem));
@@ -103,7 +103,7 @@ fn names(
         }
         if names.iter().any(|(known, _)| *known == name) {
             return reject(format!(
-                "item {position}: {} is there already",
+                "item {position}: {} is given twice; remove one of them",
                 quoted(&name)
             ));
         }

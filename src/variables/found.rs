@@ -102,7 +102,7 @@ fn warn_of_others(subject: &Subject<'_>) {
         };
         if let Some(variable) = container.variables().find(refers) {
             subject.warnings.add(format!(
-                "{}: environment variable {} refers to Vault and stays as it is, because the pod asks by annotations of {}",
+                "{}: environment variable {} refers to Vault and stays as it is, because the pod uses the annotations of {}",
                 place(container),
                 quoted(&variable.name),
                 subject.annotations.prefix()
@@ -203,7 +203,7 @@ fn variables(
         if !is_name || name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
             return reject(
                 name,
-                "refers to Vault, and its name is not one for shells; expected letters, digits and _",
+                "refers to Vault, and a shell cannot set a variable of that name; expected letters, digits and _",
             );
         }
         if let Some(pattern) = subject.settings.env_shell.denies(name) {
@@ -224,9 +224,7 @@ fn variables(
         if *count > MOST_REFERENCES {
             return reject(
                 &variable.name,
-                &format!(
-                    "refers to Vault, which more than {MOST_REFERENCES} references of the pod do; expected at most {MOST_REFERENCES}"
-                ),
+                &format!("has one reference too many; expected at most {MOST_REFERENCES} in a pod"),
             );
         }
         check(variable, container, subject)?;

@@ -228,7 +228,7 @@ fn arguments(data: &str) -> Result<Vec<String>, String> {
             Value::Number(_) | Value::Bool(_) => value.to_string(),
             Value::Null | Value::Array(_) | Value::Object(_) => {
                 return Err(format!(
-                    "has a reference whose data has something else than text, numbers and booleans; {EXPECTED}"
+                    "has a reference whose data has a value that is not text, a number or a boolean; {EXPECTED}"
                 ));
             }
         };

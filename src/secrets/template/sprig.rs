@@ -26,7 +26,7 @@ pub fn of_sprig(template: &str) -> Result<String, String> {
             Token::Text => push_text(text, &mut output),
             Token::Word if is_definition(text) => {
                 return Err(format!(
-                    "has a template with {text}, which must not be in it"
+                    "has a template that defines another with {text}, which is not allowed"
                 ));
             }
             Token::Word if is_of_go(text) => output.push_str(text),

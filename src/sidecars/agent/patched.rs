@@ -55,7 +55,7 @@ pub fn patched(
         weakened(&before, &after).or_else(|| loads_something_else(&before, &after, denied));
     if let Some(field) = weakened {
         return reject(format!(
-            "changes {field} of the container, which must stay as it is or as safe"
+            "changes {field} of the container, which must not become less safe"
         ));
     }
     let image = |container: &Value| container["image"].as_str().unwrap_or_default().to_owned();
