@@ -119,7 +119,7 @@ fn variables(intent: &Intent, stage: Stage) -> impl Iterator<Item = &OfContainer
     variables.flat_map(|variables| &variables.containers)
 }
 
-/// The most bytes of what the agent is told of variables.
+/// The most bytes of the names of variables that the agent's log shows.
 const MOST_BY_PATH: usize = 32 * 1024;
 
 /// The variables that refer to each path, for what is logged of a path that cannot be read: lines `PATH#CONTAINER VARIABLE`.

@@ -132,7 +132,7 @@ impl Cluster<'_> {
 impl Admission {
     /// Takes in what an answer says, and whether it lets the object go on.
     ///
-    /// A workload and its pods are told the same.
+    /// A workload and its pods get the same messages.
     fn hear(&mut self, response: &AdmissionResponse) -> bool {
         for warning in response.warnings.iter().flatten() {
             if !self.warnings.contains(warning) {

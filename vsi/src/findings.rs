@@ -71,7 +71,7 @@ pub(crate) fn annotation_in(
         name.is_some_and(|name| name.len() > 1 && name.starts_with('/'))
     };
     if let Some(behind) = message.strip_prefix("annotation ") {
-        // A name with letters that no name should have is told by where it stands, in the warning that it is unknown.
+        // A name with letters that no name should have is reported by where it stands, in the warning that it is unknown.
         let is_first = |name: &&str| {
             let rest = behind.strip_prefix(*name);
             rest.is_some_and(|rest| rest.starts_with([' ', ':']))
@@ -92,7 +92,7 @@ pub(crate) fn annotation_in(
         .map(str::to_owned)
 }
 
-/// A message in one line, without the annotation that is told beside it.
+/// A message in one line, without the annotation that is reported beside it.
 pub(crate) fn message_without(message: &str, annotation: Option<&str>) -> String {
     let rest = annotation.and_then(|name| {
         let rest = message.strip_prefix("annotation ")?.strip_prefix(name)?;

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     let command = parse().command;
     match command.execute() {
         Ok(code) => code,
-        // A reader that has seen enough, such as `head`, is no failure.
+        // A reader that has seen enough, such as `head`, is not a failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let message = Printable::from(format!("{error:#}"));

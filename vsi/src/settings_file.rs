@@ -38,12 +38,11 @@ pub(crate) enum Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NeverMutates => formatter.write_str(
-                "spec.mutating is not true: every pod that asks for injection would be rejected",
-            ),
+            Self::NeverMutates => formatter
+                .write_str("spec.mutating is not true: every annotated pod would be rejected"),
             Self::NeverAsked(annotation) => write!(
                 formatter,
-                "spec.matchConditions are about another annotation than {annotation}, which spec.settings have pods ask with: no pod would get sidecars"
+                "spec.matchConditions have another annotation than {annotation}, which spec.settings configure: no pod would get sidecars"
             ),
         }
     }

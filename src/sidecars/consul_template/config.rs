@@ -6,7 +6,7 @@ use crate::sidecars::render::{Exec, Template, Wait};
 
 #[derive(Debug, Serialize)]
 pub struct Config<'a> {
-    /// Consul Template ends on INT only, unless it is told otherwise.
+    /// Consul Template ends on INT only, unless it is configured otherwise.
     pub kill_signal: &'static str,
     pub log_level: &'static str,
     pub vault: Vault<'a>,

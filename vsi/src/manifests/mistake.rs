@@ -80,7 +80,7 @@ impl Mistake {
     }
 }
 
-/// What libyaml has to say of a text that is no YAML.
+/// What libyaml reports of a text that is not YAML.
 pub(super) struct Complaint<'a> {
     pub(super) problem: &'a str,
     pub(super) context: &'a str,

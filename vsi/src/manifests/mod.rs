@@ -100,7 +100,7 @@ fn split(text: &str) -> Vec<&str> {
     let mut has_begun = false;
     let mut position = 0;
     for line in text.split_inclusive('\n') {
-        // An editor's byte order mark is no part of the first line.
+        // An editor's byte order mark is not a part of the first line.
         let line_text = line.strip_prefix('\u{feff}').unwrap_or(line);
         if is_separator(line_text) {
             if has_begun {

@@ -143,7 +143,7 @@ fn a_policy_that_may_not_mutate_gets_a_warning() {
             .success()
             .stdout("file.yaml: ClusterAdmissionPolicy secrets: valid\n")
             .stderr(
-                "vsi: warning: file.yaml: ClusterAdmissionPolicy secrets: spec.mutating is not true: every pod that asks for injection would be rejected\n",
+                "vsi: warning: file.yaml: ClusterAdmissionPolicy secrets: spec.mutating is not true: every annotated pod would be rejected\n",
             );
     }
 }

@@ -24,7 +24,7 @@ fn value(text: &str) -> Value {
     read(text).to_value()
 }
 
-/// The mistake in the only document of a text, as it is told.
+/// The mistake in the only document of a text, as it is reported.
 fn mistake(text: &str) -> String {
     let documents = documents(text);
     assert_eq!(documents.len(), 1, "the documents of {text:?}");

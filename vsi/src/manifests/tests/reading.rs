@@ -1,4 +1,4 @@
-//! How a file is cut into documents, what they say, and how mistakes are told.
+//! How a file is cut into documents, what they say, and how mistakes are reported.
 
 use serde_json::json;
 
