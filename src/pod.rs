@@ -521,7 +521,7 @@ impl<'a> Container<'a> {
         self.env
     }
 
-    /// The same, each by itself; those without a name are left out.
+    /// The same, one at a time, except those without a name.
     pub fn variables(&self) -> impl Iterator<Item = Variable<'a>> {
         let variables = self.env.map_or_else(Vec::new, raw::items);
         variables.into_iter().filter_map(|variable| {

@@ -432,11 +432,18 @@ checked_string!(
 checked_string!(
     /// The name of an environment variable as shells have it, or the beginning of one.
     VariableName,
-    |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !text.starts_with(|first: char| first.is_ascii_digit())
-        && (1..=255).contains(&text.len()),
+    |text| is_name_for_shells(text) && text.len() <= 255,
     "letters, digits and _, of which the first is not a digit, such as DB_PASSWORD"
 );
+
+/// Whether a shell can set an environment variable of this name.
+pub fn is_name_for_shells(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !text.starts_with(|first: char| first.is_ascii_digit())
+}
 
 checked_string!(
     /// Names of template functions, of which `*` stands for any letters, as Consul Template's denylist has them.

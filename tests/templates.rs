@@ -83,7 +83,7 @@ fn where_all_functions_are_denied_values_are_not() {
     assert_eq!(answer["message"], rejection(1, problem));
 }
 
-/// What the policy itself writes is held against its own reading of Go's syntax.
+/// What the policy itself writes is checked by its own reading of Go's syntax.
 #[test]
 fn templates_of_the_golden_cases_are_ones() {
     let mut templates = BTreeSet::new();

@@ -449,15 +449,11 @@ impl Restrictions {
         identity: Identity<'_>,
         work: &mut Work,
     ) -> Result<(), Rejection> {
-        let Some(patterns) = &self.allowed_vault_paths else {
-            return Ok(());
-        };
-        let patterns = patterns
-            .iter()
-            .filter(|pattern| !pattern.depends_on(&OF_KV, identity));
         let rule = "restrictions.allowedVaultPaths";
-        let path = without_data(path);
-        allow_by(&path, place, patterns, rule, identity, work)
+        match &self.allowed_vault_paths {
+            Some(patterns) => allow_vault_path(path, place, patterns, rule, identity, work),
+            None => Ok(()),
+        }
     }
 
     /// Rejects a plain path of Vault's that may not be written to.
@@ -470,13 +466,7 @@ impl Restrictions {
     ) -> Result<(), Rejection> {
         let rule = "restrictions.allowedVaultWrites";
         match (&self.allowed_vault_writes, &self.allowed_vault_paths) {
-            (Some(patterns), _) => {
-                let patterns = patterns
-                    .iter()
-                    .filter(|pattern| !pattern.depends_on(&OF_KV, identity));
-                let path = without_data(path);
-                allow_by(&path, place, patterns, rule, identity, work)
-            }
+            (Some(patterns), _) => allow_vault_path(path, place, patterns, rule, identity, work),
             (None, Some(_)) => Err(place().rejected(format!(
                 "writes to {}; where restrictions.allowedVaultPaths is set, writes must be in the setting {rule}",
                 quoted(path)
@@ -529,6 +519,20 @@ fn allow(
         Some(patterns) => allow_by(value, || place, patterns.iter(), rule, identity, work),
         None => Ok(()),
     }
+}
+
+/// Rejects a plain path of Vault's that none of the patterns has, with or without the `data/` of KV version 2.
+fn allow_vault_path(
+    path: &str,
+    place: impl FnOnce() -> Place,
+    patterns: &[Pattern],
+    rule: &str,
+    identity: Identity<'_>,
+    work: &mut Work,
+) -> Result<(), Rejection> {
+    let patterns = patterns.iter();
+    let patterns = patterns.filter(|pattern| !pattern.depends_on(&OF_KV, identity));
+    allow_by(&without_data(path), place, patterns, rule, identity, work)
 }
 
 fn allow_by<'p>(

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::grammar::{Transit, may_refer, pieces};
-use super::{OfContainer, Piece, Reference, Variable, Variables, Wanted};
+use super::{OfContainer, Reference, Variable, Variables, Wanted};
 use crate::annotations::Key;
 use crate::pod::{self, Container, List};
 use crate::raw::{self, Text};
 use crate::rejection::{Place, Rejection};
 use crate::secrets::{check_template, not_plain};
 use crate::subject::Subject;
-use crate::values::{Switch, TemplateEngine};
+use crate::values::{Switch, TemplateEngine, is_name_for_shells};
 use crate::words::{listed, quoted};
 
 /// The most references in one pod. All of them have to fit the configuration of the program that resolves them.
@@ -197,10 +197,7 @@ fn variables(
             Ok(Some(value)) => value,
             Err(problem) => return reject(name, &problem),
         };
-        let is_name = name
-            .bytes()
-            .all(|it| it.is_ascii_alphanumeric() || it == b'_');
-        if !is_name || name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+        if !is_name_for_shells(name) {
             return reject(
                 name,
                 "refers to Vault, and a shell cannot set a variable of that name; expected letters, digits and _",
@@ -258,11 +255,8 @@ fn reject_locked(
 
 /// Warns of what is written again and again, and so starts the application again.
 fn warn_of_writes(variables: &[Variable], container: &Container<'_>, subject: &Subject<'_>) {
-    let is_written = |reference: &Reference| {
-        reference.request.arguments.is_some() && reference.wanted != Wanted::Plaintext
-    };
     let written = variables.iter();
-    let written = written.filter(|variable| variable.references().any(is_written));
+    let written = written.filter(|variable| variable.references().any(Reference::writes));
     let names: Vec<_> = written.map(|variable| &*variable.name).collect();
     if !names.is_empty() {
         subject.warnings.add(format!(
@@ -284,10 +278,7 @@ fn check(
     let here = |problem: &str| {
         place(container).rejected(format!("environment variable {name}: {problem}"))
     };
-    for piece in &variable.value {
-        let Piece::Reference(reference) = piece else {
-            continue;
-        };
+    for reference in variable.references() {
         let path = &*reference.request.path;
         if let Some(problem) = not_plain(path) {
             return Err(here(&format!(
@@ -303,8 +294,7 @@ fn check(
             subject.identity(),
             &mut subject.work.borrow_mut(),
         )?;
-        let is_write = reference.request.arguments.is_some();
-        if is_write && reference.wanted != Wanted::Plaintext {
+        if reference.writes() {
             subject.settings.restrictions.allow_write(
                 path,
                 variable,

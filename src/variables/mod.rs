@@ -77,6 +77,13 @@ impl Variables {
     }
 }
 
+impl Reference {
+    /// Whether it changes something in Vault. Transit decrypts what is sent to it, and keeps nothing.
+    pub fn writes(&self) -> bool {
+        self.request.arguments.is_some() && self.wanted != Wanted::Plaintext
+    }
+}
+
 impl Variable {
     /// The references in its value.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {

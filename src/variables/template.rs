@@ -6,7 +6,7 @@ use super::{OfContainer, Piece, Reference, Request, Variable, Wanted};
 use crate::secrets::template::go_string;
 
 /// The functions of Consul Template's that such a template calls itself.
-pub const CALLED_BY_VARIABLES: [&str; 10] = [
+pub const CALLED_BY_VARIABLES: [&str; 9] = [
     "secret",
     "executeTemplate",
     "replaceAll",
@@ -16,7 +16,6 @@ pub const CALLED_BY_VARIABLES: [&str; 10] = [
     "sprig_fail",
     "sprig_hasKey",
     "sprig_kindIs",
-    "sprig_list",
 ];
 
 /// Begins the template of a value, whose secret must not have a lease: that ends with the token that has read it, which is
@@ -65,9 +64,9 @@ pub fn contents(of: &OfContainer, is_once: bool) -> String {
         // Vault may answer a write with nothing: the variable is left out then, which env.sh reports. An error here would be a
         // panic of Vault Agent's, which looks into the answer to redact it.
         let mut writes: Vec<String> = Vec::new();
-        for reference in variable.references() {
-            let write = request(&reference.request);
-            if reference.request.arguments.is_some() && !writes.contains(&write) {
+        let requests = variable.references().map(|reference| &reference.request);
+        for write in requests.filter(|it| it.arguments.is_some()).map(request) {
+            if !writes.contains(&write) {
                 writes.push(write);
             }
         }
