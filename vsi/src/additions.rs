@@ -90,9 +90,13 @@ fn rows_of<'a>(
 
 /// The volumes that a container mounts, each once.
 fn mounts(container: &Value) -> Vec<String> {
-    let mounts = container["volumeMounts"].as_array().into_iter().flatten();
-    let mut names: Vec<_> = mounts.map(|mount| shown(&mount["name"])).collect();
-    names.dedup();
+    let mut names = Vec::new();
+    for mount in container["volumeMounts"].as_array().into_iter().flatten() {
+        let name = shown(&mount["name"]);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     names
 }
 
@@ -123,7 +127,7 @@ mod tests {
         let after = json!({"spec": {"template": {"spec": {
             "initContainers": [{"name": "first", "image": "b", "restartPolicy": "Always"}],
             "containers": [
-                {"name": "app", "image": "a", "volumeMounts": [{"name": "v"}, {"name": "v"}]},
+                {"name": "app", "image": "a", "volumeMounts": [{"name": "v"}, {"name": "w"}, {"name": "v"}]},
                 {"name": "same"},
                 {"name": "n\new", "image": "c", "resources": {"limits": {"cpu": "1", "memory": "2Mi"}}},
             ],
@@ -131,7 +135,7 @@ mod tests {
         let expected = "\
 # container               image  requests  limits             volumes mounted
 # first (native sidecar)  b
-# app                                                         v
+# app                                                         v, w
 # n\\new                   c                cpu 1, memory 2Mi
 ";
         assert_eq!(table(&before, &after).as_deref(), Some(expected));
