@@ -59,6 +59,25 @@ e2e-registry: $(E2E_POLICY) ## Push the module to a registry on loopback and get
 e2e-agent-injector: policy.wasm ## Hold the policy against HashiCorp's Agent Injector, pod by pod; e2e/agent-injector/README.md has the options
 	POLICY=policy.wasm cargo test --locked --manifest-path e2e/agent-injector/Cargo.toml --target-dir target/agent-injector -- --nocapture
 
+playground/node_modules: playground/package-lock.json
+	npm ci --prefix playground --no-audit --no-fund --loglevel=error
+	touch $@
+
+.PHONY: playground
+playground: policy.wasm playground/node_modules ## Serve the page that runs the module in the browser, on loopback; needs Node.js
+	npm run --silent --prefix playground serve
+
+CHROMIUM ?= $(shell command -v chromium || command -v google-chrome)
+
+.PHONY: e2e-playground
+e2e-playground: policy.wasm playground/node_modules | vsi ## Try that page in a browser; needs Node.js and Chromium
+	npm run --silent --prefix playground check
+	CHROMIUM='$(CHROMIUM)' npm test --silent --prefix playground
+
+.PHONY: playground-pictures
+playground-pictures: policy.wasm playground/node_modules ## Draw that page anew for the documentation; needs Node.js and Chromium
+	CHROMIUM='$(CHROMIUM)' npm run --silent --prefix playground pictures
+
 CLUSTER := target/cluster
 CLUSTER_TESTS := --locked --manifest-path e2e/cluster/Cargo.toml --target-dir target/cluster-tests
 
@@ -212,4 +231,4 @@ deny: ## Check dependencies with cargo-deny
 clean: cluster-down ## Remove what was built, programs of the cluster included
 	cargo clean
 	cargo clean --manifest-path fuzz/Cargo.toml
-	rm -f policy.wasm annotated-policy.wasm
+	rm -rf policy.wasm annotated-policy.wasm playground/dist playground/node_modules

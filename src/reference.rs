@@ -5,6 +5,7 @@ use serde_json::Value;
 pub use crate::annotations::{Default, Need};
 pub use crate::settings::{DENIED_NAMES, Field, Shape};
 use crate::settings::{Section, Settings};
+pub use crate::workload::KINDS;
 
 /// A setting or a section of settings.
 #[derive(Clone, Debug)]

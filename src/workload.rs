@@ -14,7 +14,7 @@ use crate::search::Template;
 pub const MOST_BYTES: usize = 256 * 1024;
 
 /// The kinds of object that hold a pod, by API group and kind, and where they do.
-const KINDS: [(&str, &str, &str); 8] = [
+pub const KINDS: [(&str, &str, &str); 8] = [
     ("", "Pod", ""),
     ("apps", "Deployment", "spec.template"),
     ("apps", "StatefulSet", "spec.template"),

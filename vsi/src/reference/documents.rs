@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use vault_sidecar_injector::{Key, reference};
 
+use super::annotations::Words;
 use super::effective::{Effective, scalar};
 use super::settings::{self, Entry};
 
@@ -79,6 +80,28 @@ fn the_documentation_has_a_form() {
         let settings = settings::all().iter().filter(|entry| !entry.is_section());
         let questions: String = settings.map(question).collect();
         format!("{header}questions:\n{questions}")
+    });
+}
+
+/// What the playground has to know of objects before it calls the module.
+#[test]
+fn the_playground_has_the_kinds_and_the_names_of_annotations() {
+    is_up_to_date("playground/src/facts.json", |_| {
+        let template = |(group, kind, path): &(&str, &str, &str)| json!({"group": group, "kind": kind, "path": path});
+        let templates: Vec<_> = reference::KINDS.iter().map(template).collect();
+        let vocabulary = |words: &Words| {
+            json!({
+                "prefix": words.prefix,
+                "inject": words.name(Key::Inject),
+                "status": words.name(Key::Status),
+            })
+        };
+        let facts = json!({
+            "templates": templates,
+            "own": vocabulary(&Words::with(&json!({}))[0]),
+            "agentInjector": vocabulary(&Words::of_agent_injector()),
+        });
+        format!("{facts:#}\n")
     });
 }
 

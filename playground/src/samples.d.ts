@@ -1,0 +1,12 @@
+// What build.mjs makes of deploy/.
+
+declare module "samples" {
+  interface Sample {
+    name: string;
+    text: string;
+  }
+  /** The workloads of deploy/samples. */
+  export const samples: readonly Sample[];
+  /** The settings of deploy/overlays. */
+  export const settings: readonly Sample[];
+}
