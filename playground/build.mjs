@@ -16,16 +16,21 @@ const samples = {
   setup(build) {
     build.onResolve({ filter: /^samples$/ }, () => ({ path: "samples", namespace: "samples" }));
     build.onLoad({ filter: /.*/, namespace: "samples" }, async () => {
-      const read = async (/** @type {string} */ folder, /** @type {(name: string) => string} */ path) =>
-        Promise.all(
-          (await readdir(join(root, folder))).sort().map(async (entry) => ({
-            name: entry.replace(/\.yaml$/, ""),
-            text: await readFile(join(root, folder, path(entry)), "utf8"),
-          })),
-        );
-      const workloads = await read("deploy/samples", (entry) => entry);
-      const settings = await read("deploy/overlays", (entry) => join(entry, "settings.yaml"));
-      const contents = `export const samples = ${JSON.stringify(workloads)}; export const settings = ${JSON.stringify(settings)};`;
+      const read = (/** @type {string[]} */ ...path) => readFile(join(root, "deploy", ...path), "utf8");
+      const entries = await readdir(join(root, "deploy/samples"), { withFileTypes: true });
+      // A sample that needs settings of its own is a folder.
+      const workloads = entries.map(async (entry) => {
+        const { name } = entry;
+        return entry.isDirectory()
+          ? { name, text: await read("samples", name, "deployment.yaml"), settings: await read("samples", name, "settings.yaml") }
+          : { name: name.replace(/\.yaml$/, ""), text: await read("samples", name) };
+      });
+      const overlays = (await readdir(join(root, "deploy/overlays"))).map(async (name) => {
+        return { name, text: await read("overlays", name, "settings.yaml") };
+      });
+      const inOrder = async (/** @type {Promise<{ name: string }>[]} */ parts) =>
+        (await Promise.all(parts)).sort((one, other) => (one.name < other.name ? -1 : 1));
+      const contents = `export const samples = ${JSON.stringify(await inOrder(workloads))}; export const settings = ${JSON.stringify(await inOrder(overlays))};`;
       return { contents, loader: "js" };
     });
   },

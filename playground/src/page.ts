@@ -126,14 +126,16 @@ async function readAddress(): Promise<void> {
     shared.textContent = "This link cannot be read: part of it is missing.";
   }
   manifest.text = input?.manifest ?? sample?.text ?? "";
-  settings.text = input?.settings ?? DEFAULTS;
+  settings.text = input?.settings ?? sample?.settings ?? DEFAULTS;
 }
 
 fill(samplesSelect, samples.map(({ name }) => name));
 fill(settingsSelect, samplesOfSettings.map(({ name }) => name));
 
 samplesSelect.onchange = () => {
-  manifest.text = samples.find(({ name }) => name === samplesSelect.value)?.text ?? manifest.text;
+  const sample = samples.find(({ name }) => name === samplesSelect.value);
+  manifest.text = sample?.text ?? manifest.text;
+  if (sample?.settings !== undefined) settings.text = sample.settings;
 };
 settingsSelect.onchange = () => {
   settings.text = samplesOfSettings.find(({ name }) => name === settingsSelect.value)?.text ?? DEFAULTS;

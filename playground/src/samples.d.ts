@@ -4,6 +4,8 @@ declare module "samples" {
   interface Sample {
     name: string;
     text: string;
+    /** The settings that it needs, if not the defaults. */
+    settings?: string;
   }
   /** The workloads of deploy/samples. */
   export const samples: readonly Sample[];

@@ -96,7 +96,10 @@ pageTest("every sample becomes what vsi makes of it", async (page) => {
   for (const sample of readdirSync(join(root, "deploy/samples"))) {
     await page.getByLabel("Sample").selectOption(sample.replace(".yaml", ""));
     await settled(page);
-    const expected = injectedByVsi(join(root, "deploy/samples", sample));
+    const path = join(root, "deploy/samples", sample);
+    const expected = sample.endsWith(".yaml")
+      ? injectedByVsi(path)
+      : injectedByVsi(join(path, "deployment.yaml"), "--settings", join(path, "settings.yaml"));
     assert.deepEqual(documentsOf(await copied(page)), expected, sample);
   }
 });

@@ -10,6 +10,7 @@ mod environment;
 mod faults;
 mod files;
 mod hook;
+mod how_to;
 mod jobs;
 mod kubewarden;
 mod load;
@@ -109,6 +110,11 @@ const SUBJECTS: &[Subject] = &[
         name: "hook",
         about: "`secrets-hook` with Vault unavailable, with a hook of the container's own, in several containers, and at deletion",
         scenarios: hook::SCENARIOS,
+    },
+    Subject {
+        name: "how_to",
+        about: "the manifests of docs/how-to: files, environment variables, Jobs, certificates, database credentials, Helm, meshes, OpenShift, several Vaults",
+        scenarios: how_to::SCENARIOS,
     },
     Subject {
         name: "jobs",
