@@ -138,8 +138,11 @@ fn row(message: &str) -> String {
 
 /// Text in which nothing is markup, in a cell of a table.
 fn code(text: &str) -> String {
-    assert!(!text.contains('`'), "{text}");
-    format!("`{}`", text.replace('|', "\\|"))
+    let text = text.replace('|', "\\|");
+    match text.contains('`') {
+        true => format!("`` {text} ``"),
+        false => format!("`{text}`"),
+    }
 }
 
 /// Keeps the shortest message of each kind.

@@ -37,7 +37,7 @@ const FILES: [(&str, usize, usize); 36] = [
     ("docs/how-to/helm.md", 1, 0),
     ("docs/how-to/jobs.md", 1, 0),
     ("docs/how-to/openshift.md", 2, 0),
-    ("docs/how-to/pki.md", 0, 0),
+    ("docs/how-to/pki.md", 1, 0),
     ("docs/how-to/service-meshes.md", 1, 0),
     ("docs/how-to/several-vaults.md", 2, 0),
     ("docs/migration/from-agent-injector.md", 3, 1),
