@@ -13,6 +13,8 @@ use html5ever::{
     tokenizer::{BufferQueue, Token, TokenSink, TokenSinkResult, Tokenizer},
 };
 
+use crate::pages::{is_built_on_its_own, normalized};
+
 /// Its links begin at the root of the server, which is not known.
 const NOT_FOUND: &str = "404.html";
 
@@ -78,9 +80,9 @@ fn problem(
     let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
     let target = match path {
         "" => file.to_owned(),
-        path => crate::pages::normalized(&file.parent().unwrap_or(file).join(path)),
+        path => normalized(&file.parent().unwrap_or(file).join(path)),
     };
-    if crate::pages::is_built_on_its_own(&target) {
+    if is_built_on_its_own(&target) {
         return None;
     }
     if !files.contains(&target) {
@@ -136,7 +138,8 @@ mod tests {
             <img src="missing.svg"><a href="https:/example.org">4</a><a href="https://example.org/x">5</a>"##,
         );
         let other = Page::read(r#"<p id="c"></p><a href="../page.html#a">up</a>"#);
-        let pages = BTreeMap::from([("page.html".into(), page), ("in/other.html".into(), other)]);
+        let pages = [("page.html", page), ("in/other.html", other)];
+        let pages = BTreeMap::from(pages.map(|(file, page)| (PathBuf::from(file), page)));
         let files = pages.keys().cloned().collect();
         let found: Vec<_> = pages
             .iter()
