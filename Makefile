@@ -180,6 +180,13 @@ FUZZER = fuzz/target/$(FUZZ_HOST)/release
 # A unit of more than a second would not end in time on the policy server, where the module runs.
 FUZZ_OPTIONS = -dict=fuzz/dictionary -max_len=32768 -timeout=10 -report_slow_units=1 -artifact_prefix=fuzz/artifacts/$*/
 
+SITE := --locked --manifest-path site/Cargo.toml --target-dir target/site
+
+.PHONY: docs
+docs: ## Build the documentation as a site in target/site/book, and check its links
+	cargo test --quiet $(SITE)
+	cargo run --quiet $(SITE)
+
 .PHONY: fuzz
 fuzz: $(FUZZ_TARGETS:%=fuzz-%) ## Fuzz each target for FUZZ_SECONDS (600); with make -j2 two at a time
 
@@ -215,6 +222,7 @@ lint: wasm-target ## Check format, clippy and the shell scripts
 	cargo fmt --check --manifest-path e2e/registry/Cargo.toml
 	cargo fmt --check --manifest-path e2e/cluster/Cargo.toml
 	cargo fmt --check --manifest-path benches/Cargo.toml
+	cargo fmt --check --manifest-path site/Cargo.toml
 
 # What licenses and sources dependencies may have, and which are known to be vulnerable. Not every license that is allowed is
 # in every workspace.
@@ -226,6 +234,7 @@ deny: ## Check dependencies with cargo-deny
 	cargo deny --locked --manifest-path e2e/agent-injector/Cargo.toml --workspace check --allow license-not-encountered
 	cargo deny --locked --manifest-path e2e/registry/Cargo.toml --workspace check --allow license-not-encountered
 	cargo deny --locked --manifest-path e2e/cluster/Cargo.toml --workspace check --allow license-not-encountered
+	cargo deny --locked --manifest-path site/Cargo.toml --workspace check --allow license-not-encountered
 
 .PHONY: clean
 clean: cluster-down ## Remove what was built, programs of the cluster included

@@ -356,12 +356,12 @@ setup() {
 
 # ---- Settings
 
-@test "docs/settings-example.yaml is what the defaults are" {
+@test "docs/reference/settings-example.yaml is what the defaults are" {
     job_pod mode=secrets,proxy,job secrets-path=secret/a
     run_policy
     assert_injected
     cp "$RESPONSE" "$BATS_TEST_TMPDIR/defaults.json"
-    evaluate --settings-path docs/settings-example.yaml
+    evaluate --settings-path docs/reference/settings-example.yaml
     cmp "$RESPONSE" "$BATS_TEST_TMPDIR/defaults.json"
 }
 

@@ -25,7 +25,7 @@ fn the_protocol_version_is_v1() {
 
 #[test]
 fn valid_settings_are_accepted() {
-    let example = read_yaml(&root().join("docs/settings-example.yaml"));
+    let example = read_yaml(&root().join("docs/reference/settings-example.yaml"));
     for text in ["", "null", "{}", &example.to_string()] {
         assert_eq!(
             validate_settings(module(), text),

@@ -1,6 +1,7 @@
-//! The messages of the golden cases, side by side in `tests/messages.txt`: one of each kind, so that they can be read together.
+//! The messages of the golden cases: one of each kind, side by side in `tests/messages.txt`, so that they can be read together,
+//! and by subject in `docs/reference/messages.md`.
 //!
-//! `make golden` writes the file anew; read the difference before you commit it.
+//! `make golden` writes the files anew; read the difference before you commit them.
 
 mod support;
 
@@ -11,30 +12,137 @@ use support::root;
 
 #[test]
 fn the_messages_are_those_of_the_golden_cases() {
-    let (mut rejections, mut warnings) = (BTreeMap::new(), BTreeMap::new());
-    for outcome in Case::all().iter().filter_map(Case::expected) {
-        if let Verdict::Rejected(message) = outcome.verdict {
-            add(message, &mut rejections);
+    let text = |messages: &Messages| {
+        let mut text = "# Written by `make golden`: one message of each kind.\n".to_owned();
+        let Messages {
+            rejections,
+            warnings,
+        } = messages;
+        for (title, messages) in [("Rejections", rejections), ("Warnings", warnings)] {
+            text += &format!("\n## {title}\n\n{}\n", messages.join("\n"));
         }
-        for warning in outcome.warnings {
-            add(warning, &mut warnings);
-        }
-    }
-    let mut text = "# Written by `make golden`: one message of each kind.\n".to_owned();
-    for (title, messages) in [("Rejections", rejections), ("Warnings", warnings)] {
-        text.push_str(&format!("\n## {title}\n\n"));
-        let mut messages: Vec<_> = messages.into_values().collect();
-        messages.sort();
-        for message in messages {
-            text.push_str(&format!("{message}\n"));
-        }
-    }
-    let file = root().join("tests/messages.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&file, &text).expect("the file can be written");
-    }
+        text
+    };
+    is_up_to_date("tests/messages.txt", |_| text(&Messages::of_golden_cases()));
+}
+
+#[test]
+fn the_documentation_has_the_messages() {
+    is_up_to_date("docs/reference/messages.md", |document| {
+        let (introduction, _) = document.split_once("\n## Annotations\n").unwrap();
+        format!("{introduction}\n{}", sections(&Messages::of_golden_cases()))
+    });
+}
+
+/// Compares a file of the repository with what it is to be, or writes it.
+fn is_up_to_date(path: &str, make: impl FnOnce(&str) -> String) {
+    let file = root().join(path);
     let written = std::fs::read_to_string(&file).expect("the file is there");
-    assert_eq!(written, text, "run `make golden`");
+    let expected = make(&written);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, expected).expect("the file can be written");
+    } else {
+        assert_eq!(written, expected, "run `make golden`");
+    }
+}
+
+struct Messages {
+    rejections: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Messages {
+    fn of_golden_cases() -> Self {
+        let (mut rejections, mut warnings) = (BTreeMap::new(), BTreeMap::new());
+        for outcome in Case::all().iter().filter_map(Case::expected) {
+            if let Verdict::Rejected(message) = outcome.verdict {
+                add(message, &mut rejections);
+            }
+            for warning in outcome.warnings {
+                add(warning, &mut warnings);
+            }
+        }
+        let sorted = |messages: BTreeMap<String, String>| {
+            let mut messages: Vec<_> = messages.into_values().collect();
+            messages.sort();
+            messages
+        };
+        Self {
+            rejections: sorted(rejections),
+            warnings: sorted(warnings),
+        }
+    }
+}
+
+/// What messages begin with, and where they are in the documentation. What begins otherwise is in the last one.
+const SUBJECTS: [(&str, &[&str]); 5] = [
+    ("Annotations", &["annotation ", "label "]),
+    (
+        "Containers and environment variables",
+        &["container ", "environment variable "],
+    ),
+    ("Volumes", &["volume "]),
+    ("Settings", &["settings"]),
+    ("Other fields of the object", &[""]),
+];
+
+/// A section for each subject, with a table for each kind of answer.
+fn sections(messages: &Messages) -> String {
+    let subject_of = |message: &str| {
+        let begins =
+            |(_, starts): &(&str, &[&str])| starts.iter().any(|it| message.starts_with(it));
+        SUBJECTS.iter().position(begins)
+    };
+    let mut sections = Vec::new();
+    for (index, (title, _)) in SUBJECTS.iter().enumerate() {
+        let mut section = format!("## {title}\n");
+        let answers = [
+            ("Rejected", &messages.rejections),
+            ("Warnings", &messages.warnings),
+        ];
+        for (answer, messages) in answers {
+            let rows: String = messages
+                .iter()
+                .filter(|message| subject_of(message) == Some(index) && !is_about_a_part(message))
+                .map(|message| row(message))
+                .collect();
+            if !rows.is_empty() {
+                section += &format!(
+                    "\n### {answer}: {}\n\n| where | message |\n| --- | --- |\n{rows}",
+                    title.to_lowercase()
+                );
+            }
+        }
+        sections.push(section);
+    }
+    sections.join("\n")
+}
+
+/// The same message is there for a pod.
+fn is_about_a_part(message: &str) -> bool {
+    message.ends_with(')') && message.contains(" (in ")
+}
+
+fn row(message: &str) -> String {
+    let (place, problem) = message.split_once(": ").unwrap_or(("", message));
+    let place = place.replace("annotation sidecar.vault.talend.org/", "");
+    let place = place.strip_prefix("annotation ").unwrap_or(&place);
+    let problem = problem
+        .replace("annotation sidecar.vault.talend.org/", "annotation ")
+        .replace("sidecar.vault.talend.org/", "");
+    match place {
+        "" => format!("| | {} |\n", code(&problem)),
+        place => format!("| {} | {} |\n", code(place), code(&problem)),
+    }
+}
+
+/// Text in which nothing is markup, in a cell of a table.
+fn code(text: &str) -> String {
+    let text = text.replace('|', "\\|");
+    match text.contains('`') {
+        true => format!("`` {text} ``"),
+        false => format!("`{text}`"),
+    }
 }
 
 /// Keeps the shortest message of each kind.

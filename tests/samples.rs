@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use policy_host::service_account::mount_token;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use support::{creation_of, evaluate_module, evaluate_natively, payload, root};
+use support::{creation_of, evaluate_module, evaluate_natively, payload, read_yaml, root};
 
 /// What each pod has in the end, its init containers and its containers. Those that are injected are
 /// J (`tvsi-job-babysitter-init`), I (`tvsi-vault-agent-init`), E (`tvsi-env-init`), A (`tvsi-vault-agent`),
 /// C (`tvsi-consul-template`) and B (`tvsi-job-babysitter`).
-const SAMPLES: [(&str, &str, &str); 25] = [
+const SAMPLES: [(&str, &str, &str); 28] = [
     ("cronjob-dynamic-proxy.yaml", "J", "backup A C B"),
     ("cronjob-static.yaml", "I", "report"),
     ("daemonset-vault-agent-engine.yaml", "", "log-shipper A"),
@@ -23,7 +23,9 @@ const SAMPLES: [(&str, &str, &str); 25] = [
     ("deployment-dynamic.yaml", "", "orders A C"),
     ("deployment-env.yaml", "I E", "checkout"),
     ("deployment-files-in-directories.yaml", "I", "pages A C"),
+    ("deployment-helm.yaml", "", "catalog A C"),
     ("deployment-jwt.yaml", "", "returns A C"),
+    ("deployment-mesh.yaml", "A C", "payments"),
     ("deployment-one-of-several.yaml", "", "search metrics A C"),
     ("deployment-proxy.yaml", "", "cards A"),
     ("deployment-references.yaml", "I E", "orders"),
@@ -35,6 +37,7 @@ const SAMPLES: [(&str, &str, &str); 25] = [
     ("job-native.yaml", "A C", "invoices"),
     ("job-proxy.yaml", "J", "rotation A B"),
     ("job-static-proxy.yaml", "J I", "import A B"),
+    ("other-vault/deployment.yaml", "", "reports A C"),
     ("statefulset-dynamic-proxy.yaml", "", "stock A C"),
     ("statefulset-hook.yaml", "", "A C ledger"),
     ("statefulset-same-user.yaml", "I", "postgres"),
@@ -43,10 +46,13 @@ const SAMPLES: [(&str, &str, &str); 25] = [
 
 #[test]
 fn every_sample_is_in_the_table() {
-    let names: Vec<_> = yaml_files("deploy/samples")
+    let samples = root().join("deploy/samples");
+    let mut names: Vec<_> = files(&samples)
         .iter()
-        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .map(|path| path.strip_prefix(&samples).unwrap().display().to_string())
+        .filter(|name| !name.ends_with("/settings.yaml"))
         .collect();
+    names.sort();
     assert_eq!(names, SAMPLES.map(|(name, ..)| name));
 }
 
@@ -54,7 +60,7 @@ fn every_sample_is_in_the_table() {
 fn every_sample_gets_what_it_promises() {
     for (name, init_containers, containers) in SAMPLES {
         let pod = submitted_pod(&workload(&root().join("deploy/samples").join(name)));
-        let payload = payload(&creation_of(&pod), &json!({}));
+        let payload = payload(&creation_of(&pod), &settings(name));
         let answer = evaluate_module(&payload);
         assert_eq!(answer, evaluate_natively(&payload), "{name}");
         assert_eq!(answer["accepted"], true, "{name}: {answer}");
@@ -68,21 +74,49 @@ fn every_sample_gets_what_it_promises() {
     }
 }
 
-/// The API server, etcd and everyone who reads a pod pay for what is added. A pod with two sidecars grows by at most
-/// 8 KB and a native Job's, with its startup probes, by at most 9. Those of classic Jobs get two more containers.
+/// What docs/how-to/openshift.md promises: no user and no group of ours, which OpenShift would reject.
+#[test]
+fn samples_leave_the_user_to_openshift() {
+    let overlay = read_yaml(&root().join("deploy/overlays/openshift/settings.yaml"));
+    let settings = &overlay["spec"]["settings"];
+    for name in ["deployment-dynamic.yaml", "job-native.yaml"] {
+        let pod = submitted_pod(&workload(&root().join("deploy/samples").join(name)));
+        let answer = evaluate_natively(&payload(&creation_of(&pod), settings));
+        assert_eq!(answer["accepted"], true, "{name}: {answer}");
+        let spec = &answer["mutated_object"]["spec"];
+        let containers = ["initContainers", "containers"].map(|list| spec[list].as_array());
+        let injected: Vec<_> = containers
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|container| container["name"].as_str().unwrap().starts_with("tvsi-"))
+            .collect();
+        assert_eq!(injected.len(), 2, "{name}");
+        for container in injected {
+            let context = container["securityContext"].as_object().unwrap();
+            assert_eq!(context["runAsNonRoot"], true, "{name}");
+            assert!(!context.contains_key("runAsUser"), "{name}: {container}");
+            assert!(!context.contains_key("runAsGroup"), "{name}: {container}");
+        }
+    }
+}
+
+/// The API server, etcd and everyone who reads a pod pay for what is added. A pod with two classic sidecars grows by at most
+/// 8 KB, and one with native sidecars, which have startup probes, by at most 9. Those of classic Jobs get two more
+/// containers.
 #[test]
 fn pods_with_two_sidecars_stay_small() {
     let mut held = 0;
     for (name, init_containers, containers) in SAMPLES {
         let names = init_containers.split(' ').chain(containers.split(' '));
         let injected: String = names.filter(|name| name.len() == 1).collect();
-        let most = match (name, &*injected) {
-            ("job-native.yaml", "AC") => 9 * 1024,
+        let most = match (init_containers, &*injected) {
+            ("A C", "AC") => 9 * 1024,
             (_, "AC") => 8 * 1024,
             _ => continue,
         };
         let pod = submitted_pod(&workload(&root().join("deploy/samples").join(name)));
-        let answer = evaluate_natively(&payload(&creation_of(&pod), &json!({})));
+        let answer = evaluate_natively(&payload(&creation_of(&pod), &settings(name)));
         let added = answer["mutated_object"].to_string().len() - pod.to_string().len();
         assert!(
             added <= most,
@@ -90,7 +124,7 @@ fn pods_with_two_sidecars_stay_small() {
         );
         held += 1;
     }
-    assert_eq!(held, 9);
+    assert_eq!(held, 12);
 }
 
 /// The pictures of docs/concepts.md: the containers of a sample in their order, and which volumes in memory they can
@@ -185,14 +219,26 @@ impl Picture {
     }
 }
 
-/// The files of a directory, by name.
-fn yaml_files(directory: &str) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = std::fs::read_dir(root().join(directory))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.sort();
+/// What a sample needs: the defaults, or what a file beside it says where it has a directory of its own.
+fn settings(name: &str) -> Value {
+    match name.split_once('/') {
+        Some((directory, _)) => {
+            read_yaml(&root().join(format!("deploy/samples/{directory}/settings.yaml")))
+        }
+        None => json!({}),
+    }
+}
+
+/// The files of a directory, and of those in it.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
     paths
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path),
+            false => vec![path],
+        })
+        .collect()
 }
 
 /// The one document of a file that has a pod template; others may be what it needs.

@@ -21,7 +21,7 @@ const PLAIN: &str = include_str!("../../test_data/requests/plain-pod.json");
 const ANNOTATED: &str = include_str!("../../test_data/requests/deployment-pod.json");
 const NATIVE_JOB: &str = include_str!("../../test_data/requests/native-job-pod.json");
 /// Every setting there is, with the default of each.
-const SETTINGS: &str = include_str!("../../docs/settings-example.yaml");
+const SETTINGS: &str = include_str!("../../docs/reference/settings-example.yaml");
 
 const CONTAINERS: &[usize] = &[1, 2, 5, 10, 20, 50, 100, 200];
 const DESTINATIONS: &[usize] = &[1, 2, 5, 10, 20, 50, 100];

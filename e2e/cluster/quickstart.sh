@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the commands of docs/quickstart.md that need a cluster, as they are written there: up to the first secret, or, with
+# Runs the commands of docs/get-started.md that need a cluster, as they are written there: up to the first secret, or, with
 # --print, only shows them. What it leaves is a kind cluster with Kubewarden, Vault, the policy and an application.
 #
 #     quickstart.sh [--print] [KIND-OPTIONS...]
@@ -19,12 +19,12 @@ commands=$(awk '
     /^```sh cluster$/ { inside = 1; block = ""; next }
     /^```$/ && inside { inside = 0; if (block ~ /--follow|kind delete/) exit; printf "%s", block }
     inside { block = block $0 "\n" }
-' docs/quickstart.md)
+' docs/get-started.md)
 commands=${commands/kind create cluster/kind create cluster $*}
 # A shell goes on if the first of two commands that are joined fails.
 commands=${commands// && /$'\n'}
 if [[ $commands != *'kind create cluster'*'kubectl logs'* ]]; then
-    printf 'docs/quickstart.md does not have the commands any more\n' >&2
+    printf 'docs/get-started.md does not have the commands any more\n' >&2
     exit 1
 fi
 

@@ -775,7 +775,10 @@ mod tests {
     }
 
     fn example() -> Value {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings-example.yaml");
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/docs/reference/settings-example.yaml"
+        );
         yaml_serde::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     }
 

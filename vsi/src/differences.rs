@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 const LIST: &str = include_str!("../../e2e/agent-injector/differences.yaml");
 
 /// Where the rest of the list is.
-pub(crate) const GUIDE: &str = "docs/migrating-from-agent-injector.md";
+pub(crate) const GUIDE: &str = "docs/migration/from-agent-injector.md";
 
 #[derive(Debug, Deserialize)]
 struct Subject {

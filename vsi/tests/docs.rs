@@ -7,6 +7,7 @@
 //! | `sh` | is run as a script |
 //! | `sh cluster` | needs a cluster, a Vault or a registry, and is only read |
 //! | `sh long` | is for contributors, builds or runs for minutes, and is only read |
+//! | `yaml` | below a comment `<!-- FILE.yaml -->`, is that file's text, in which a line `...` stands for any lines |
 //!
 //! All run in a copy of the repository, with this `vsi`. Of `make`, only whether there is such a target: `.ci/run` makes
 //! those that make sense there.
@@ -21,27 +22,37 @@ use std::{
 use snapbox::{Assert, IntoData};
 
 /// Every file with documentation, and how many commands with output and scripts it has at least.
-const FILES: [(&str, usize, usize); 26] = [
+const FILES: [(&str, usize, usize); 36] = [
     ("README.md", 1, 2),
     ("CONTRIBUTING.md", 0, 1),
     ("SECURITY.md", 0, 0),
-    ("docs/annotations.md", 0, 0),
+    ("docs/SUMMARY.md", 0, 0),
     ("docs/comparison.md", 0, 0),
     ("docs/concepts.md", 0, 0),
     ("docs/design.md", 0, 0),
-    ("docs/environment.md", 0, 1),
-    ("docs/jobs.md", 0, 0),
-    ("docs/migrating-from-agent-injector.md", 3, 1),
-    ("docs/migrating-from-bank-vaults.md", 1, 0),
-    ("docs/migrating-from-vault-sidecar-injector.md", 2, 0),
+    ("docs/get-started.md", 0, 2),
+    ("docs/how-to/database-credentials.md", 1, 0),
+    ("docs/how-to/environment-variables.md", 1, 0),
+    ("docs/how-to/files.md", 1, 0),
+    ("docs/how-to/helm.md", 1, 0),
+    ("docs/how-to/jobs.md", 1, 0),
+    ("docs/how-to/openshift.md", 2, 0),
+    ("docs/how-to/pki.md", 1, 0),
+    ("docs/how-to/service-meshes.md", 1, 0),
+    ("docs/how-to/several-vaults.md", 2, 0),
+    ("docs/migration/from-agent-injector.md", 3, 1),
+    ("docs/migration/from-bank-vaults.md", 1, 0),
+    ("docs/migration/from-vault-sidecar-injector.md", 2, 0),
     ("docs/operating.md", 0, 1),
     ("docs/performance.md", 0, 0),
-    ("docs/pki.md", 0, 0),
-    ("docs/quickstart.md", 0, 2),
-    ("docs/settings.md", 1, 0),
+    ("docs/playground.md", 0, 0),
+    ("docs/reference/annotations.md", 0, 0),
+    ("docs/reference/environment-variables.md", 0, 1),
+    ("docs/reference/messages.md", 0, 0),
+    ("docs/reference/settings.md", 1, 0),
+    ("docs/reference/vsi.md", 4, 0),
     ("docs/tested.md", 0, 0),
     ("docs/troubleshooting.md", 5, 0),
-    ("docs/vsi.md", 4, 0),
     ("e2e/agent-injector/README.md", 0, 0),
     ("e2e/cluster/README.md", 0, 0),
     ("fuzz/README.md", 0, 0),
@@ -207,6 +218,9 @@ fn every_file_of_the_documentation_is_in_the_table() {
     for directory in [
         "",
         "docs",
+        "docs/how-to",
+        "docs/migration",
+        "docs/reference",
         "e2e/agent-injector",
         "e2e/cluster",
         "fuzz",
@@ -254,6 +268,86 @@ fn blocks_are_of_a_known_kind_and_as_many_as_are_meant() {
         assert!(examples <= found, "{file}: {found} commands with output");
         let found = of_kind("sh").count();
         assert!(scripts <= found, "{file}: {found} scripts");
+    }
+}
+
+/// A comment with a file's name above a `yaml` block says that the block is the file's text.
+#[test]
+fn manifests_are_those_of_their_files() {
+    let mut manifests = 0;
+    for (page, ..) in FILES {
+        let text_of_page = text(page);
+        let mut lines = text_of_page.lines();
+        while let Some(line) = lines.next() {
+            let name = line.strip_prefix("<!-- ");
+            let Some(file) = name.and_then(|name| name.strip_suffix(".yaml -->")) else {
+                continue;
+            };
+            let file = format!("{file}.yaml");
+            assert_eq!(lines.next(), Some("```yaml"), "{page}: {file}");
+            let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+            let whole = text(&file);
+            // What a file begins with is for those who read it there.
+            let whole: Vec<_> = whole
+                .lines()
+                .skip_while(|line| line.starts_with('#'))
+                .collect();
+            assert!(is_excerpt(&block, &whole), "{page}: {file}");
+            manifests += 1;
+        }
+    }
+    assert!(manifests >= 10, "{manifests}");
+}
+
+/// Whether a block is a text in which a line `...` stands for lines that are left out.
+fn is_excerpt(block: &[&str], whole: &[&str]) -> bool {
+    let mut parts = block.split(|line| line.trim() == "...");
+    let first = parts.next().unwrap();
+    let Some(mut rest) = whole.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        // Something is left out.
+        let Some(from) = rest.get(1..) else {
+            return false;
+        };
+        let found = match (parts.peek(), part) {
+            (None, []) => return true,
+            (None, last) => return from.ends_with(last),
+            (Some(_), []) => Some(0),
+            (Some(_), part) => from.windows(part.len()).position(|lines| lines == part),
+        };
+        match found {
+            Some(at) => rest = &from[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+#[test]
+fn an_excerpt_leaves_lines_out_and_changes_none() {
+    let whole = ["a", "b", "c", "d", "e"];
+    for excerpt in [
+        &["a", "b", "c", "d", "e"][..],
+        &["a", "...", "d", "e"],
+        &["a", "  ...", "c", "...", "e"],
+        &["...", "b", "..."],
+        &["..."],
+    ] {
+        assert!(is_excerpt(excerpt, &whole), "{excerpt:?}");
+    }
+    for other in [
+        &["a", "b", "c", "d"][..],
+        &["a", "...", "b", "c", "d", "e"],
+        &["a", "...", "e", "..."],
+        &["...", "d", "c", "..."],
+        &["b", "..."],
+        &["...", "x"],
+        &[],
+    ] {
+        assert!(!is_excerpt(other, &whole), "{other:?}");
     }
 }
 
@@ -370,7 +464,11 @@ fn links_lead_somewhere() {
     for (file, ..) in FILES {
         let directory = root().join(file).parent().unwrap().to_owned();
         for link in links_of(&text(file)) {
-            if link.contains("://") || link.starts_with("mailto:") {
+            // The playground is only on the site.
+            if link.contains("://")
+                || link.starts_with("mailto:")
+                || link.starts_with("playground/")
+            {
                 continue;
             }
             let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));

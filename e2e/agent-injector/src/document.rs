@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The document with the list.
-const DOCUMENT: &str = "docs/migrating-from-agent-injector.md";
+const DOCUMENT: &str = "docs/migration/from-agent-injector.md";
 
 const BEGIN: &str = "<!-- What is between these two marks is written by `make e2e-agent-injector` with UPDATE_GOLDEN=1. -->\n";
 const END: &str = "<!-- Until here. -->\n";

@@ -8,7 +8,7 @@ set -euo pipefail
 # The image that the policy has for a program by default, by the setting's name, as containerd calls it.
 default_image() {
     local name
-    name=$(sed --quiet "s/^| \`$1\.image\` | \`\([^\`]*\)\`.*/\1/p" "$repository/docs/settings.md")
+    name=$(sed --quiet "s/^| \`$1\.image\` | \`\([^\`]*\)\`.*/\1/p" "$repository/docs/reference/settings.md")
     case $name in
     */*) printf 'docker.io/%s' "$name" ;;
     *) printf 'docker.io/library/%s' "$name" ;;

@@ -34,7 +34,7 @@ fn with_rows(document: &str, head: &str, rows: &[String]) -> String {
 
 #[test]
 fn the_documentation_has_every_annotation() {
-    is_up_to_date("docs/annotations.md", |document| {
+    is_up_to_date("docs/reference/annotations.md", |document| {
         let row = |key: &Key| {
             let (name, default) = (key.name(), key.default());
             format!("| `{name}` | {default} | {} |\n", key.documentation())
@@ -58,7 +58,7 @@ fn the_documentation_has_every_denied_name_and_why() {
 
 #[test]
 fn the_documentation_has_every_setting() {
-    is_up_to_date("docs/settings.md", |document| {
+    is_up_to_date("docs/reference/settings.md", |document| {
         let (introduction, _) = document.split_once("\n## ").unwrap();
         format!("{introduction}\n{}", tables())
     });
@@ -66,7 +66,7 @@ fn the_documentation_has_every_setting() {
 
 #[test]
 fn the_documentation_has_an_example_with_every_default() {
-    is_up_to_date("docs/settings-example.yaml", |document| {
+    is_up_to_date("docs/reference/settings-example.yaml", |document| {
         let (header, _) = document.split_once("\n\n").unwrap();
         format!("{header}\n\n{}", Effective::new(&json!({})).yaml(true))
     });

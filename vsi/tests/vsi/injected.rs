@@ -113,7 +113,7 @@ fn templates(text: &str) -> Vec<Value> {
 
 #[test]
 fn the_module_and_the_policy_in_the_tool_say_the_same() {
-    let settings = "docs/settings-example.yaml";
+    let settings = "docs/reference/settings-example.yaml";
     for arguments in [
         &["inject", "-f", "deploy/samples", "-o", "patch"][..],
         &["check", "-f", "deploy/samples", "--settings", settings],

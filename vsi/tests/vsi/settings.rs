@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::guests;
 
-const EXAMPLE: &str = include_str!("../../../docs/settings-example.yaml");
+const EXAMPLE: &str = include_str!("../../../docs/reference/settings-example.yaml");
 
 const POLICY: &str = "\
 apiVersion: policies.kubewarden.io/v1

@@ -213,6 +213,7 @@ fn manifests() -> BTreeMap<String, String> {
         fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
             .collect::<Vec<_>>()
     };
     let samples = files_of(&root.join("deploy/samples"))
