@@ -63,6 +63,10 @@ playground/node_modules: playground/package-lock.json
 	npm ci --prefix playground --no-audit --no-fund --loglevel=error
 	touch $@
 
+.PHONY: playground-page
+playground-page: policy.wasm playground/node_modules
+	npm run --silent --prefix playground build
+
 .PHONY: playground
 playground: policy.wasm playground/node_modules ## Serve the page that runs the module in the browser, on loopback; needs Node.js
 	npm run --silent --prefix playground serve
@@ -183,9 +187,10 @@ FUZZ_OPTIONS = -dict=fuzz/dictionary -max_len=32768 -timeout=10 -report_slow_uni
 SITE := --locked --manifest-path site/Cargo.toml --target-dir target/site
 
 .PHONY: docs
-docs: ## Build the documentation as a site in target/site/book, and check its links
+docs: $(if $(shell command -v npm),playground-page) ## Build the documentation as a site in target/site/book, and check its links; with Node.js, the playground is in it
 	cargo test --quiet $(SITE)
 	cargo run --quiet $(SITE)
+	[ -z '$<' ] || cp -R target/playground target/site/book/
 
 .PHONY: fuzz
 fuzz: $(FUZZ_TARGETS:%=fuzz-%) ## Fuzz each target for FUZZ_SECONDS (600); with make -j2 two at a time

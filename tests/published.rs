@@ -36,8 +36,15 @@ fn texts() -> Vec<(String, String)> {
         for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
             let path = entry.path();
             if entry.file_type().unwrap().is_dir() {
-                let is_built = ["target", "node_modules", "dist", "corpus", "artifacts", ".git"]
-                    .contains(&entry.file_name().to_str().unwrap());
+                let is_built = [
+                    "target",
+                    "node_modules",
+                    "dist",
+                    "corpus",
+                    "artifacts",
+                    ".git",
+                ]
+                .contains(&entry.file_name().to_str().unwrap());
                 directories.extend((!is_built).then_some(path));
             } else if let Ok(text) = fs::read_to_string(&path) {
                 texts.push((path.display().to_string(), text));

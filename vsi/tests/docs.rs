@@ -474,7 +474,13 @@ fn links_lead_somewhere() {
                 path => directory.join(path),
             };
             assert!(target.exists(), "{file}: {link}");
-            if !anchor.is_empty() {
+            if let Some(sample) = anchor.strip_prefix("sample=") {
+                assert!(path.ends_with("playground/"), "{file}: {link}");
+                let file_or_folder = root().join("deploy/samples").join(sample);
+                let is_there =
+                    file_or_folder.exists() || file_or_folder.with_extension("yaml").exists();
+                assert!(is_there, "{file}: {link}");
+            } else if !anchor.is_empty() {
                 let anchors = anchors_of(&fs::read_to_string(&target).unwrap());
                 assert!(
                     anchors.iter().any(|found| found == anchor),
