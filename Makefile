@@ -136,9 +136,21 @@ schemas: $(SCHEMAS)/installed vsi ## Hold injected pods and samples against the 
 .PHONY: golden
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
 	UPDATE_GOLDEN=1 cargo test --quiet --package vsi --bin vsi the_documentation
-	UPDATE_GOLDEN=1 cargo test --quiet --test published artifact_hub
+	$(MAKE) --no-print-directory published
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
 	UPDATE_GOLDEN=1 cargo test --quiet --test messages
+
+# The locks of all workspaces have the version.
+.PHONY: published
+published: ## Write the version, repository and author of Cargo.toml into all files that name them
+	@for workspace in Cargo.toml $(wildcard */Cargo.toml e2e/*/Cargo.toml); do \
+		cargo metadata --format-version 1 --manifest-path $$workspace >/dev/null || exit; \
+	done
+	UPDATE_GOLDEN=1 cargo test --quiet --locked --test published every_file
+
+.PHONY: release-dry-run
+release-dry-run: ## Make a release on this machine and check it, as far as that goes without publishing; needs kwctl, jq and musl-tools
+	.ci/release-dry-run
 
 .PHONY: cost
 cost: policy.wasm ## Print what fixed requests cost, and their bounds; with UPDATE_GOLDEN=1 write the bounds anew

@@ -12,7 +12,7 @@ use clap::Args;
 use policy_host::{Images, KnownImages, Registry};
 use serde_json::{Value, json};
 
-use crate::printable::Printable;
+use crate::{printable::Printable, progress::report};
 
 #[derive(Args)]
 pub(crate) struct ImageArguments {
@@ -122,7 +122,7 @@ impl Sources {
             Some(registry) if !self.known.has(image) => {
                 ask(registry, image).inspect_err(|problem| {
                     let problem = Printable::from(&**problem);
-                    anstream::eprintln!("vsi: image {}: {problem}", Printable::from(image));
+                    report(&format!("vsi: image {}: {problem}", Printable::from(image)));
                 })
             }
             None if !self.known.has(image) => match self.assume(image) {
@@ -132,7 +132,7 @@ impl Sources {
                         .to_owned(),
                 )
                 .inspect_err(|hint: &String| {
-                    anstream::eprintln!("vsi: image {}: {hint}", Printable::from(image));
+                    report(&format!("vsi: image {}: {hint}", Printable::from(image)));
                 }),
             },
             _ => ask(&self.known, image),

@@ -11,6 +11,7 @@ mod images;
 mod inputs;
 mod manifests;
 mod printable;
+mod progress;
 mod reference;
 mod report;
 mod review;

@@ -11,6 +11,7 @@ use crate::{
     findings::{Finding, Severity, annotation_in, message_without, name_of},
     manifests::{self, Document, Node},
     printable::Printable,
+    progress::Progress,
     reference::annotations::Words,
     sources::Source,
 };
@@ -78,9 +79,12 @@ impl<'s> Review<'s> {
             findings: Vec::new(),
             counts: Counts::default(),
         };
+        let progress = Progress::of_bytes(sources.iter().map(|source| source.text.len()).sum());
         for source in sources {
+            progress.reads(&source.name);
             for document in manifests::documents(&source.text) {
                 let reviewed = review.document(source, document, cluster)?;
+                progress.advance(reviewed.document.text.len());
                 review.documents.push(reviewed);
             }
         }

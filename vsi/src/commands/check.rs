@@ -17,8 +17,8 @@ Examples:
   vsi check -f app.yaml
   vsi check -R -f deploy/ --settings policy.yaml
   helm template shop ./chart | vsi check -n shop -f -
-  vsi check -f deploy/ --output github                   in a GitHub workflow
-  vsi check -f deploy/ --output sarif > results.sarif    for code scanning")]
+  vsi check -f deploy/ --output github                   # in a GitHub workflow
+  vsi check -f deploy/ --output sarif > results.sarif    # for code scanning")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     review: ReviewArguments,

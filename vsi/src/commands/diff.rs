@@ -16,6 +16,7 @@ use crate::{
     inputs::EvaluationArguments,
     manifests::Node,
     printable::{self, Printable},
+    progress::Progress,
 };
 
 /// Show what the policy does to the request's object
@@ -64,7 +65,9 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .context("the request has no object that could be shown: it is null on DELETE")?;
 
     loaded.check_settings(&settings)?;
+    let progress = Progress::of_request(&Printable::from(&*arguments.evaluation.request_path));
     let response = loaded.guest().validate_request(&request, &settings)?;
+    drop(progress);
     for warning in response.warnings.iter().flatten() {
         anstream::eprintln!("vsi: warning: {}", Printable::from(warning));
     }

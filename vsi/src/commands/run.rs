@@ -19,7 +19,7 @@ use crate::{inputs::EvaluationArguments, printable};
 Examples:
   vsi run policy.wasm -r request.json
   vsi run policy.wasm -r request.json --settings-json '{\"vault\": {\"address\": \"https://vault:8200\"}}'
-  vsi run file:///srv/policies/policy.wasm -r - < request.json | jq .allowed")]
+  vsi run \"file://$PWD/policy.wasm\" -r - < request.json | jq .allowed")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     evaluation: EvaluationArguments,

@@ -296,16 +296,6 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
-fn help_comes_with_examples() {
-    let workspace = Workspace::new("help");
-    for arguments in [&["--help"][..], &["run", "--help"], &["diff", "--help"]] {
-        let outcome = workspace.vsi(arguments);
-        assert_eq!(outcome.code, Some(0));
-        assert!(outcome.stdout.contains("Examples:\n"), "{}", outcome.stdout);
-    }
-}
-
-#[test]
 fn diff_shows_the_change_as_yaml() {
     let workspace = Workspace::with_policy("diff_change", guests::answering(MUTATION));
     let outcome = workspace.vsi(&["diff", "policy.wasm", "-r", "request.json"]);

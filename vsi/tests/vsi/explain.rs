@@ -229,12 +229,3 @@ fn names_are_bold_where_colours_are_wanted() {
         stdout(&text)
     );
 }
-
-#[test]
-fn help_comes_with_examples() {
-    let help = stdout(&explain(&["--help"]).success());
-    assert!(
-        help.contains("\n  vsi explain | grep -i namespace\n"),
-        "{help}"
-    );
-}

@@ -2,6 +2,7 @@
 
 mod check;
 mod command_line;
+mod examples;
 mod explain;
 #[path = "../../../host/tests/host/guests.rs"]
 #[allow(dead_code, reason = "the host's tests use the others")]
@@ -11,6 +12,7 @@ mod inject;
 mod injected;
 mod plugin;
 mod printable;
+mod progress;
 mod settings;
 mod stream;
 mod support;

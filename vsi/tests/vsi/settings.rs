@@ -298,17 +298,3 @@ fn the_settings_of_one_policy_can_be_shown() {
         .stdout("")
         .stderr("vsi: error: file.yaml has several policies, and the settings of one are needed: ClusterAdmissionPolicy secrets, ClusterAdmissionPolicy other\n");
 }
-
-#[test]
-fn help_comes_with_examples() {
-    let directory = directory(&[]);
-    for arguments in [
-        &["--help"][..],
-        &["validate", "--help"],
-        &["show", "--help"],
-    ] {
-        let assert = settings(&directory, arguments).assert().success();
-        let help = String::from_utf8_lossy(&assert.get_output().stdout);
-        assert!(help.contains("Examples:\n  vsi settings "), "{help}");
-    }
-}
