@@ -135,7 +135,7 @@ schemas: $(SCHEMAS)/installed vsi ## Hold injected pods and samples against the 
 
 .PHONY: golden
 golden: policy.wasm ## Write golden outcomes and reference tables anew; read the difference
-	UPDATE_GOLDEN=1 cargo test --quiet --package vsi --bin vsi the_documentation
+	UPDATE_GOLDEN=1 cargo test --quiet --package vsi --bin vsi reference::documents
 	$(MAKE) --no-print-directory published
 	UPDATE_GOLDEN=1 cargo test --quiet --test golden
 	UPDATE_GOLDEN=1 cargo test --quiet --test messages
