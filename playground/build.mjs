@@ -79,12 +79,11 @@ await mkdir(page, { recursive: true });
 await copyFile(join(import.meta.dirname, "src/index.html"), join(page, "index.html"));
 await copyFile(join(root, "policy.wasm"), join(page, "policy.wasm"));
 await esbuild.build(ofTests);
+const { metafile } = await esbuild.build(ofPage);
+await writeLicenses(metafile);
 if (process.argv.includes("--serve")) {
   const context = await esbuild.context(ofPage);
   await context.watch();
   const { port } = await context.serve({ servedir: page, host: "127.0.0.1", port: 8000 });
   console.log(`The playground is at http://127.0.0.1:${port}/ until Ctrl-C.`);
-} else {
-  const { metafile } = await esbuild.build(ofPage);
-  await writeLicenses(metafile);
 }
