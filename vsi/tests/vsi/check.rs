@@ -65,7 +65,7 @@ fn nothing_is_told_of_what_is_well() {
             "deploy/samples/deployment-signal.yaml:27: warning: document 1, Deployment/gateway, sidecar.vault.talend.org/share-process-namespace: is true, with which other containers can read the Vault token from the sidecars' processes; user 100 of container nginx is the user of the sidecars, whose processes and files are open to it as soon as it sees them (setting restrictions.sharedProcesses)\n\
              deploy/samples/statefulset-same-user.yaml:22: warning: document 1, StatefulSet/postgres, sidecar.vault.talend.org/run-as-same-user: user 999 of container postgres is the user of the sidecars, whose processes and files are open to it as soon as it sees them (setting restrictions.sharedProcesses)\n",
         )
-        .stderr("vsi: 25 of 25 pods and workloads injected\n");
+        .stderr("vsi: 27 of 27 pods and workloads injected\n");
 }
 
 /// The policy would never see it.

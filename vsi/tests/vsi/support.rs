@@ -63,11 +63,12 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// The files of the sample workloads.
+/// The files of the sample workloads that need no settings.
 pub fn samples() -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("deploy/samples")).expect("there are samples");
     let mut paths: Vec<_> = entries
         .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_file())
         .collect();
     paths.sort();
     assert!(!paths.is_empty());
