@@ -175,7 +175,7 @@ fn every_address_is_below_one_owner() {
 /// What `kwctl scaffold artifacthub` makes of the metadata and the form, except for how to install it; `make golden` writes it
 /// anew.
 #[test]
-fn artifact_hub_is_told_what_the_module_says_of_itself() {
+fn artifact_hub_gets_the_metadata_of_the_module() {
     let path = root().join("artifacthub-pkg.yml");
     let committed = fs::read_to_string(&path).unwrap_or_default();
     let document: Value = yaml_serde::from_str(&committed).unwrap_or_default();
