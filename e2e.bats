@@ -52,7 +52,7 @@ setup() {
     cmp "$RESPONSE" "$BATS_TEST_TMPDIR/first.json"
 }
 
-@test "left alone: what asks for nothing, is injected already, is in an ignored namespace, or is not created" {
+@test "left alone: not annotated, injected already, in an ignored namespace, or not created" {
     request_of plain-pod inject=false
     run_policy
     assert_untouched
@@ -452,7 +452,7 @@ setup() {
     assert_untouched
 }
 
-@test "settings restrictions: what a pod may not ask for" {
+@test "settings restrictions: what annotated pods cannot use" {
     local setting value annotation template='{{ with secret "secret/shop/a" }}{{ key "b" }}{{ end }}'
     while read -r setting value annotation; do
         pod "${annotation//TEMPLATE/$template}"

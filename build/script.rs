@@ -1,6 +1,6 @@
 //! Puts a shell script together, without what only its readers need: whole-line comments, blank lines and indentation.
 //!
-//! It does not read shell: a script in which that could change the meaning, or of which it cannot tell, is
+//! It does not read shell: a script in which that could change the meaning, or of which that cannot be determined, is
 //! rejected.
 
 use std::collections::BTreeMap;

@@ -17,9 +17,9 @@ const MANIFEST_AND_CONFIG: &str = "v1/oci_manifest_config";
 /// What policy-server says of a capability that the policy's manifest does not grant.
 const NOT_GRANTED: &str = "not been granted access";
 
-/// What is said of every other failure: which one it was would tell of servers that policy-server reaches.
-const NOT_FOUND: &str =
-    "cannot be looked up: its registry cannot be reached, or does not give it to policy-server";
+/// The message for every other failure: which one it was would reveal servers that policy-server reaches.
+pub const NOT_FOUND: &str =
+    "cannot be looked up: its registry cannot be reached, or rejects the request";
 
 /// The platforms that an image of several must agree for, where the pod does not say on which it runs.
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
@@ -87,7 +87,7 @@ impl<'h> Images<'h> {
         let Some((first, command)) = commands.next() else {
             return fail(match wanted.architecture {
                 Some(other) if !ARCHITECTURES.contains(&other) => format!(
-                    "is for several platforms, of which linux/amd64 and linux/arm64 are looked up, and the pod chooses nodes of {}",
+                    "is looked up only for linux/amd64 and linux/arm64, and the pod chooses nodes of {}",
                     quoted(other)
                 ),
                 Some(expected) => format!("is not there for linux/{expected}"),

@@ -1,4 +1,4 @@
-//! What a pod asks for: its annotations and labels, read once into types that cannot be wrong.
+//! What a pod is to get: its annotations and labels, read once into types that cannot be wrong.
 
 use std::collections::BTreeSet;
 
@@ -18,11 +18,11 @@ use crate::variables::Variables;
 use crate::words::quoted;
 use crate::words::set;
 
-/// What the pod asks for.
+/// What the pod is to get.
 #[derive(Debug)]
 pub struct Intent {
     pub login: Login,
-    /// The files with secrets, if the pod asks for any.
+    /// The files with secrets, if there are any.
     pub secrets: Option<Secrets>,
     /// The environment variables that refer to Vault, if there are any.
     pub variables: Option<Variables>,
@@ -90,14 +90,14 @@ impl<'n> Selected<'n> {
     }
 }
 
-/// Whether the pod asks for injection and has not been injected already. One that does not ask in a way that can be
-/// understood is left alone, with a warning, or rejected where its vocabulary has it so.
-pub fn asks(annotations: &Annotations<'_>, warnings: &Warnings) -> Result<bool, Rejection> {
+/// Whether the pod is annotated and has not been injected. With another value than a boolean it is left alone, with a
+/// warning, or rejected where its vocabulary has it so.
+pub fn is_annotated(annotations: &Annotations<'_>, warnings: &Warnings) -> Result<bool, Rejection> {
     let is_own = annotations.vocabulary().is_own();
     let unclear = |key, problem| match is_own {
         true => {
             let place = annotations.place(key);
-            warnings.add(format!("{place}: {problem}; the pod is left as it is"));
+            warnings.add(format!("{place}: {problem}; the pod is not changed"));
             Ok(false)
         }
         // As the Agent Injector does.
@@ -105,17 +105,17 @@ pub fn asks(annotations: &Annotations<'_>, warnings: &Warnings) -> Result<bool, 
     };
     match (annotations.get(Key::Status), annotations.get(Key::Inject)) {
         (Some("injected"), _) => Ok(false),
-        (Some(_), _) if is_own => unclear(Key::Status, "only the policy sets it"),
+        (Some(_), _) if is_own => unclear(Key::Status, "only the policy sets it; remove it"),
         (_, None) => Ok(false),
         (_, Some(inject)) => match annotations.vocabulary().is_true(inject) {
-            Some(asks) => Ok(asks),
+            Some(inject) => Ok(inject),
             None => unclear(Key::Inject, "not a boolean; expected true or false"),
         },
     }
 }
 
 impl Intent {
-    /// Reads what the pod asks for.
+    /// Reads what the pod is to get.
     pub fn read(subject: &Subject<'_>) -> Result<Self, Rejection> {
         let (annotations, settings) = (&subject.annotations, subject.settings);
         annotations.warn_of_unknown(subject.warnings);
@@ -154,9 +154,9 @@ impl Intent {
             && let Ok(path) = secrets::path_of_labels(subject)
         {
             subject.warnings.add(format!(
-                "the secret at {}, which the labels name, is not fetched, because environment variables refer to Vault; add annotation {} to have both",
-                quoted(&path),
-                annotations.name(Key::SecretsPath)
+                "annotation {}: missing, so that the secret {} of the labels is not fetched where environment variables refer to Vault; add it to have both",
+                annotations.name(Key::SecretsPath),
+                quoted(&path)
             ));
         }
         let delivery = match has_secrets {
@@ -184,7 +184,7 @@ impl Intent {
                 .as_ref()
                 .is_some_and(|it| it.engine != Some(TemplateEngine::ConsulTemplate))
         {
-            let problem = "must not be used with environment variables that refer to Vault, which the policy cannot add to this configuration; remove it, and log in by annotations";
+            let problem = "must not be used with environment variables that refer to Vault, because the policy cannot add them to this configuration; remove it, and configure the login by annotations";
             return Err(annotations.rejected(Key::AgentConfigMap, problem));
         }
         let login = Login::read(subject, has_init_agent, has_own_config)?;
@@ -269,7 +269,7 @@ impl Intent {
     }
 
     /// Whether what the init container has leased goes to the sidecar.
-    pub fn hands_on_leases(&self) -> bool {
+    pub fn passes_leases_on(&self) -> bool {
         let is_populated = matches!(
             self.delivery(),
             Some(Delivery::Dynamic {
@@ -278,7 +278,7 @@ impl Intent {
                 ..
             })
         );
-        self.options.hands_on && is_populated && self.login.has_token()
+        self.options.passes_on && is_populated && self.login.has_token()
     }
 
     /// Whether all pairs of secrets become environment variables.
@@ -313,12 +313,12 @@ impl Intent {
     /// Whether Vault Agent runs beside the application.
     pub fn has_sidecars(&self) -> bool {
         let options = &self.options;
-        let is_asked =
+        let is_used =
             options.proxy.is_some() || (options.quit.is_some() && !options.is_populated_only);
-        self.engine().is_some() || is_asked
+        self.engine().is_some() || is_used
     }
 
-    /// Whether something has to end the sidecars when the job is done.
+    /// Whether something must end the sidecars when the job is done.
     pub fn needs_babysitter(&self) -> bool {
         self.is_job && self.has_sidecars() && self.sidecars == Sidecars::Classic
     }
@@ -385,18 +385,18 @@ fn security_context(
         let selected = Selected::of(inject_containers);
         let mut containers = subject.applications().map(|(_, container)| container);
         let Some(first) = containers.find(|container| selected.has(&container.name)) else {
-            return reject("no container of the application gets the secrets".to_owned());
+            return reject("no container of the application gets the secrets; name another user by annotation run-as-user".to_owned());
         };
         let name = &*first.name;
         user = match subject.pod.user_of(first) {
             Some(0) => {
                 return reject(format!(
-                    "container {name} runs as root, as which nothing is injected; give it another user"
+                    "container {name} runs as root, which the injected containers must not; give it another user"
                 ));
             }
             None => {
                 return reject(format!(
-                    "container {name} has no securityContext.runAsUser, and neither has the pod; add it, or use {}",
+                    "container {name} and the pod have no securityContext.runAsUser; add it, or use annotation {}",
                     annotations.name(Key::RunAsUser)
                 ));
             }

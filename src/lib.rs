@@ -2,7 +2,7 @@
 //!
 //! This file holds the entry points. An evaluation goes through the rooms in one direction: [`request`] decodes the
 //! payload, [`workload`] finds the pod (and [`search`] those of other kinds), [`annotations`] reads the policy's vocabulary,
-//! [`intent`] what the pod asks for, [`inject`] plans what to add and makes a patch of it, and [`response`] encodes the answer.
+//! [`intent`] what the pod is to get, [`inject`] plans what to add and makes a patch of it, and [`response`] encodes the answer.
 
 mod annotations;
 mod auth;
@@ -56,6 +56,7 @@ use workload::{MOST_BYTES, PodTemplate};
 
 pub use annotations::{Key, Vocabulary};
 pub use images::HostCall;
+pub use images::NOT_FOUND as IMAGE_NOT_FOUND;
 pub use words::nearest;
 pub use workload::template_path;
 
@@ -184,14 +185,14 @@ fn decide(
     if let Some((old, new)) = workload::changed_pod(&payload.request)? {
         return decide_change(&payload, old, new, warnings).map(|()| None);
     }
-    if !workload::may_ask(&payload.request) || is_too_large(&payload, warnings)? {
+    if !workload::may_be_annotated(&payload.request) || is_too_large(&payload, warnings)? {
         return Ok(None);
     }
     if !is_known(&payload) {
         return check_other(&payload, warnings, images).map(|()| None);
     }
     let template = match PodTemplate::find(&payload.request)? {
-        Some(template) if template.may_ask() && !template.is_left_alone() => template,
+        Some(template) if template.may_be_annotated() && !template.is_left_alone() => template,
         _ => return Ok(None),
     };
     let Some(settings) = settings_for(&payload)? else {
@@ -209,7 +210,7 @@ fn is_known(payload: &Payload<'_>) -> bool {
     template_path(&kind.group, &kind.kind).is_some()
 }
 
-/// Checks the pod templates in an object of any other kind, whose controller makes pods of them, and tells where else it
+/// Checks the pod templates in an object of any other kind, whose controller makes pods of them, and warns where else it
 /// has the annotation.
 fn check_other(
     payload: &Payload<'_>,
@@ -244,10 +245,10 @@ fn check_other(
             continue;
         }
         checked += 1;
-        let told = Warnings::default();
+        let found = Warnings::default();
         let outcome = PodTemplate::found(template, object)
-            .and_then(|template| decide_pod(payload, &template, &scope, &told));
-        for warning in told.into_vec() {
+            .and_then(|template| decide_pod(payload, &template, &scope, &found));
+        for warning in found.into_vec() {
             warnings.add(in_template(&warning, &template.path));
         }
         let rejected = outcome.map_err(|rejected| rejected.in_template(&template.path));
@@ -259,7 +260,7 @@ fn check_other(
     }
     if unchecked > 0 {
         warnings.add(format!(
-            "annotation {}: {unchecked} pod templates are not checked; at most {MOST_TEMPLATES} of an object are, with {MOST_TEMPLATE_BYTES} bytes",
+            "annotation {}: {unchecked} pod templates are not checked; expected at most {MOST_TEMPLATES} in an object, with {MOST_TEMPLATE_BYTES} bytes",
             inject.join(" or ")
         ));
     }
@@ -281,7 +282,7 @@ fn reported(places: &[String]) -> impl Iterator<Item = &String> {
     places.iter().take(MOST_NAMES)
 }
 
-/// The object with the pod injected, if the pod asks for it.
+/// The object with the pod injected, if it is annotated.
 fn decide_pod(
     payload: &Payload<'_>,
     template: &PodTemplate<'_>,
@@ -304,7 +305,7 @@ fn decide_pod(
     Ok(mutated)
 }
 
-/// The pod that asks for injection, if it does.
+/// The annotated pod, if it is one.
 fn subject<'a>(
     payload: &'a Payload<'a>,
     template: &'a PodTemplate<'a>,
@@ -319,12 +320,12 @@ fn subject<'a>(
     if template.found.is_some() && search::are_filled_in(&annotations) {
         return Ok(None);
     }
-    if !intent::asks(&annotations, warnings)? {
+    if !intent::is_annotated(&annotations, warnings)? {
         return Ok(None);
     }
     if !template.is_template() && metadata.annotations.has(MIRROR) {
         warnings.add(format!(
-            "annotation {MIRROR}: the pod is a kubelet's copy of a static pod, which cannot be changed; it is left as it is, and gets no secrets"
+            "annotation {MIRROR}: the pod is a kubelet's copy of a static pod, which cannot be changed; it is not changed, and gets no secrets"
         ));
         return Ok(None);
     }
@@ -369,7 +370,7 @@ fn subject<'a>(
     }))
 }
 
-/// Whether an object is larger than what is looked into, and asks for nothing: one that may ask is rejected. Its text
+/// Whether an object is larger than what is looked into, and not annotated: one that may be annotated is rejected. Its text
 /// shows that, because to look into it would take too long. A workload that is there already is left alone, because what
 /// changes may not be its template; its pods are looked at when they are created.
 fn is_too_large(payload: &Payload<'_>, warnings: &Warnings) -> Result<bool, Rejection> {
@@ -411,7 +412,7 @@ fn decide_change(
     if old.get().len().max(new.get().len()) > most {
         return match workload::names_ours(old) {
             true => Err(Place::field("spec").rejected(format!(
-                "more than {most} bytes, which an injected pod cannot have"
+                "too large; expected at most {most} bytes in an injected pod"
             ))),
             false => Ok(()),
         };
@@ -432,7 +433,7 @@ fn settings_for(payload: &Payload<'_>) -> Result<Option<Settings>, Rejection> {
     let settings = payload.settings.map_or("", RawValue::get);
     let settings = Settings::parse(settings.as_bytes()).map_err(|invalid| {
         Place::field("settings").rejected(format!(
-            "not valid; the administrator has to correct {invalid}"
+            "not valid; the administrator must correct {invalid}"
         ))
     })?;
     let mut ignored = settings.ignored_namespaces.iter();

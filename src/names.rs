@@ -220,7 +220,7 @@ pub const JOB_SIGNAL_FILE: &str = "/opt/talend/tvsi-job/done";
 pub const LOGIN_TOKEN_VOLUME: &str = "tvsi-login-token";
 /// Where the agent has the token that it logs in with, if that is not where Kubernetes mounts the pod's.
 pub const LOGIN_TOKEN_DIRECTORY: &str = "/opt/talend/tvsi-login-token";
-/// A service account token of our own, to ask the API server with.
+/// A service account token of our own, for the API server.
 pub const API_TOKEN_VOLUME: &str = "tvsi-api-token";
 /// An empty volume in the place of a service account token that a container does not need.
 pub const NO_TOKEN_VOLUME: &str = "tvsi-no-token";

@@ -294,7 +294,7 @@ mod tests {
 
     /// An account could have any name: it is compared letter by letter.
     #[test]
-    fn what_a_placeholder_stands_for_is_no_pattern() {
+    fn what_a_placeholder_stands_for_is_not_a_pattern() {
         let identity = Identity {
             namespace: "**",
             service_account: "*",

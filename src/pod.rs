@@ -930,7 +930,7 @@ mod tests {
         ] {
             let spec = serde_json::from_str(spec).unwrap();
             let message = read::<Pod<'_>>(spec, "spec").unwrap_err().to_string();
-            assert!(message.starts_with("spec: not what"), "{message}");
+            assert!(message.starts_with("spec: does not match"), "{message}");
             assert!(!message.contains("hunter2"), "{message}");
         }
     }
@@ -1027,7 +1027,7 @@ mod tests {
     }
 
     #[test]
-    fn the_volume_of_a_claim_is_no_emptydir_and_holds_no_token() {
+    fn the_volume_of_a_claim_is_not_an_emptydir_and_has_no_token() {
         let volume = Volume::of_claim(Text("secrets".into()));
         assert_eq!(&*volume.name, "secrets");
         let source = &volume.source;

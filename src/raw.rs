@@ -167,7 +167,7 @@ pub fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
 
-/// Reads null as the default: Kubernetes takes a field that is null for one that is not given.
+/// Reads null as the default: to Kubernetes, a field that is null is not given.
 pub fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

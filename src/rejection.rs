@@ -1,4 +1,4 @@
-//! What the policy says to the person who wrote a manifest: why it is rejected, and what to look at in one that is not.
+//! What the policy reports to the author of a manifest: why it is rejected, and what to change in one that is accepted.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -41,7 +41,7 @@ impl Rejection {
     }
 }
 
-/// What is said of one pod template of an object that may have several.
+/// A message about one pod template of an object that may have several.
 pub fn in_template(message: &str, path: &str) -> String {
     format!("{message} (in {path})")
 }
@@ -87,12 +87,12 @@ impl Place {
 /// Rejects the object for JSON at `path` that cannot be read.
 pub fn other_type(path: &str) -> Rejection {
     Place::field(path.to_owned())
-        .rejected("not what the Kubernetes API has there; a field is missing or of another type")
+        .rejected("does not match the Kubernetes API; a field is missing or has another type")
 }
 
 /// Reads the JSON at `path` of the object.
 ///
-/// What a library says of JSON that is not what was expected quotes it: only the path is reported.
+/// The messages of libraries quote the JSON: only the path is reported.
 pub fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, path: &str) -> Result<T, Rejection> {
     serde_json::from_str(json.get()).map_err(|_| other_type(path))
 }

@@ -1,4 +1,4 @@
-//! The admission request as the policy server hands it over. The objects in it stay text until they are looked into.
+//! The admission request as policy-server passes it. The objects in it stay text until they are looked into.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -53,8 +53,7 @@ impl<'a> Payload<'a> {
         let payload = str::from_utf8(payload).ok();
         let payload = payload.and_then(|payload| serde_json::from_str(payload).ok());
         payload.ok_or_else(|| {
-            Place::field("request")
-                .rejected("the policy server sent no admission request that can be read")
+            Place::field("request").rejected("not valid; expected an admission request")
         })
     }
 }

@@ -1,5 +1,5 @@
 //! Looking through a whole object: for the pod templates in objects of which the policy does not know the fields, and for
-//! the annotation that asks for injection where nobody reads it.
+//! annotation `inject` where nobody reads it.
 
 use serde_json::value::RawValue;
 
@@ -153,7 +153,7 @@ impl<'a, 's> Search<'a, 's> {
 /// What a step of an Argo Workflow runs: one of these.
 const STEP: [&str; 3] = ["container", "script", "containerSet"];
 
-/// The pod that a controller of an unknown kind makes of a template: what Kubernetes wants of a pod and is missing, it fills in.
+/// The pod that a controller of an unknown kind makes of a template: what Kubernetes requires of a pod and is missing, it fills in.
 pub fn pod<'a>(
     template: &Template<'a>,
     annotations: &Annotations<'_>,

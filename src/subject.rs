@@ -1,4 +1,4 @@
-//! What is evaluated: a pod that asks for injection, with what is known of it beside its spec.
+//! What is evaluated: an annotated pod, with what is known of it beside its spec.
 
 use std::cell::RefCell;
 
@@ -10,10 +10,10 @@ use crate::pod::{Container, Pod, RestartPolicy};
 use crate::raw::{Members, Text};
 use crate::rejection::{Place, Rejection, Warnings};
 use crate::settings::Settings;
-use crate::values::LabelKey;
+use crate::values::{LabelKey, Switch};
 use crate::words::set;
 
-/// The pod that is evaluated, with all that it is judged by.
+/// The pod that is evaluated, and everything that decides about it.
 pub struct Subject<'a> {
     /// Those of the policy.
     pub annotations: Annotations<'a>,
@@ -71,15 +71,25 @@ impl<'a> Subject<'a> {
                 .rejected(
                     key,
                     format!(
-                        "missing, and so is label {label}, which gives its default; set one of them"
+                        "missing, and label {label} is missing too; add one of them{}",
+                        self.or_references(key)
                     ),
                 )
                 .unless_filled_in()),
         }
     }
 
+    /// What else to do where a pod gets no secret by `key`.
+    fn or_references(&self, key: Key) -> &'static str {
+        let are_resolved = self.settings.references == Switch::Enabled;
+        match key == Key::SecretsPath && are_resolved {
+            true => ", or values such as vault:PATH#KEY in env of a container",
+            false => "",
+        }
+    }
+
     /// How many of the pod's init containers are in front of the policy's: where the proxy of a service mesh is one of
-    /// them and keeps running, the network is its business, and there is none before it.
+    /// them and keeps running, it provides the network, and there is none before it.
     pub fn behind_mesh_proxy(&self) -> usize {
         let ignored = &self.settings.jobs.ignored_containers;
         let is_proxy = |container: &Container<'_>| {
@@ -90,7 +100,7 @@ impl<'a> Subject<'a> {
         proxy.map_or(0, |index| index + 1)
     }
 
-    /// The annotation with which nothing has to end the sidecars, as messages recommend it.
+    /// The annotation with which the sidecars end automatically, as messages recommend it.
     pub fn native_sidecars(&self) -> String {
         format!(
             "annotation {}: native",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-/// The most bytes of what has to fit an environment variable. An environment string may have 131,071, of which the name takes
+/// The most bytes of what must fit an environment variable. An environment string may have 131,071, of which the name takes
 /// some; Linux does not start a program with a longer one.
 pub const MOST_VARIABLE: usize = 128_000;
 
@@ -323,7 +323,7 @@ checked_string!(
     |text| (3..=4).contains(&text.len())
         && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit))
         && (text.len() == 3 || text.starts_with('0'))
-        // Consul Template takes 0 for nothing, and makes the file one that all can read.
+        // Consul Template ignores 0, and makes the file one that all can read.
         && text.as_bytes()[text.len() - 3] & 4 != 0,
     "octal permissions as a string, such as \"0644\""
 );
@@ -689,7 +689,7 @@ closed_set!(
 );
 
 closed_set!(
-    /// What a pod asks for.
+    /// What a pod gets.
     Mode { Secrets = "secrets", Proxy = "proxy", Job = "job" }
 );
 
@@ -714,7 +714,7 @@ closed_set!(
 );
 
 closed_set!(
-    /// Which pods are in mode job without saying so: those whose restartPolicy lets them end, those that a Job makes, or
+    /// Which pods are in mode job automatically: those whose restartPolicy lets them end, those that a Job makes, or
     /// none. A boolean is from before the first of these.
     JobDetection { RestartPolicy = "restartPolicy", Owner = "owner", Off = "off" } true Owner false Off
 );
@@ -842,7 +842,7 @@ mod tests {
     }
 
     #[test]
-    fn delimiters_cannot_be_taken_for_what_is_in_actions() {
+    fn delimiters_cannot_be_part_of_actions() {
         accepts::<Delimiter>(
             &["[[", "]]", "<%", "%>", "{{", "}}", "<<<<<<<<", "#{", "@@"],
             &[

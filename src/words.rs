@@ -97,12 +97,25 @@ const LONGEST_QUOTED: usize = 200;
 
 /// A name in quotes, as messages repeat it; of a long one, its beginning.
 pub fn quoted(name: &str) -> String {
+    let (quoted, dots) = beginning(name);
+    format!("{quoted}{dots}")
+}
+
+/// The same without quotes, where a word in front says what it is: `environment variable A`.
+pub fn unquoted(name: &str) -> String {
+    let (quoted, dots) = beginning(name);
+    format!("{}{dots}", &quoted[1..quoted.len() - 1])
+}
+
+/// The first letters of a name in quotes, and what stands for those that are left out.
+fn beginning(name: &str) -> (String, &'static str) {
     let mut letters = name.chars();
     let beginning: String = letters.by_ref().take(LONGEST_QUOTED).collect();
-    match letters.next() {
-        None => format!("{beginning:?}"),
-        Some(_) => format!("{beginning:?}..."),
-    }
+    let dots = match letters.next() {
+        None => "",
+        Some(_) => "...",
+    };
+    (format!("{beginning:?}"), dots)
 }
 
 #[cfg(test)]
@@ -114,6 +127,14 @@ mod tests {
         assert_eq!(listed(["b", "a"]), "b, a");
         let names = listed(["a"; 25]);
         assert!(names.ends_with(", a and 5 more"), "{names}");
+    }
+
+    #[test]
+    fn a_name_is_repeated_without_what_could_mislead() {
+        assert_eq!(quoted("a\n\"b"), r#""a\n\"b""#);
+        assert_eq!(unquoted("a\n\"b"), r#"a\n\"b"#);
+        let long = "a".repeat(LONGEST_QUOTED + 1);
+        assert_eq!(unquoted(&long), format!("{}...", &long[1..]));
     }
 
     const KNOWN: [&str; 4] = ["role", "secrets-path", "secrets-destination", "notify"];

@@ -9,7 +9,7 @@ use crate::rejection::{Place, Rejection, read};
 use crate::request::Request;
 use crate::search::Template;
 
-/// The most bytes of an object that asks for injection: as much as all annotations of an object can have. What is in it
+/// The most bytes of an annotated object: as much as all annotations of an object can have. What is in it
 /// is read several times, and whoever submits it chooses how much of it there is.
 pub const MOST_BYTES: usize = 256 * 1024;
 
@@ -159,8 +159,8 @@ impl<'a> PodTemplate<'a> {
         }))
     }
 
-    /// Whether it may ask for injection, as [`may_ask`] says it of the text, or in other letters.
-    pub fn may_ask(&self) -> bool {
+    /// Whether it may be annotated, as [`may_be_annotated`] finds in the text, or in other letters.
+    pub fn may_be_annotated(&self) -> bool {
         let mut annotations = self.metadata.annotations.iter();
         annotations.any(|(name, _)| name.ends_with("/inject") || name.ends_with("/agent-inject"))
             || has_inject(self.object)
@@ -202,9 +202,9 @@ impl<'a> PodTemplate<'a> {
     }
 }
 
-/// Whether a request brings an object in which something may ask for injection, whatever the prefix: by its text, which is
+/// Whether a request has an object in which something may be annotated, whatever the prefix: by its text, which is
 /// cheap enough for every pod.
-pub fn may_ask(request: &Request<'_>) -> bool {
+pub fn may_be_annotated(request: &Request<'_>) -> bool {
     let is_pod = template_path(&request.kind.group, &request.kind.kind) == Some("");
     let brings_pods = match &*request.operation {
         "CREATE" => true,

@@ -1,4 +1,4 @@
-//! What fixed requests cost in the module, held against the bounds in `tests/cost/bounds.yaml`, so that no change
+//! What fixed requests cost in the module, compared with the bounds in `tests/cost/bounds.yaml`, so that no change
 //! makes the policy slower, hungrier or larger unseen.
 //!
 //! Costs are not times. A time differs from machine to machine and from run to run; fuel, which the interpreter counts while
@@ -58,7 +58,7 @@ fn bounds_path() -> PathBuf {
 fn measure() -> Vec<Measured> {
     let module = module_bytes();
     let policy = Policy::from_bytes(&module).expect("policy.wasm is a waPC module");
-    // Every instance costs the same, whatever it is asked.
+    // Every instance costs the same, whatever it is called with.
     let instance = policy.measure("protocol_version", &[]).expect("it has one");
     let mut measured = vec![
         of("module", "bytes", module.len() as u64),
@@ -142,7 +142,7 @@ fn is_far_below(cost: &Measured, bound: u64) -> bool {
 
 /// The bounds' file: what was measured, and the margin.
 fn written(measured: &[Measured]) -> String {
-    let mut text = "# The bounds that tests/cost.rs holds costs against; `UPDATE_GOLDEN=1 make cost` writes them anew.\n".to_owned();
+    let mut text = "# The bounds that tests/cost.rs compares costs with; `UPDATE_GOLDEN=1 make cost` writes them anew.\n".to_owned();
     let mut subject = "";
     for cost in measured {
         if cost.subject != subject {

@@ -1,4 +1,4 @@
-//! The manifests of `deploy/` are what Kubewarden and the API server take, and send the policy what it has to see.
+//! The manifests of `deploy/` are what Kubewarden and the API server take, and send the policy what it must see.
 
 mod support;
 
@@ -224,7 +224,7 @@ impl MatchConditions {
 
 const DEFAULT_PREFIX: &str = "sidecar.vault.talend.org";
 
-/// What no API server hands over, because it is none of its types.
+/// What no API server sends, because its types do not have it.
 const IMPOSSIBLE: [&str; 4] = [
     "malformed/rejected/annotations-are-a-list",
     "other-kinds/misplaced/deployment-template",
@@ -275,7 +275,7 @@ fn update(old: Value, new: Value) -> Value {
 }
 
 #[test]
-fn what_asks_for_nothing_never_depends_on_the_policy_server() {
+fn what_is_not_annotated_never_depends_on_the_policy_server() {
     let conditions = MatchConditions::of(&kustomized("base"), DEFAULT_PREFIX);
     let annotated = json!({"annotations": {"sidecar.vault.talend.org/inject": "true"}});
     let plain = json!({"annotations": {"sidecar.vault.talend.org/role": "shop"}});
@@ -298,7 +298,7 @@ fn what_asks_for_nothing_never_depends_on_the_policy_server() {
             assert_eq!(conditions.are_met_by(&request), is_sent, "{request}");
         }
     }
-    // As the API server hands over a ReplicationController without a template, and a CronJob with an empty one.
+    // As the API server sends a ReplicationController without a template, and a CronJob with an empty one.
     for object in [
         json!({"metadata": bare, "spec": {"selector": {}}}),
         json!({"metadata": bare, "spec": {"template": {"spec": {}}}}),
@@ -447,7 +447,7 @@ fn what_is_running_never_depends_on_the_policy_server() {
 #[test]
 fn other_kinds_that_rules_are_added_for_are_sent_where_they_may_bring_pods() {
     let conditions = MatchConditions::of(&kustomized("base"), DEFAULT_PREFIX);
-    let asking = json!({"metadata": {"annotations": {"sidecar.vault.talend.org/inject": "true"}}, "spec": {"containers": [{}]}});
+    let annotated = json!({"metadata": {"annotations": {"sidecar.vault.talend.org/inject": "true"}}, "spec": {"containers": [{}]}});
     let silent = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{}]}});
     let is_sent = |(group, kind): (&str, &str), old: Option<&Value>, object: &Value| {
         conditions.are_met_by(&json!({
@@ -459,34 +459,34 @@ fn other_kinds_that_rules_are_added_for_are_sent_where_they_may_bring_pods() {
     };
     let rollout = ("argoproj.io", "Rollout");
     let of_rollout = |template: &Value, replicas: u8| json!({"metadata": {}, "spec": {"replicas": replicas, "template": template}});
-    assert!(is_sent(rollout, None, &of_rollout(&asking, 1)));
+    assert!(is_sent(rollout, None, &of_rollout(&annotated, 1)));
     assert!(!is_sent(rollout, None, &of_rollout(&silent, 1)));
-    let old = of_rollout(&asking, 1);
-    assert!(!is_sent(rollout, Some(&old), &of_rollout(&asking, 2)));
+    let old = of_rollout(&annotated, 1);
+    assert!(!is_sent(rollout, Some(&old), &of_rollout(&annotated, 2)));
     let old = of_rollout(&silent, 1);
-    assert!(is_sent(rollout, Some(&old), &of_rollout(&asking, 1)));
+    assert!(is_sent(rollout, Some(&old), &of_rollout(&annotated, 1)));
 
-    // What its templates ask for, conditions do not find.
+    // Conditions do not look into its templates.
     let job = ("kubeflow.org", "PyTorchJob");
     let of_job = |template: &Value, metadata: Value| json!({"metadata": metadata, "spec": {"pytorchReplicaSpecs": {"Master": {"template": template}}}});
-    for template in [&asking, &silent] {
+    for template in [&annotated, &silent] {
         assert!(is_sent(job, None, &of_job(template, json!({}))));
     }
-    let old = of_job(&asking, json!({}));
-    let noted = of_job(&asking, json!({"finalizers": []}));
+    let old = of_job(&annotated, json!({}));
+    let noted = of_job(&annotated, json!({"finalizers": []}));
     assert!(!is_sent(job, Some(&old), &noted));
     assert!(is_sent(job, Some(&old), &of_job(&silent, json!({}))));
     let owner = json!({"ownerReferences": [{"kind": "Trial", "name": "a", "controller": true}]});
-    assert!(!is_sent(job, None, &of_job(&asking, owner)));
+    assert!(!is_sent(job, None, &of_job(&annotated, owner)));
 
     let of_core = ("", "PodTemplate");
     let template = |template: &Value| json!({"metadata": {}, "template": template});
-    assert!(is_sent(of_core, None, &template(&asking)));
-    let old = template(&asking);
+    assert!(is_sent(of_core, None, &template(&annotated)));
+    let old = template(&annotated);
     assert!(!is_sent(of_core, Some(&old), &old));
     assert!(is_sent(of_core, Some(&template(&silent)), &old));
 
-    // Kinds without a spec are no error, whatever the rules say.
+    // Kinds without a spec are not an error, whatever the rules say.
     for kind in [("", "ConfigMap"), ("example.org", "Plain")] {
         let object = json!({"metadata": {}, "data": {}});
         is_sent(kind, None, &object);

@@ -60,7 +60,7 @@ fn invalid_settings_are_rejected_and_never_a_trap() {
 }
 
 #[test]
-fn a_payload_that_is_no_request_is_rejected_without_being_shown() {
+fn a_payload_that_is_not_a_request_is_rejected_without_being_shown() {
     for payload in [
         &b""[..],
         b"hunter2",

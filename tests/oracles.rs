@@ -1,7 +1,7 @@
-//! What the policy says of templates and paths is held against the programs that read them in the end: Go's
+//! What the policy says of templates and paths is compared with the programs that read them in the end: Go's
 //! template parser, Go's reading of URLs and files, and Consul Template itself.
 //!
-//! On a machine without Go or Consul Template, the tests which ask it say that they were left out.
+//! On a machine without Go or Consul Template, the tests that need it report that they were left out.
 
 #[path = "oracles/consul_template.rs"]
 mod consul_template;
@@ -60,7 +60,7 @@ const LEFT_TO_GO: &[(&str, &str)] = &[
     ("{{ 09 }}", "integer overflow: "),
 ];
 
-/// Contexts in which a word is no such mistake: it is one behind a keyword that stands alone.
+/// Contexts in which a word is not such a mistake: it is one behind a keyword that stands alone.
 const STAND_ALONE: [&str; 4] = [" in end", " in else", " in {{break}}", " in {{continue}}"];
 
 /// Signs that no action has: Go's lexer takes them, and its parser none.
@@ -251,7 +251,7 @@ fn is_on_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
-/// How many of the cases had each of two outcomes, which both have to be frequent.
+/// How many of the cases had each of two outcomes, which both must be frequent.
 #[derive(Default)]
 struct Count {
     taken: Cell<usize>,
@@ -501,7 +501,7 @@ mod paths_of_go {
     }
 
     #[test]
-    fn a_path_that_is_read_as_another_is_told() {
+    fn a_path_that_is_read_as_another_is_reported() {
         let Some(go) = go() else { return };
         for path in list(READ_AS_ANOTHER) {
             let template = format!("{{{{ with secret `{path}` }}}}{{{{ end }}}}");
@@ -518,7 +518,7 @@ mod paths_of_secrets {
         kv¦kv/a b¦kv/a  b¦kv/é¦é/app¦kv/a.b¦kv/..a¦kv/a..¦kv/...¦kv/.a¦kv/a.¦kv/a:b¦kv/:¦kv/a/b:¦kv/_-@+=¦_-@+=¦\
         kv/data/app¦kv/名前/٣¦kv/~¦kv/&¦kv/a;b¦kv/*¦kv/$(HOME)¦kv/\"¦kv/{{ . }}¦kv/`";
 
-    /// Paths that somebody would take for another one, or for more than a path.
+    /// Paths that a program could read as another one, or as more than a path.
     const NOT_PLAIN: &str = "\
         /kv¦kv/¦kv//app¦/¦//¦kv/.¦kv/..¦kv/./app¦kv/../app¦.¦..¦../app¦kv/%2e%2e/app¦kv/%¦kv/app?¦\
         kv/app?version=2¦?¦kv/app#¦#¦kv:app¦:¦kv:/app¦http://host/kv¦kv/a\tb¦kv/a\nb¦kv/a\0¦kv/a\u{7f}b¦\
@@ -594,7 +594,7 @@ mod paths_of_files {
     }
 
     #[test]
-    fn a_path_that_is_not_in_its_shortest_form_is_told() {
+    fn a_path_that_is_not_in_its_shortest_form_is_reported() {
         let Some(go) = go() else { return };
         for file in ["/a/../b", "/a/./b", "/a//b", "/a/"] {
             assert_ne!(go.clean(file), file);
@@ -623,7 +623,7 @@ mod consul_template_itself {
         }
     }
 
-    /// Reads `paths` by `configuration` from a mount, and returns what is wrong with what was asked for.
+    /// Reads `paths` by `configuration` from a mount, and returns what is wrong with the requests.
     fn misread(
         program: &ConsulTemplate,
         configuration: &Value,
@@ -645,9 +645,7 @@ mod consul_template_itself {
         }
         if asked != wanted {
             let amiss: Vec<_> = asked.symmetric_difference(&wanted).collect();
-            return Some(format!(
-                "asked for or not, against what is right: {amiss:?}"
-            ));
+            return Some(format!("requested or not, unlike what is right: {amiss:?}"));
         }
         let contents = paths
             .iter()
@@ -664,7 +662,7 @@ mod consul_template_itself {
     }
 
     #[test]
-    fn it_asks_for_each_path_as_it_is_written() {
+    fn it_requests_each_path_as_it_is_written() {
         let Some(program) = consul_template() else {
             return;
         };
@@ -692,7 +690,7 @@ mod consul_template_itself {
     }
 
     #[test]
-    fn a_request_for_another_path_is_told() {
+    fn a_request_for_another_path_is_reported() {
         let Some(program) = consul_template() else {
             return;
         };

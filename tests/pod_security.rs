@@ -2,8 +2,8 @@
 //! pod is like, and is bounded and read-only as all of ours is.
 //!
 //! The rules are those of <https://kubernetes.io/docs/concepts/security/pod-security-standards/>. What they
-//! allow a container to take from the pod's own context is asked of each container itself, because a pod that
-//! asks for injection need not have one.
+//! allow a container to take from the pod's own context must be in each container itself, because an annotated
+//! pod need not have one.
 
 use std::collections::BTreeSet;
 
@@ -158,7 +158,7 @@ const PARTS_OF_THE_SPEC: [&str; 5] = [
     "volumes",
 ];
 
-/// What injection may change in the pod's own containers. Hooks are held against the rule for their hosts.
+/// What injection may change in the pod's own containers. Hooks are compared with the rule for their hosts.
 const PARTS_OF_OWN_CONTAINERS: [&str; 7] = [
     "args",
     "command",

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Whether the probe succeeds, which has to be the same under both shells.
+/// Whether the probe succeeds, which must be the same under both shells.
 fn is_ready(arguments: &[&str]) -> bool {
     let script = include_str!(concat!(env!("OUT_DIR"), "/scripts/ready.sh"));
     let answers = [&["dash"][..], &["busybox", "sh"]].map(|shell| {

@@ -67,7 +67,7 @@ fn every_sample_gets_what_it_promises() {
         let warnings = answer["warnings"].as_array().map_or(0, Vec::len);
         let shares_processes =
             ["deployment-signal.yaml", "statefulset-same-user.yaml"].contains(&name);
-        assert_eq!(warnings, usize::from(shares_processes), "{name}: {answer}");
+        assert_eq!(warnings > 0, shares_processes, "{name}: {answer}");
         let spec = &answer["mutated_object"]["spec"];
         assert_eq!(names(&spec["initContainers"]), init_containers, "{name}");
         assert_eq!(names(&spec["containers"]), containers, "{name}");
@@ -259,7 +259,7 @@ fn pod_template(workload: &Value) -> Option<&Value> {
         .or_else(|| workload.pointer("/spec/jobTemplate/spec/template"))
 }
 
-/// The pod of a workload as the API server hands it over: with the service account's token.
+/// The pod of a workload as the API server sends it: with the service account's token.
 fn submitted_pod(workload: &Value) -> Value {
     let mut pod = pod_template(workload).unwrap().clone();
     pod["apiVersion"] = json!("v1");

@@ -97,7 +97,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
             container.hold_sleeps_of(HELD);
-            container.program_does("run_until_told_to_stop 12");
+            container.program_does("run_until_term 12");
             let mut sidecar = container.run(CONSUL_TEMPLATE, &[container.path(TOKEN)]);
 
             wait_for_another_poll(&container);
@@ -126,7 +126,7 @@ mod sidecars {
     }
 
     #[test]
-    fn consul_template_that_waits_for_a_token_ends_when_told_to() {
+    fn consul_template_that_waits_for_a_token_ends_after_term() {
         under_each_shell(|shell| {
             let container = Container::new(shell);
             let mut sidecar = run(&container, CONSUL_TEMPLATE);
@@ -160,7 +160,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.set("TVSI_CONSUL_TEMPLATE_CONFIG", "{}");
-            container.program_does(r#"note "reads $(cat /dev/fd/3)"; run_until_told_to_stop 12"#);
+            container.program_does(r#"note "reads $(cat /dev/fd/3)"; run_until_term 12"#);
             let mut sidecar = run(&container, CONSUL_TEMPLATE);
             container.wait_for_log("consul-template: started");
             for same_or_none in ["", "hvs.token", "hvs.token\n"] {
@@ -176,7 +176,7 @@ mod sidecars {
                 wait_for_another_poll(&container);
                 wait_for_another_poll(&container);
             }
-            assert_eq!(container.times_logged("consul-template: told to stop"), 2);
+            assert_eq!(container.times_logged("consul-template: got TERM"), 2);
 
             sidecar.send("TERM");
             sidecar.ends_with(0);
@@ -191,7 +191,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.program_does(
-                "note starts; [ -e again ] || { : >again; stay; }; run_until_told_to_stop 12",
+                "note starts; [ -e again ] || { : >again; stay; }; run_until_term 12",
             );
             let mut sidecar = run(&container, CONSUL_TEMPLATE);
             container.wait_for_log("consul-template: starts");
@@ -220,7 +220,7 @@ mod sidecars {
     }
 
     #[test]
-    fn configuration_is_read_byte_for_byte_and_is_no_file() {
+    fn configuration_is_read_byte_for_byte_and_is_not_a_file() {
         under_each_shell(|shell| {
             for (script, variable) in [
                 (AGENT, "TVSI_AGENT_CONFIG"),
@@ -266,7 +266,7 @@ mod sidecars {
     }
 
     #[test]
-    fn program_is_told_where_its_configuration_is_and_gets_neither_that_nor_a_umask() {
+    fn program_gets_the_path_of_its_configuration_and_neither_the_configuration_nor_a_umask() {
         under_each_shell(|shell| {
             for (script, variable, arguments) in [
                 (
@@ -379,7 +379,7 @@ mod sidecars {
 
     /// A fork of the shell that is still to become the program has the shell's traps: it can lose the first TERM.
     #[test]
-    fn a_program_that_has_lost_the_first_term_is_told_again() {
+    fn a_program_that_has_lost_the_first_term_gets_another() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of(&format!("1 {HELD}"));
@@ -403,7 +403,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.set("HOME", "/nonexistent");
-            container.program_does("run_until_told_to_stop 0");
+            container.program_does("run_until_term 0");
             let mut agent = run(&container, AGENT);
             container.wait_for_log("vault: started");
             agent.send("TERM");
@@ -456,7 +456,7 @@ mod sidecars {
                     let mut container = container_with_token(shell);
                     container.set(variable, "{ it is }");
                     container.program_does(&format!(
-                        "note \"reads $(cat {source})\"; [ -e again ] || {{ : >again; {end}; }}; run_until_told_to_stop 12"
+                        "note \"reads $(cat {source})\"; [ -e again ] || {{ : >again; {end}; }}; run_until_term 12"
                     ));
                     let mut sidecar = run(&container, script);
                     let program = script_s_program(script);
@@ -482,7 +482,7 @@ mod sidecars {
         }
     }
 
-    /// The pauses before the program was started again, in seconds, as they were told.
+    /// The pauses before the program was started again, in seconds, as they were logged.
     fn pauses(container: &Container) -> Vec<u32> {
         let messages = container.messages();
         messages
@@ -523,7 +523,7 @@ mod sidecars {
                 container.program_does(
                     "number=$(cat number 2>/dev/null || echo 1); echo $((number + 1)) >number; \
                     seconds=$(sed -n \"${number}p\" runs); \
-                    [ -n \"$seconds\" ] || run_until_told_to_stop 12; \
+                    [ -n \"$seconds\" ] || run_until_term 12; \
                     echo $(($(cat now) + seconds)) >now; exit 7",
                 );
                 let mut sidecar = run(&container, script);
@@ -536,7 +536,7 @@ mod sidecars {
     }
 
     #[test]
-    fn told_to_stop_or_the_job_done_during_the_pause_it_ends_at_once_and_revokes_the_token() {
+    fn after_term_or_the_job_done_during_the_pause_it_ends_at_once_and_revokes_the_token() {
         under_each_shell(|shell| {
             for script in [AGENT, CONSUL_TEMPLATE] {
                 for why in [SIGNAL, "TERM", "INT"] {
@@ -565,7 +565,7 @@ mod sidecars {
     }
 
     #[test]
-    fn told_to_stop_during_the_pause_the_agent_waits_the_grace() {
+    fn after_term_during_the_pause_the_agent_waits_the_grace() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of(&format!("2 {GRACE} {HELD}"));
@@ -581,9 +581,9 @@ mod sidecars {
         });
     }
 
-    /// Its process id may be another's by then. The signal comes before the pause, while the script asks for the time.
+    /// Its process id may be another's by then. The signal comes before the pause, while the script reads the time.
     #[test]
-    fn in_a_job_a_program_that_has_ended_is_not_told_to_stop() {
+    fn in_a_job_a_program_that_has_ended_gets_no_term() {
         const FUNCTIONS: &str = r#"
             kill() { echo "$*" >>kills; command kill "$@"; }
             date() { while [ -e ended ] && [ ! -e go ]; do : >asks; "$TVSI_TEST_SLEEP" 0.02; done; echo 0; }"#;
@@ -594,7 +594,7 @@ mod sidecars {
                 container.write("kills", "");
                 let arguments = arguments(&container, script, "0");
                 let mut sidecar = container.run_after(FUNCTIONS, script, &arguments);
-                container.wait_until("it asks for the time", || container.has("asks"));
+                container.wait_until("it reads the time", || container.has("asks"));
                 sidecar.send("TERM");
                 container.write("go", "");
                 sidecar.ends_with(0);
@@ -610,7 +610,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.program_does(
-                "note starts; [ -e again ] || { : >again; exit 7; }; run_until_told_to_stop 12",
+                "note starts; [ -e again ] || { : >again; exit 7; }; run_until_term 12",
             );
             let mut sidecar = run(&container, CONSUL_TEMPLATE);
             for times in 0..3 {
@@ -654,8 +654,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.sleep_for_real();
-            container
-                .program_does("[ -e again ] || { : >again; exit 7; }; run_until_told_to_stop 1");
+            container.program_does("[ -e again ] || { : >again; exit 7; }; run_until_term 1");
             let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
             container.write(SIGNAL, "");
@@ -670,7 +669,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of(&format!("{GRACE} {HELD}"));
-            container.program_does("run_until_told_to_stop 1");
+            container.program_does("run_until_term 1");
             let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
             container.write(SIGNAL, "");
@@ -679,7 +678,7 @@ mod sidecars {
                 container.log_with_sleeps_of(GRACE),
                 [
                     "vault: started",
-                    "vault: told to stop",
+                    "vault: got TERM",
                     "vault: revokes hvs.token"
                 ]
             );
@@ -693,7 +692,7 @@ mod sidecars {
                 let mut container = container_with_token(shell);
                 // The program may be killed before it knows of TERM, or after: both are in order.
                 container.hold_sleeps_of(GRACE);
-                container.program_does("run_until_told_to_stop 1");
+                container.program_does("run_until_term 1");
                 container.write(SIGNAL, "");
                 let mut sidecar = run_with_grace(&container, script, GRACE);
                 sidecar.ends_with(0);
@@ -703,16 +702,16 @@ mod sidecars {
     }
 
     #[test]
-    fn told_to_stop_it_waits_the_grace_then_stops_the_agent_then_revokes_the_token() {
+    fn after_term_it_waits_the_grace_then_stops_the_agent_then_revokes_the_token() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of(&format!("{GRACE} {HELD}"));
-            container.program_does("run_until_told_to_stop 1");
+            container.program_does("run_until_term 1");
             let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
             container.wait_for_log("sleep 3");
-            assert_eq!(container.times_logged("vault: told to stop"), 0);
+            assert_eq!(container.times_logged("vault: got TERM"), 0);
             container.let_one_sleeper_go(GRACE);
             sidecar.ends_with(0);
             assert_eq!(
@@ -721,7 +720,7 @@ mod sidecars {
                     "vault: started",
                     "sleep 3",
                     "slept 3",
-                    "vault: told to stop",
+                    "vault: got TERM",
                     "vault: revokes hvs.token"
                 ]
             );
@@ -732,14 +731,14 @@ mod sidecars {
     fn consul_template_is_stopped_at_once_and_never_revokes_the_token() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.program_does("run_until_told_to_stop 12");
+            container.program_does("run_until_term 12");
             let mut sidecar = run(&container, CONSUL_TEMPLATE);
             container.wait_for_log("consul-template: started");
             sidecar.send("TERM");
             sidecar.ends_with(0);
             assert_eq!(
                 container.log_of_programs(),
-                ["consul-template: started", "consul-template: told to stop"]
+                ["consul-template: started", "consul-template: got TERM"]
             );
         });
     }
@@ -749,7 +748,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of(&format!("{GRACE} {HELD}"));
-            container.program_does("run_until_told_to_stop 1");
+            container.program_does("run_until_term 1");
             let mut sidecar = run_with_grace(&container, AGENT, GRACE);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
@@ -765,7 +764,7 @@ mod sidecars {
                     "vault: started",
                     "sleep 3",
                     "slept 3",
-                    "vault: told to stop",
+                    "vault: got TERM",
                     "vault: revokes hvs.token"
                 ]
             );
@@ -777,7 +776,7 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
             container.hold_sleeps_of(&format!("0 {HELD}"));
-            container.program_does("run_until_told_to_stop 1");
+            container.program_does("run_until_term 1");
             let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
@@ -786,7 +785,7 @@ mod sidecars {
                 container.log_with_sleeps_of("0"),
                 [
                     "vault: started",
-                    "vault: told to stop",
+                    "vault: got TERM",
                     "vault: revokes hvs.token"
                 ]
             );
@@ -799,7 +798,7 @@ mod sidecars {
             for token in [None, Some("")] {
                 let mut container = Container::new(shell);
                 container.hold_sleeps_of(HELD);
-                container.program_does("run_until_told_to_stop 1");
+                container.program_does("run_until_term 1");
                 if let Some(token) = token {
                     container.write(TOKEN, token);
                 }
@@ -809,7 +808,7 @@ mod sidecars {
                 sidecar.ends_with(0);
                 assert_eq!(
                     container.log_of_programs(),
-                    ["vault: started", "vault: told to stop"],
+                    ["vault: started", "vault: got TERM"],
                     "{token:?}"
                 );
                 assert_eq!(container.has(TOKEN), token.is_some());
@@ -818,10 +817,10 @@ mod sidecars {
     }
 
     #[test]
-    fn a_revocation_that_fails_is_told_and_no_failure() {
+    fn a_revocation_that_fails_is_logged_and_not_a_failure() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.program_does("run_until_told_to_stop 0");
+            container.program_does("run_until_term 0");
             container.revocation_does("exit 2");
             let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
@@ -836,7 +835,7 @@ mod sidecars {
     fn a_revocation_that_hangs_is_cut_off_and_no_failure() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.program_does("run_until_told_to_stop 0");
+            container.program_does("run_until_term 0");
             container.revocation_does("note hangs; stay");
             let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
@@ -854,7 +853,7 @@ mod sidecars {
     fn an_agent_that_ignores_term_is_killed_and_its_token_still_revoked() {
         under_each_shell(|shell| {
             let mut container = container_with_token(shell);
-            container.program_does("ignore_being_told_to_stop");
+            container.program_does("ignore_term");
             let mut sidecar = run(&container, AGENT);
             container.wait_for_log("vault: started");
             sidecar.send("TERM");
@@ -867,20 +866,20 @@ mod sidecars {
     }
 
     #[test]
-    fn told_to_stop_at_any_moment_of_its_start_it_ends_with_all_that_it_started() {
+    fn after_term_at_any_moment_of_its_start_it_ends_with_all_that_it_started() {
         under_each_shell(|shell| {
             for script in [AGENT, AGENT_INIT, CONSUL_TEMPLATE] {
-                let told_to_stop = if script == AGENT_INIT { 143 } else { 0 };
+                let after_term = if script == AGENT_INIT { 143 } else { 0 };
                 for tries in 0..30 {
                     let mut container = Container::new(shell);
                     container.write(TOKEN, "hvs.token");
-                    container.program_does("run_until_told_to_stop 1");
+                    container.program_does("run_until_term 1");
                     let mut sidecar = run(&container, script);
                     thread::sleep(Duration::from_micros(500 * tries));
                     sidecar.send("TERM");
 
                     let status = sidecar.status();
-                    let in_order = status.code() == Some(told_to_stop);
+                    let in_order = status.code() == Some(after_term);
                     let before_it_could_know = status.signal() == Some(15);
                     assert!(in_order || before_it_could_know, "{script}: {status}");
                     sidecar.output_when_all_has_ended();
@@ -894,14 +893,14 @@ mod sidecars {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
             container.sleep_for_real();
-            container.program_does("run_until_told_to_stop 12");
+            container.program_does("run_until_term 12");
             let mut sidecar = run(&container, CONSUL_TEMPLATE);
             container.write(TOKEN, "hvs.token");
             container.wait_for_log("consul-template: started");
             sidecar.send("TERM");
             sidecar.ends_with(0);
             sidecar.output_when_all_has_ended();
-            assert_eq!(container.times_logged("consul-template: told to stop"), 1);
+            assert_eq!(container.times_logged("consul-template: got TERM"), 1);
         });
     }
 
@@ -1045,7 +1044,7 @@ mod sidecars {
     }
 
     #[test]
-    fn agent_init_told_to_stop_between_two_logins_ends_at_once() {
+    fn agent_init_after_term_between_two_logins_ends_at_once() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
             container.hold_sleeps_of(&format!("1 {HELD}"));
@@ -1089,10 +1088,10 @@ mod sidecars {
     }
 
     #[test]
-    fn agent_init_told_to_stop_ends_the_program_revokes_the_token_and_is_no_success() {
+    fn agent_init_ends_the_program_revokes_the_token_and_fails_after_a_signal() {
         under_each_shell(|shell| {
             for (signal, status) in [("TERM", 0), ("TERM", 7), ("INT", 0)] {
-                let commands = format!("run_until_told_to_stop {status}");
+                let commands = format!("run_until_term {status}");
                 let container = container_that_logs_in(shell, &commands);
                 let mut init = run(&container, AGENT_INIT);
                 container.wait_for_log("vault: started");
@@ -1103,7 +1102,7 @@ mod sidecars {
                     [
                         "vault: logged in",
                         "vault: started",
-                        "vault: told to stop",
+                        "vault: got TERM",
                         "vault: revokes hvs.token"
                     ]
                 );
@@ -1112,9 +1111,9 @@ mod sidecars {
     }
 
     #[test]
-    fn agent_init_told_to_stop_is_no_success_whatever_becomes_of_the_program_and_the_revocation() {
+    fn agent_init_fails_after_a_signal_whatever_the_program_and_the_revocation_do() {
         under_each_shell(|shell| {
-            let mut container = container_that_logs_in(shell, "ignore_being_told_to_stop");
+            let mut container = container_that_logs_in(shell, "ignore_term");
             container.revocation_does("note hangs; stay");
             let mut init = run(&container, AGENT_INIT);
             container.wait_for_log("vault: started");
@@ -1130,24 +1129,24 @@ mod sidecars {
     }
 
     #[test]
-    fn agent_init_told_to_stop_before_it_has_a_token_revokes_nothing() {
+    fn agent_init_after_term_before_it_has_a_token_revokes_nothing() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
             container.hold_sleeps_of(HELD);
-            container.program_does("run_until_told_to_stop 0");
+            container.program_does("run_until_term 0");
             let mut init = run(&container, AGENT_INIT);
             container.wait_for_log("vault: started");
             init.send("TERM");
             init.ends_with(143);
             assert_eq!(
                 container.log_of_programs(),
-                ["vault: started", "vault: told to stop"]
+                ["vault: started", "vault: got TERM"]
             );
         });
     }
 
     #[test]
-    fn agent_init_told_to_stop_while_it_revokes_keeps_the_status_and_revokes_once() {
+    fn agent_init_after_term_while_it_revokes_keeps_the_status_and_revokes_once() {
         under_each_shell(|shell| {
             for status in [0, 7] {
                 let mut container = container_that_logs_in(shell, &format!("exit {status}"));
@@ -1310,7 +1309,7 @@ mod env_init {
     }
 
     #[test]
-    fn what_a_broken_off_try_has_left_is_no_obstacle() {
+    fn what_a_broken_off_try_has_left_is_not_an_obstacle() {
         under_each_shell(|shell| {
             let container = container(shell);
             for file in FILES {
@@ -1323,7 +1322,7 @@ mod env_init {
     }
 
     #[test]
-    fn a_failure_is_told_by_the_status_and_leaves_what_is_there() {
+    fn a_failure_is_reported_by_the_status_and_leaves_what_is_there() {
         under_each_shell(|shell| {
             let container = container(shell);
             write_all(&container, "before");
@@ -1348,7 +1347,7 @@ mod env_init {
 
     /// Each file that cannot be written is a failure, and is not put in place.
     #[test]
-    fn a_full_volume_is_told_by_the_status() {
+    fn a_full_volume_is_reported_by_the_status() {
         under_each_shell(|shell| {
             for file in FILES {
                 let container = container(shell);
@@ -1376,7 +1375,7 @@ mod env_init {
 
     /// Only under dash: Debian's busybox has them within itself.
     #[test]
-    fn a_step_that_fails_is_told_by_the_status_and_leaves_what_is_there() {
+    fn a_step_that_fails_is_reported_by_the_status_and_leaves_what_is_there() {
         for (step, others) in [
             ("cp", ["chmod", "mv"]),
             ("chmod", ["cp", "mv"]),
@@ -1424,7 +1423,7 @@ mod notify {
     }
 
     #[test]
-    fn a_command_that_fails_is_told_and_no_failure() {
+    fn a_command_that_fails_is_logged_and_not_a_failure() {
         under_each_shell(|shell| {
             let mut container = container(shell);
             container.program_does("echo all of it; exit 3");
@@ -1436,7 +1435,7 @@ mod notify {
     }
 
     #[test]
-    fn a_missing_program_is_told_and_no_failure() {
+    fn a_missing_program_is_logged_and_not_a_failure() {
         under_each_shell(|shell| {
             let container = container(shell);
             run(&container, "no-such-program --now").ends_with(0);
@@ -1473,16 +1472,16 @@ mod notify {
     }
 
     #[test]
-    fn a_command_that_hangs_can_clean_up_and_is_no_failure() {
+    fn a_command_that_hangs_can_clean_up_and_is_not_a_failure() {
         under_each_shell(|shell| {
             let mut container = Container::new(shell);
             let until_it_is_killed = "2";
             container.hold_sleeps_of(&[SECONDS, until_it_is_killed].join(" "));
-            container.program_does("run_until_told_to_stop 4");
+            container.program_does("run_until_term 4");
             let mut notify = run(&container, "exec application");
             container.wait_for_log("application: started");
             container.let_one_sleeper_go(SECONDS);
-            container.wait_for_log("application: told to stop");
+            container.wait_for_log("application: got TERM");
             container.let_one_sleeper_go(until_it_is_killed);
             notify.ends_with(0);
             notify.output_when_all_has_ended();
@@ -1664,12 +1663,12 @@ mod wait_for_secrets {
     }
 }
 
-/// What the API server answers when it is asked for the pod.
+/// What the API server answers to a request for the pod.
 enum Answer<'a> {
     /// What `label` makes of the pod: a line `NAME EXIT-CODE` for each container, without a code for
     /// one that has not ended.
     Pod(&'a str),
-    /// A pod that breaks off, as kubectl tells with its status.
+    /// A pod that breaks off, as kubectl reports with its status.
     BrokenOffPod(&'a str),
     /// A pod at which `label` fails after it has written something.
     UnreadablePod(&'a str),
@@ -1744,7 +1743,7 @@ mod job_babysitter {
         let container = container_in_job(shell, answers);
         run(&container, "signal", containers).ends_with(0);
         let asked = requests(&container).len();
-        assert_eq!(asked, answers.len(), "it took answer {asked} for the end");
+        assert_eq!(asked, answers.len(), "it read answer {asked} as the end");
         assert!(container.has("signal"), "it gave no signal");
     }
 
@@ -1866,7 +1865,7 @@ mod job_babysitter {
     }
 
     #[test]
-    fn told_to_stop_it_ends_without_the_signal() {
+    fn after_term_it_ends_without_the_signal() {
         under_each_shell(|shell| {
             let mut container = container_in_job(shell, &[Pod("app ")]);
             let between_requests = "2";
@@ -2123,7 +2122,7 @@ mod job_babysitter_check {
     }
 
     #[test]
-    fn told_to_stop_it_fails_at_once() {
+    fn after_term_it_fails_at_once() {
         under_each_shell(|shell| {
             let mut container = container_in_job(shell, &[UNREACHABLE]);
             container.hold_sleeps_of("2");
@@ -2152,7 +2151,7 @@ fn a_kubectl_that_hangs_is_cut_off_and_called_again() {
 }
 
 /// kubectl leaves its in-cluster configuration aside, for localhost:8080, as soon as it is given one
-/// of its client flags (kubernetes/kubernetes#93474), unless they tell where the API server is.
+/// of its client flags (kubernetes/kubernetes#93474), unless they name the API server.
 #[test]
 fn kubectl_is_called_so_that_it_uses_its_in_cluster_configuration() {
     under_each_shell(|shell| {

@@ -46,7 +46,7 @@ fn the_default_of_an_annotation_can_be_written_out() {
     }
 }
 
-/// A pod that asks for files and the proxy, without its annotations, and with a variable that refers to Vault if that is
+/// A pod with files and the proxy, without its annotations, and with a variable that refers to Vault if that is
 /// needed.
 fn injected(annotation: Option<(&str, &str)>, refers: bool) -> Value {
     let path = root().join("test_data/requests/deployment-pod.json");
@@ -61,7 +61,7 @@ fn injected(annotation: Option<(&str, &str)>, refers: bool) -> Value {
     *annotations =
         json!({format!("{PREFIX}/inject"): "true", format!("{PREFIX}/mode"): "secrets,proxy"});
     if let Some((name, value)) = annotation
-        // What the pod asks for is not the default.
+        // The pod's value is not the default.
         && name != "mode"
     {
         annotations[format!("{PREFIX}/{name}")] = json!(value);

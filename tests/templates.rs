@@ -45,7 +45,7 @@ fn a_valid_template_arrives_as_it_was_written() {
             true => Value::Null,
             // Braces may have been lost on the way.
             false => json!([
-                "annotation sidecar.vault.talend.org/secrets-template: the template for \"secrets.properties\" has no {{ }}, and the file will have its text as it is; where another program such as Helm needs these, annotations sidecar.vault.talend.org/template-left-delimiter and sidecar.vault.talend.org/template-right-delimiter name others"
+                "annotation sidecar.vault.talend.org/secrets-template: the template for \"secrets.properties\" has no {{ }}, so that the file will have its text unchanged; if another program such as Helm replaces them, choose others by annotations sidecar.vault.talend.org/template-left-delimiter and sidecar.vault.talend.org/template-right-delimiter"
             ]),
         };
         assert_eq!(answer["warnings"], warnings, "{what}");

@@ -23,7 +23,7 @@ struct Arguments {
     /// The policy's module
     policy: PathBuf,
 
-    /// The module to measure it against, which has to accept every request
+    /// The module to measure it against, which must accept every request
     baseline: PathBuf,
 
     /// How often each module evaluates each request; a tenth as many evaluations come before, to warm up

@@ -1,4 +1,4 @@
-//! Measures by taking turns: a machine is never equally fast for long, and what slows it down has to slow down both
+//! Measures by taking turns: a machine is never equally fast for long, and what slows it down must slow down both
 //! modules and all requests, so that their ratios hold.
 
 use std::time::{Duration, Instant};
@@ -91,7 +91,7 @@ fn scaling(modules: &Modules, rounds: usize) -> anyhow::Result<Vec<SeriesNumbers
 /// The policy and the baseline.
 struct Modules {
     compiled: [Compiled; 2],
-    /// They tell how much memory is used.
+    /// They show how much memory is used.
     interpreted: [Policy; 2],
 }
 

@@ -15,7 +15,7 @@ const RIGHT: f64 = 610.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 380.0;
 
-/// How far apart labels have to be.
+/// How far apart labels must be.
 const LINE_HEIGHT: f64 = 17.0;
 
 /// The colours follow the reader's, also where the file is shown as an image. The lines differ in their dashes, too.

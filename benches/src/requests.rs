@@ -1,4 +1,4 @@
-//! What is evaluated: requests as policy-server hands them on, each with the outcome that it has to have, so that
+//! What is evaluated: requests as policy-server passes them on, each with the outcome that it must have, so that
 //! nothing is measured that does something else than its name says.
 
 use anyhow::Context;
@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::numbers::Outcome;
 
-/// What the pod that asks for nothing is called; a target names it.
+/// What the pod without annotations is called; a target names it.
 pub(crate) const PLAIN_NAME: &str = "un-annotated pod";
-/// What the pod that asks for both sidecars is called; a target names it.
+/// What the pod with both sidecars is called; a target names it.
 pub(crate) const ANNOTATED_NAME: &str = "annotated pod";
 
 /// What un-annotated pods of more and more containers are called; the plot shows them.

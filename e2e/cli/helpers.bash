@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # jq expressions have variables of their own
 # What the tests in e2e.bats share: requests are made of the samples in test_data/requests, the policy is run on
-# them, and its answer is held against jq expressions, for which pods.jq has definitions.
+# them, and its answer is compared with jq expressions, for which pods.jq has definitions.
 #
 # A test works on two files:
 #
@@ -20,7 +20,7 @@ PREFIX=sidecar.vault.talend.org
 # Stands in every submitted pod and must be in no message.
 CREDENTIAL=hunter2
 
-# Longer than any message has to be.
+# Longer than any message must be.
 LONGEST_MESSAGE=1000
 
 fail() {
@@ -28,7 +28,7 @@ fail() {
     return 1
 }
 
-# Tells before the first test what is missing.
+# Reports before the first test what is missing.
 check_tools() {
     local tool
     for tool in "$KWCTL" jq; do

@@ -1,4 +1,4 @@
-# What e2e.bats asks of pods and of the patches that the policy answers with.
+# What e2e.bats checks of pods and of the patches that the policy answers with.
 
 # The names and positions of a JSON pointer (RFC 6901).
 def pointer: split("/")[1:] | map(gsub("~1"; "/") | gsub("~0"; "~"));

@@ -21,8 +21,8 @@ fuzz_target!(|payload: &[u8]| {
     let answer: SettingsAnswer = serde_json::from_slice(&answer).expect("an answer is JSON");
     assert_eq!(answer.valid, answer.message.is_none());
 
-    // The host writes what the policy gets from a value that it has read. Of what is no JSON the policy may make
-    // what it likes, but it has to end.
+    // The host writes what the policy gets from a value that it has read. For what is not JSON any answer is
+    // right, but there must be one.
     let Ok(value) = serde_json::from_slice::<Value>(payload) else {
         vault_sidecar_injector::validate(payload).expect("validate never fails");
         return;

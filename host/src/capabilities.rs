@@ -1,4 +1,4 @@
-//! What a policy may ask of its host while it runs; here that is what its images are, and nothing else, because there is no
+//! The host capabilities of a policy while it runs: here only the look-up of images, because there is no
 //! cluster behind this host.
 
 use serde_json::Value;

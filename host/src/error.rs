@@ -19,13 +19,13 @@ pub enum HostError {
     /// The module's file cannot be read.
     #[error("cannot read the policy {}", path.display())]
     ReadModule {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
     },
 
-    /// The bytes are no WebAssembly module that the interpreter takes.
+    /// The bytes are not a WebAssembly module that the interpreter accepts.
     #[error("the policy is not a valid WebAssembly module")]
     CompileModule(#[source] Cause),
 

@@ -105,7 +105,7 @@ fn link_wasi(linker: &mut Linker<State>) -> Result<(), Error> {
         WASI,
         "fd_write",
         |mut caller: Caller<'_, State>, _: i32, buffers: u32, count: u32, written: u32| {
-            // A policy's output is not shown: the answer is all that it has to say.
+            // A policy's output is not shown: only its answer counts.
             let buffers = read(&mut caller, buffers, count.saturating_mul(8))?;
             let lengths = buffers
                 .chunks_exact(8)
@@ -230,7 +230,7 @@ fn memory(caller: &Caller<'_, State>) -> Result<Memory, Error> {
 }
 
 fn outside() -> Error {
-    Error::new("the policy hands over what is outside of its memory")
+    Error::new("the policy passes an address outside of its memory")
 }
 
 fn read(caller: &mut Caller<'_, State>, start: u32, length: u32) -> Result<Vec<u8>, Error> {

@@ -20,7 +20,7 @@ pub struct Metadata {
     /// Whether requests are Kubernetes admission requests or any JSON document.
     #[serde(default)]
     pub policy_type: PolicyType,
-    /// Whether the policy says of itself that it changes objects.
+    /// Whether the policy declares that it changes objects.
     pub mutating: bool,
 }
 
@@ -49,7 +49,7 @@ pub enum PolicyType {
     /// Kubernetes admission requests.
     #[default]
     Kubernetes,
-    /// Any JSON document, handed on unchanged.
+    /// Any JSON document, passed on unchanged.
     Raw,
 }
 

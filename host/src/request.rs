@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::HostError;
 
-/// What a policy is asked about.
+/// What a policy evaluates.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Request {
@@ -41,7 +41,7 @@ impl Request {
             .map_err(HostError::AdmissionRequest)
     }
 
-    /// The identifier that the response has to repeat; empty where a raw request has none.
+    /// The identifier that the response must repeat; empty where a raw request has none.
     pub fn uid(&self) -> &str {
         match self {
             Self::Admission(request) => &request.uid,
@@ -62,7 +62,7 @@ impl Request {
     }
 }
 
-/// Kubernetes' `admission/v1` AdmissionRequest, with the fields that policy-server hands on.
+/// Kubernetes' `admission/v1` AdmissionRequest, with the fields that policy-server passes on.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmissionRequest {
@@ -92,7 +92,7 @@ pub struct AdmissionRequest {
     pub namespace: Option<String>,
     /// CREATE, UPDATE, DELETE or CONNECT.
     pub operation: String,
-    /// Who asks.
+    /// The user who makes the request.
     pub user_info: UserInfo,
     /// The object after the operation; none on DELETE.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,7 +169,7 @@ impl AdmissionRequest {
     }
 }
 
-/// The user on whose behalf the API server asks.
+/// The user who makes a request to the API server.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct UserInfo {
     /// What the authenticator adds.
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_rejected() {
+    fn what_is_not_a_request_is_rejected() {
         for (value, message) in [
             (json!([]), "must be a JSON object"),
             (json!({"kind": "AdmissionReview"}), "no field `request`"),

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mutated_object_that_is_the_submitted_one_is_no_patch() {
+    fn a_mutated_object_that_is_the_submitted_one_makes_no_patch() {
         let object = json!({"metadata": {}});
         let response = AdmissionResponse::from_verdict(
             &request(Some(object.clone())),

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pod_is_left_as_it_is() {
+    fn what_is_not_a_pod_is_not_changed() {
         for value in [
             json!(null),
             json!({"spec": 1}),

@@ -1,5 +1,4 @@
-//! The vocabulary by which a pod says what it wants: one table of every annotation, and the reading of those that a
-//! pod has.
+//! The two vocabularies: one table of every annotation, and the reading of those that a pod has.
 
 mod defaults;
 mod table;
@@ -36,7 +35,7 @@ pub struct Annotations<'a> {
     unknown_names: Vec<String>,
 }
 
-/// The words in which a pod may ask.
+/// The vocabulary of a pod, with its prefix and defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct Words<'a> {
     pub vocabulary: Vocabulary,
@@ -47,13 +46,13 @@ pub struct Words<'a> {
 }
 
 impl Words<'_> {
-    /// The whole name of the annotation by which pods ask.
+    /// The whole name of annotation `inject`.
     pub fn inject(&self) -> String {
         full_name(self.prefix, self.vocabulary.name(Key::Inject))
     }
 
-    /// Whether a pod does not say that it does not ask.
-    fn may_ask(&self, members: &Members<'_>) -> bool {
+    /// Whether a pod has annotation `inject` with another value than false.
+    fn may_inject(&self, members: &Members<'_>) -> bool {
         let value = members.get(&self.inject());
         let text = value.and_then(|value| serde_json::from_str::<Text<'_>>(value.get()).ok());
         text.is_none_or(|text| self.vocabulary.is_true(&text) != Some(false))
@@ -74,28 +73,26 @@ pub struct Named<'a> {
 const MOST_NAMED: usize = 2048;
 
 impl<'a> Annotations<'a> {
-    /// Reads the annotations whose key is `PREFIX/NAME`, of the one vocabulary by which the pod asks; `None` where no
+    /// Reads the annotations whose key is `PREFIX/NAME`, of the one vocabulary that the pod uses; `None` where no
     /// [`Key::Inject`] is among them.
     ///
     /// All annotations of the pod must be strings, as Kubernetes wants it.
     pub fn read(members: &Members<'a>, words: &[Words<'a>]) -> Result<Option<Self>, Rejection> {
-        let mut asked: Option<Words<'a>> = None;
+        let mut used: Option<Words<'a>> = None;
         for words in words.iter().filter(|it| members.has(&it.inject())) {
-            match asked {
-                // Who says no in one of them does not ask in it.
-                Some(_) if !words.may_ask(members) => {}
-                Some(other) if other.may_ask(members) => {
+            match used {
+                // With `false`, a pod does not use the vocabulary.
+                Some(_) if !words.may_inject(members) => {}
+                Some(other) if other.may_inject(members) => {
                     return Err(Place::Annotation(words.inject()).rejected(format!(
                         "must not be used with {}; use the annotations of one prefix",
                         other.inject()
                     )));
                 }
-                _ => asked = Some(*words),
+                _ => used = Some(*words),
             }
         }
-        asked
-            .map(|words| Self::in_words(members, words))
-            .transpose()
+        used.map(|words| Self::in_words(members, words)).transpose()
     }
 
     fn in_words(members: &Members<'a>, words: Words<'a>) -> Result<Self, Rejection> {
@@ -141,7 +138,7 @@ impl<'a> Annotations<'a> {
                 false => annotations.values[key as usize] = Some(text),
                 true if !annotations.add_named(key, name, text) => {
                     return reject(format!(
-                        "the pod has more than {MOST_NAMED} annotations of this policy"
+                        "one of too many; expected at most {MOST_NAMED} annotations of this policy"
                     ));
                 }
                 true => {}
@@ -252,7 +249,7 @@ impl<'a> Annotations<'a> {
         full_name(self.prefix, self.vocabulary.name(key))
     }
 
-    /// The words by which the pod asks.
+    /// The vocabulary of the pod.
     pub fn vocabulary(&self) -> Vocabulary {
         self.vocabulary
     }
@@ -291,12 +288,12 @@ impl<'a> Annotations<'a> {
         let more = self.unknown - self.unknown_names.len();
         if more > 0 {
             warnings.add(format!(
-                "annotations under {prefix}: {more} more are unknown and ignored"
+                "annotations below {prefix}: {more} more are unknown and ignored"
             ));
         }
     }
 
-    /// Warns of each annotation that has no effect, because what it needs is not asked for.
+    /// Warns of each annotation that has no effect, because the pod does not use what it needs.
     pub fn warn_unmet(&self, need: Need, warnings: &Warnings) {
         let unmet = match (need, self.vocabulary) {
             // It has neither modes nor lists.
@@ -398,7 +395,7 @@ mod tests {
         assert_eq!(warnings[0], "annotation v/x0: unknown and ignored");
         assert_eq!(
             warnings[MOST_NAMES],
-            "annotations under v: 30 more are unknown and ignored"
+            "annotations below v: 30 more are unknown and ignored"
         );
     }
 

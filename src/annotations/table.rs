@@ -38,7 +38,7 @@ impl fmt::Display for Default {
     }
 }
 
-/// What a pod has to ask for, so that an annotation has an effect.
+/// What a pod must use for an annotation to have an effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Need {
     /// Mode `secrets`.
@@ -140,7 +140,7 @@ macro_rules! table {
                 match self { $(Key::$variant => Default::$default $(($of))?),+ }
             }
 
-            /// What a pod has to ask for, so that the annotation has an effect.
+            /// What a pod must use for the annotation to have an effect.
             pub fn needs(self) -> &'static [Need] {
                 match self { $(Key::$variant => &$needs),+ }
             }
@@ -162,7 +162,7 @@ macro_rules! table {
 
 table! {
     Inject "inject" inject: bool, None, [],
-        "Ask for injection; without it the pod is left alone.";
+        "Whether the pod is injected; without it the pod is left alone.";
     Status "status" status: &str, None, [],
         "Set by the policy to `injected`; a pod that carries it is left alone.";
     Mode "mode" mode: Commas<Mode>, From("`secrets`, and `secrets,job` in a pod that can end (setting `jobs.autoDetect`)"), [],
@@ -316,11 +316,11 @@ table! {
     AgentQuit "agent-quit" agent_quit: bool, Value("false"), [],
         "Whether the pod can end Vault Agent by a request to `/agent/v1/quit` at the port of the proxy.";
     Cache "agent-cache" cache: bool, Value("false"), [],
-        "Whether Vault Agent answers requests of the pod, as in mode `proxy`. With `pre-populate` and `template-engine: vault-agent`, what the init container has leased is handed on to the sidecar.";
+        "Whether Vault Agent answers requests of the pod, as in mode `proxy`. With `pre-populate` and `template-engine: vault-agent`, the sidecar takes over the leases of the init container.";
     CacheToken "agent-cache-token" cache_token: CacheToken, Value("true"), [],
         "Whether the proxy adds the agent's token to requests: `true` where a request has none, `force` always, `false` never.";
     CacheExitOnError "agent-cache-exit-on-error" cache_exit_on_error: bool, Value("false"), [],
-        "Whether the agent ends when what was handed on cannot be read.";
+        "Whether the agent ends when it cannot read the leases that it takes over.";
     ExitOnRetryFailure "exit-on-retry-failure" exit_on_retry_failure: bool, Value("false"), [Need::Secrets],
         "Whether Vault Agent ends when a secret cannot be read after several tries, where it renders beside the application. In an init container it does, unless this is `false`.";
     Refresh "refresh" refresh: Timeout, Setting("secrets.refreshSeconds"), [Need::Secrets, Need::Dynamic],

@@ -12,7 +12,7 @@ pub trait Value<'a>: Sized {
     /// Whether it is true or false, which each vocabulary says in its own words.
     const IS_BOOLEAN: bool = false;
 
-    /// The most bytes. What a container gets as a variable, an argument or a mount path of its own has to fit what Linux
+    /// The most bytes. What a container gets as a variable, an argument or a mount path of its own must fit what Linux
     /// takes, which for a path is 4,096 with what comes behind it.
     const LONGEST: Option<usize> = Some(1024);
 
@@ -30,7 +30,7 @@ impl Annotations<'_> {
         };
         let reject = |problem: String| match (self.get(key), default) {
             (None, Some(_)) => Place::field("settings").rejected(format!(
-                "the default of {} is not valid: {problem}; the administrator has to correct it",
+                "the default of annotation {} must be corrected by the administrator: {problem}",
                 self.name(key)
             )),
             _ => self.rejected(key, problem),
@@ -142,7 +142,9 @@ impl<'a, T: Value<'a>> Value<'a> for Commas<T> {
     fn read(text: &'a str) -> Result<Self, String> {
         let items = (1..).zip(text.split(',').map(str::trim));
         let items = items.map(|(position, item)| match item.is_empty() {
-            true => Err(format!("item {position} is empty")),
+            true => Err(format!(
+                "item {position}: empty; give it a value or remove it"
+            )),
             // A short one is named already.
             false => T::read(item).map_err(|problem| match problem.starts_with('"') {
                 true => problem,

@@ -44,7 +44,7 @@ impl Vocabulary {
             .collect()
     }
 
-    /// The annotation of a name: of a family it is none.
+    /// The annotation of a name, except of a family.
     pub fn key(self, name: &str) -> Option<Key> {
         let table = match self {
             Vocabulary::Own => Key::NAMES,

@@ -50,7 +50,7 @@ impl Ids {
             None if fetches_once => Err(annotations.rejected(
                 Key::Auth,
                 format!(
-                    "approle cannot fetch secrets before the application with ids from an init container of the pod, which runs later; name a Secret with the ids in annotation {}",
+                    "the login with approle needs its ids before an init container of the pod can write them; name a Secret with the ids in annotation {}",
                     annotations.name(Key::ApproleSecret)
                 ),
             )),

@@ -1,4 +1,4 @@
-//! What clouds give a pod's containers to log in with, handed to the agent: variables, and the volumes of the files in them.
+//! What clouds give a pod's containers to log in with, for the agent too: variables, and the volumes of the files in them.
 
 use k8s_openapi::api::core::v1::{EnvVar, VolumeMount};
 

@@ -32,7 +32,7 @@ impl Known {
     }
 }
 
-/// What must be a boolean in JSON: Vault Agent takes text for nothing there.
+/// What must be a boolean in JSON: Vault Agent ignores text there.
 pub const BOOLEANS: [&str; 1] = ["reload"];
 
 const METHODS: [Known; 13] = [

@@ -131,7 +131,7 @@ impl Login {
             }
             _ => Credentials::Configured,
         };
-        // An agent that is started again has to read it again, and a volume is read-only.
+        // An agent that is started again must read it again, and a volume is read-only.
         let kept = known.and_then(|known| known.keys().find(|key| is_removal(key)));
         if let Some(key) = kept
             && !has_own_config
@@ -185,7 +185,7 @@ impl Login {
         let method = self.method.as_str();
         Err(annotations.rejected(
             Key::Auth,
-            format!("the login with {method} needs annotation {missing}, which is missing"),
+            format!("the login with {method} needs annotation {missing}; add it"),
         ))
     }
 
@@ -311,7 +311,7 @@ fn configuration(known: Option<&Known>, subject: &Subject<'_>) -> Result<Configu
         if config.insert(key, value).is_some() {
             return Err(annotations
                 .place_of(given)
-                .rejected("is given twice, with - and with _; remove one of them"));
+                .rejected("given twice, with - and with _; remove one of them"));
         }
     }
     Ok(config)
@@ -325,9 +325,9 @@ fn warn_of_unknown(given: &Named<'_>, key: &str, known: &Known, subject: &Subjec
         Some(meant) => {
             let meant = meant.replace('_', "-");
             let meant = annotations.name_of(Key::AuthConfig, &meant);
-            format!("{place}: the login with {method} does not take it; did you mean {meant}?")
+            format!("{place}: unknown to the login with {method}; did you mean {meant}?")
         }
-        None => format!("{place}: the login with {method} does not take it"),
+        None => format!("{place}: unknown to the login with {method}"),
     });
 }
 

@@ -156,7 +156,7 @@ impl Token {
     fn warn_of_own_token(&self, found: Option<&Found<'_, '_>>, subject: &Subject<'_>) {
         match (found, self) {
             (Some(found), _) => subject.warnings.add(format!(
-                "volume {}: at {} it has no token that the pod may choose; the agent gets a token of its own",
+                "volume {}: has no service account token at {}; the agent gets a token of its own",
                 &*found.volume.name,
                 names::SERVICE_ACCOUNT_DIRECTORY
             )),

@@ -32,7 +32,7 @@ pub fn of_the_job<'s, 'a>(
     let applications = applications(subject);
     if applications.is_empty() {
         return Err(Place::field("spec.containers").rejected(
-            "the setting jobs.ignoredContainers leaves out every container; there is none to inject secrets into",
+            "all containers are in the setting jobs.ignoredContainers; expected at least one that is not",
         ));
     }
     let Some(names) = &intent.job_containers else {
@@ -76,14 +76,14 @@ fn known_names<'n, 's, 'a: 's>(
     let has = |containers: &[Container<'_>]| containers.iter().any(|it| *it.name == **unknown);
     let is_init_container = has(&subject.pod.init_containers);
     let problem = if is_init_container && key == Key::JobContainers {
-        "is an init container, whose end is not the job's"
+        "is an init container and cannot end the job"
     } else if is_init_container || has(&subject.pod.containers) {
-        "is left out by the setting jobs.ignoredContainers"
+        "is in the setting jobs.ignoredContainers"
     } else {
         "is not a container of this pod"
     };
     let (unknown, known) = (quoted(unknown), listed(containers));
-    let problem = format!("{unknown} {problem}; it has {known}");
+    let problem = format!("{unknown} {problem}; expected one of {known}");
     Err(subject
         .annotations
         .rejected(key, problem)
@@ -116,7 +116,8 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
         let is_wrapped = intent.fills_environment() && selected.has(name);
         if index < behind && !intent.reads_ids_from_files() {
             if is_named_itself || has_variables {
-                return Err(Place::Container(name.to_owned()).rejected(BEFORE_PROXY));
+                let problem = format!("{BEFORE_PROXY}; move it behind the proxy");
+                return Err(Place::Container(name.to_owned()).rejected(problem));
             }
             if come_before {
                 before_proxy.push(name);
@@ -164,11 +165,11 @@ pub fn changes(intent: &Intent, subject: &Subject<'_>) -> Result<Vec<ContainerCh
     if let Some(first) = without_command.first() {
         let more = match without_command.len() - 1 {
             0 => String::new(),
-            more => format!("; {more} more are like it"),
+            more => format!("; the same holds for {more} more"),
         };
-        subject
-            .warnings
-            .add(format!("{first}; it gets the secrets as files only{more}"));
+        subject.warnings.add(format!(
+            "{first}; the container gets the secrets only as files{more}"
+        ));
     }
     Ok(changes.all)
 }
@@ -346,7 +347,7 @@ fn reject_ending(container: &Container<'_>, subject: &Subject<'_>) -> Result<(),
         RestartPolicy::Never => Err(subject.annotations.rejected(
             Key::OnChange,
             format!(
-                "restart ends container {} when a secret changes, and with restartPolicy Never nothing starts it again; expected OnFailure or Always",
+                "restart ends container {} when a secret changes, and restartPolicy Never does not start it again; use OnFailure or Always",
                 quoted(&container.name)
             ),
         )
@@ -356,7 +357,7 @@ fn reject_ending(container: &Container<'_>, subject: &Subject<'_>) -> Result<(),
 
 /// Why an init container gets no secrets.
 const BEFORE_PROXY: &str =
-    "runs before the proxy of the service mesh, and the secrets come after that";
+    "runs before the proxy of the service mesh, and the secrets come after the proxy";
 
 /// The paths of the files as a container has them, in these directories.
 fn paths(directories: &[String], secrets: &Secrets) -> Result<Vec<String>, Rejection> {
@@ -423,7 +424,7 @@ fn image_command(
     })
 }
 
-/// Why the policy has to know what a container runs.
+/// Why the policy must know what a container runs.
 #[derive(Clone, Copy)]
 enum RequiredBy {
     /// Variables of its own.
@@ -505,7 +506,7 @@ fn wrap(
             };
             let taken = &mount.mount_path;
             return Err(place.rejected(format!(
-                "{taken} is a directory of the policy's own; choose another"
+                "must not be in or around {taken}, which is reserved for the policy; choose another directory"
             )));
         }
     }

@@ -1,4 +1,4 @@
-//! What in a pod stands against an injection, and what makes it weak.
+//! What in a pod prevents an injection, and what makes it weak.
 
 use std::ptr;
 
@@ -17,14 +17,14 @@ pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
     let (pod, annotations) = (&subject.pod, &subject.annotations);
     if let Some(field) = pod.windows() {
         return Err(Place::field(field)
-            .rejected("needs a node with windows, and the injected containers run on linux only"));
+            .rejected("needs a node with windows, and the injected containers run only on linux; expected linux"));
     }
     reject_open_directories(intent, subject)?;
     reject_templates_elsewhere(intent, subject)?;
     if intent.is_job && pod.restart_policy == RestartPolicy::Always {
         let annotation = annotations.name(Key::Mode);
         return Err(Place::field("spec.restartPolicy").rejected(format!(
-            "is Always, and annotation {annotation}: job needs Never or OnFailure; a pod that does not end needs no mode job"
+            "is Always, and annotation {annotation}: job needs Never or OnFailure; change one of them"
         ))
         .unless_filled_in());
     }
@@ -33,11 +33,13 @@ pub fn reject_clashes(intent: &Intent, subject: &Subject<'_>) -> Result<(), Reje
     }
     let reject = |problem| Err(annotations.rejected(Key::ShareProcessNamespace, problem));
     if intent.shares_process_namespace && pod.shares_process_namespace == Some(false) {
-        return reject("is true, and spec.shareProcessNamespace is false; remove one of them");
+        return reject(
+            "must not be used with spec.shareProcessNamespace: false; remove one of them",
+        );
     }
     if intent.shares_process_namespace && pod.uses_host_pid {
         return reject(
-            "must not be used with spec.hostPID, with which the processes are seen already; remove it",
+            "must not be used with spec.hostPID, which shows all processes of the node; remove one of them",
         );
     }
     Ok(())
@@ -73,7 +75,7 @@ fn reject_open_directory(
     let (writer, remedy) = if let Some(container) = subject.pod.all_containers().find(is_open) {
         (
             format!("container {}", &*container.name),
-            "have it mount the volume with readOnly: true, or use a destination without a directory",
+            "mount the volume there with readOnly: true, or use a destination without a directory",
         )
     } else if intent.reads_ids_from_files() && file.directory == 0 {
         (
@@ -82,7 +84,7 @@ fn reject_open_directory(
         )
     } else if !subject.settings.secrets.read_only {
         (
-            "the application, for which the setting secrets.readOnly is false,".to_owned(),
+            "the application (setting secrets.readOnly is false)".to_owned(),
             "use a destination without a directory",
         )
     } else {
@@ -95,7 +97,7 @@ fn reject_open_directory(
     let place = place.unwrap_or_else(|| annotations.place(Key::SecretsDestination));
     Err(place.rejected(
         format!(
-            "{destination} is in a subdirectory, and {writer} can write to volume {volume} and could replace the subdirectory by a link; {remedy}"
+            "{destination} is in a subdirectory, which {writer} could replace by a link in volume {volume}; {remedy}"
         ),
     ))
 }
@@ -104,13 +106,12 @@ fn reject_open_directory(
 fn reject_templates_elsewhere(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     let annotations = &subject.annotations;
     match annotations.first_place(Key::TemplateFile) {
-        Some(place) if intent.engine() == Some(TemplateEngine::ConsulTemplate) => {
-            Err(place.rejected(format!(
-                "needs Vault Agent to render, which alone has the pod's files; use annotation {}: vault-agent, or {}",
+        Some(place) if intent.engine() == Some(TemplateEngine::ConsulTemplate) => Err(place
+            .rejected(format!(
+                "only Vault Agent can read the pod's files; use annotation {}: vault-agent, or {}",
                 annotations.name(Key::TemplateEngine),
                 annotations.name(Key::TemplateConfigMap)
-            )))
-        }
+            ))),
         _ => Ok(()),
     }
 }
@@ -121,11 +122,11 @@ fn reject_exposed_proxy(port: Port, subject: &Subject<'_>) -> Result<(), Rejecti
         let mut keys = [Key::Cache, Key::AgentQuit].into_iter();
         let reject = match keys.find(|key| annotations.get(*key).is_some()) {
             Some(key) => annotations.place(key).rejected(
-                "must not be used with spec.hostNetwork, with which every process of the node could use the agent",
+                "must not be used with spec.hostNetwork, because every process of the node could use the agent; remove one of them",
             ),
             None => annotations.rejected(
                 Key::Mode,
-                "proxy must not be used with spec.hostNetwork, with which every process of the node could use the pod's token",
+                "proxy must not be used with spec.hostNetwork, because every process of the node could use the pod's token; remove one of them",
             ),
         };
         return Err(reject);
@@ -159,9 +160,10 @@ pub fn warn_of_weak_spots(intent: &Intent, subject: &Subject<'_>) {
     if intent.reads_ids_from_files() && pod.init_containers.is_empty() {
         let approle = &subject.settings.vault.auth.approle;
         warnings.add(format!(
-            "spec.initContainers: no init container of the pod writes {} and {} to the secrets directory, which the login with approle reads",
+            "spec.initContainers: empty, and the login with approle needs an init container that writes {} and {} to the secrets directory; add one, or use annotation {}",
             approle.role_id_file.as_str(),
-            approle.secret_id_file.as_str()
+            approle.secret_id_file.as_str(),
+            subject.annotations.name(Key::ApproleSecret)
         ));
     }
     warn_of_users(intent, subject);
@@ -262,7 +264,7 @@ fn warn_of_unreadable_files(intent: &Intent, subject: &Subject<'_>) {
         ),
     };
     subject.warnings.add(format!(
-        "container {names}: runs as user {user}, and permissions {} keep {} for user {owner}; use {remedy}",
+        "container {names}: runs as user {user}, and permissions {} let only user {owner} read {}; use {remedy}",
         file.permissions.as_str(),
         quoted(&file.destination)
     ));
@@ -287,18 +289,18 @@ fn warn_of_lost_token(intent: &Intent, subject: &Subject<'_>) {
     }
 }
 
-/// Warns of a name of Vault that only the cluster's DNS knows, in a pod that asks the node's.
+/// Warns of a name of Vault that only the cluster's DNS knows, in a pod that uses the node's.
 fn warn_of_name_resolution(intent: &Intent, subject: &Subject<'_>) {
     let pod = &subject.pod;
     let host_network = pod.uses_host_network;
-    let asks_node = match pod.dns_policy.as_deref() {
+    let uses_node = match pod.dns_policy.as_deref() {
         Some("Default") => true,
         // With `None`, the pod names its own servers.
         Some("ClusterFirstWithHostNet" | "None") => false,
         _ => host_network,
     };
     let address = &intent.connection.address;
-    if asks_node && address.is_of_cluster() {
+    if uses_node && address.is_of_cluster() {
         let (why, policy) = match host_network {
             true => ("with hostNetwork, ", "ClusterFirstWithHostNet"),
             false => ("", "ClusterFirst"),

@@ -1,4 +1,4 @@
-//! What is added to a pod, so that it gets what it asks for, and where.
+//! What is added to a pod, and where.
 
 mod application;
 mod checks;
@@ -63,7 +63,7 @@ struct ContainerChange {
     post_start: Option<Vec<String>>,
     /// What comes before the words of its own commands.
     words_before: Vec<(Command, Vec<String>)>,
-    /// Its arguments, where those of its image have to be named.
+    /// Its arguments, where those of its image must be named.
     arguments: Option<Vec<String>>,
 }
 
@@ -85,7 +85,7 @@ impl ContainerChange {
     }
 }
 
-/// Decides what a pod gets that asks for `intent`.
+/// Decides what is added to a pod for `intent`.
 pub fn plan(intent: &Intent, subject: &Subject<'_>) -> Result<Injection, Rejection> {
     reserved::reject_uses(subject)?;
     checks::reject_clashes(intent, subject)?;
@@ -221,6 +221,6 @@ fn missing_image_pull_secrets(subject: &Subject<'_>) -> Vec<String> {
 
 fn too_much() -> Rejection {
     Place::field("spec").rejected(format!(
-        "more than {MOST_ADDED} bytes would be added to the pod; ask for fewer or shorter templates and destinations, or for fewer containers with them (inject-containers)"
+        "more than {MOST_ADDED} bytes would be added to the pod; use fewer or shorter templates and destinations, or inject fewer containers (annotation inject-containers)"
     ))
 }

@@ -6,7 +6,7 @@ use crate::intent::Intent;
 use crate::names::Names;
 use crate::pod::{Container, Processes};
 use crate::rejection::{Place, Rejection, Warnings};
-use crate::settings::Settings;
+use crate::settings::{Settings, same_as_locked};
 use crate::subject::Subject;
 use crate::values::SharedProcesses;
 use crate::words::listed;
@@ -22,15 +22,10 @@ pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     if let Some(field) = shared_by(&pod, shares)
         && settings.restrictions.is_locked(Key::ShareProcessNamespace)
     {
-        return Err(Place::field(field).rejected(format!(
-            "is true, and the setting restrictions.lockedAnnotations locks {}, which has the same effect; remove it",
-            Key::ShareProcessNamespace.name()
-        )));
+        return Err(Place::field(field).rejected(same_as_locked(Key::ShareProcessNamespace)));
     }
     let shared = |by: &str| {
-        format!(
-            "{by} is true, with which other containers can read the Vault token from the sidecars' processes"
-        )
+        format!("{by}: other containers can read the Vault token from the sidecars' processes")
     };
     let mut found = Vec::new();
     if pod.uses_host_pid {
@@ -45,10 +40,13 @@ pub fn check(intent: &Intent, subject: &Subject<'_>) -> Result<(), Rejection> {
     let names = subject.names();
     let same = same_user(intent.user(), &pod, subject.pod.all_containers(), names);
     let mut keys = [Key::RunAsSameUser, Key::RunAsUser].into_iter();
-    let asked_by = keys.find(|key| subject.annotations.get(*key).is_some());
-    found.extend(same.map(|same| match asked_by {
-        Some(key) => format!("{}: {same}", subject.annotations.place(key)),
-        None => same,
+    let key = keys.find(|key| subject.annotations.get(*key).is_some());
+    found.extend(same.map(|(containers, problem)| match key {
+        Some(key) => {
+            let place = subject.annotations.place(key);
+            format!("{place}: {containers} {problem}")
+        }
+        None => format!("{containers}: {problem}"),
     }));
     report(found, settings, subject.warnings)
 }
@@ -68,10 +66,11 @@ pub fn check_ephemeral(
     if let Some(field) = shared_by(pod, shares) {
         let names = listed(added.iter().map(|container| &*container.name));
         found.push(format!(
-            "{field} is true, with which ephemeral container {names} can read the Vault token from the sidecars' processes"
+            "{field}: ephemeral container {names} can read the Vault token from the sidecars' processes"
         ));
     }
-    found.extend(same_user(user, pod, added, names));
+    let same = same_user(user, pod, added, names);
+    found.extend(same.map(|(containers, problem)| format!("{containers}: {problem}")));
     report(found, settings, warnings)
 }
 
@@ -83,13 +82,13 @@ fn shared_by(pod: &Processes, shares: bool) -> Option<&'static str> {
     }
 }
 
-/// The containers that run as `user`, as the sidecars do.
+/// The containers that run as `user`, as the sidecars do, and why that is a problem.
 fn same_user<'s, 'a: 's>(
     user: Option<i64>,
     pod: &Processes,
     containers: impl IntoIterator<Item = &'s Container<'a>>,
     names: &Names,
-) -> Option<String> {
+) -> Option<(String, String)> {
     let user = user.or(pod.run_as_user)?;
     let same: Vec<_> = containers
         .into_iter()
@@ -99,10 +98,11 @@ fn same_user<'s, 'a: 's>(
         .collect();
     match same.is_empty() {
         true => None,
-        // Nothing but a process namespace of its own is then between such a container and the token.
-        false => Some(format!(
-            "user {user} of container {} is the user of the sidecars, whose processes and files are open to it as soon as it sees them",
-            listed(same)
+        false => Some((
+            format!("container {}", listed(same)),
+            format!(
+                "runs as the sidecars' user {user}, so that only separate process namespaces protect the Vault token"
+            ),
         )),
     }
 }
@@ -111,13 +111,15 @@ fn report(found: Vec<String>, settings: &Settings, warnings: &Warnings) -> Resul
     let rule = "setting restrictions.sharedProcesses";
     match settings.restrictions.shared_processes {
         SharedProcesses::Refuse if !found.is_empty() => Err(Place::field("spec").rejected(format!(
-            "{}; the {rule} rejects it: use another user and a process namespace of its own for each container",
+            "not allowed by the {rule}; give each container another user and a process namespace of its own ({})",
             found.join("; ")
         ))),
-        SharedProcesses::Warn if !found.is_empty() => {
-            warnings.add(format!("{} ({rule})", found.join("; ")));
+        SharedProcesses::Warn => {
+            for found in found {
+                warnings.add(format!("{found} ({rule})"));
+            }
             Ok(())
         }
-        SharedProcesses::Refuse | SharedProcesses::Warn | SharedProcesses::Allow => Ok(()),
+        SharedProcesses::Refuse | SharedProcesses::Allow => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use crate::raw::Text;
 use crate::rejection::{Place, Rejection};
 use crate::subject::Subject;
 
-/// An annotation by which another webhook gives what one of our containers has to a container of its own.
+/// An annotation by which another webhook copies the mounts of one of our containers to a container of its own.
 const COPIES_MOUNTS: &str = "vault.hashicorp.com/agent-copy-volume-mounts";
 
 /// Annotations that name containers and volumes, and give nobody anything: what `kubectl apply` keeps of a manifest, where
@@ -34,13 +34,13 @@ pub fn reject_uses(subject: &Subject<'_>) -> Result<(), Rejection> {
     let mut containers = pod.all_containers();
     if let Some(container) = containers.find(|container| names.is_ours(&container.name)) {
         return Err(Place::Container(container.name.to_string()).rejected(
-            "is in the pod already, and the policy adds one of that name; rename it, or submit the pod as it was before its injection",
+            "has the name of a container that the policy adds; rename it, or submit the pod as it was before injection",
         ));
     }
     let mut volumes = pod.volumes.iter();
     if let Some(volume) = volumes.find(|volume| names.is_our_volume(&volume.name)) {
         return Err(Place::Volume(volume.name.to_string())
-            .rejected("is in the pod already, and the policy adds one of that name; rename it"));
+            .rejected("has the name of a volume that the policy adds; rename it"));
     }
     for container in pod.all_containers() {
         reject_uses_of_container(container, names)?;

@@ -1,4 +1,4 @@
-//! A pod that has been injected, and then changes: nobody reaches into the policy's containers or changes them.
+//! An injected pod that changes: the policy's containers stay as they are, and nothing else gets access to them.
 //!
 //! Kubernetes lets whoever may update a pod change the images of its containers, and whoever may add an ephemeral
 //! container mount its volumes and see the processes of a container.
@@ -149,7 +149,7 @@ pub fn reject_reach(
     }
     if !old.our_volumes().eq(new.our_volumes()) {
         return Err(Place::field("spec.volumes").rejected(
-            "a volume of the policy was changed, added or removed, which is not possible in an injected pod; create the pod again",
+            "volumes of the policy cannot change in an injected pod; create the pod again",
         ));
     }
     let known = set(old
@@ -206,7 +206,7 @@ fn reject_other_sidecars(
             (Some(old), Some(new)) if is_same(old.text, new.text) => {}
             (Some(container), _) | (None, Some(container)) => {
                 return Err(Place::Container(container.name.to_string()).rejected(
-                    "is the policy's, and was changed, added or removed: in an injected pod only its resources can change; change the settings or annotations and create the pod again",
+                    "belongs to the policy, and only its resources can change in an injected pod; change the settings or annotations, and create the pod again",
                 ));
             }
         }

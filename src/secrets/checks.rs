@@ -1,4 +1,4 @@
-//! What holds for the files of a pod, however it asks for them: their names, paths and templates.
+//! What holds for the files of a pod, by whatever annotations: their names, paths and templates.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use crate::subject::Subject;
 use crate::values::is_relative_path;
 use crate::words::{quoted, set};
 
-/// The most files that a pod can ask for.
+/// The most files of a pod.
 pub const MOST_FILES: usize = 256;
 
 /// The most bytes of a destination. With the directory in front, Linux takes 4,096.
@@ -29,10 +29,20 @@ const LONGEST_TEMPLATE: usize = 96 * 1024;
 pub struct OwnTemplate<'s> {
     pub text: String,
     pub delimiters: Delimiters,
-    /// The file that it makes.
-    pub destination: &'s str,
+    /// The file that it makes, if it does not make the value of a variable.
+    pub destination: Option<&'s str>,
     /// Where it is.
     pub place: Place,
+}
+
+impl OwnTemplate<'_> {
+    /// What messages call it.
+    fn name(&self) -> String {
+        match self.destination {
+            Some(destination) => format!("the template for {}", quoted(destination)),
+            None => "the template".to_owned(),
+        }
+    }
 }
 
 /// What is wrong with a destination, if something is. `all` are those of the pod in the same directory, `before` those in
@@ -55,19 +65,19 @@ pub fn problem_of_destination<'d>(
             .all(|name| name.len() <= LONGEST_FILE_NAME)
     };
     let problem = if !is_relative_path(destination) {
-        "must be relative to the secrets directory, without empty, . or .. segments"
+        "is not valid; expected a path in the secrets directory, without empty, . or .. segments"
     } else if destination.len() > LONGEST_DESTINATION || !names_are_short() {
         return Some(format!(
             "is too long; expected at most {LONGEST_DESTINATION} bytes, and {LONGEST_FILE_NAME} between slashes"
         ));
     } else if !before.insert(destination) {
-        "is the file of another secret already"
+        "is the file of another secret; choose another name"
     } else if is_below_another(destination) {
-        "is below another destination, which is a file"
+        "is below another destination, which is a file; choose another name"
     } else if is_of_login(destination) {
-        "is a file that the login with approle reads"
+        "is a file that the login with approle reads; choose another name"
     } else if is_of_login(first) {
-        "is below a file that the login with approle reads"
+        "is below a file that the login with approle reads; choose another name"
     } else {
         return None;
     };
@@ -106,7 +116,7 @@ pub fn reject_token(files: &[SecretFile], subject: &Subject<'_>) -> Result<(), R
     match is_taken && annotations.token_file()? == Some(true) {
         true => Err(annotations.rejected(
             Key::TokenFile,
-            "a secret has the file token already; give that file another name",
+            "token is the file of a secret; give that file another name",
         )),
         false => Ok(()),
     }
@@ -182,26 +192,26 @@ fn parse_templates(subject: &Subject<'_>, templates: &[OwnTemplate<'_>]) -> Resu
     };
     for own in templates {
         let reject = |problem: String| Err(own.place.clone().rejected(problem));
-        let (bytes, destination) = (own.text.len(), own.destination);
+        let bytes = own.text.len();
         if bytes > LONGEST_TEMPLATE {
             return reject(format!(
-                "the template for {} has {bytes} bytes; expected at most {LONGEST_TEMPLATE}",
-                quoted(destination)
+                "{} has {bytes} bytes; expected at most {LONGEST_TEMPLATE}",
+                own.name()
             ));
         }
         match template::check(&own.text, &own.delimiters, is_denied) {
             Ok(()) => {}
             Err(_) if is_too_much.get() => {
                 return reject(format!(
-                    "too much to compare with the patterns of the setting {RULE}; call fewer functions"
+                    "takes too long to compare with the patterns of the setting {RULE}; call fewer functions"
                 ));
             }
             Err(mistake) => {
                 let kind = mistake.kind.to_string();
                 let kind = kind.replace("{{", own.delimiters.left());
                 return reject(format!(
-                    "the template for {}, line {}: {}",
-                    quoted(destination),
+                    "{}, line {}: {}",
+                    own.name(),
                     mistake.line,
                     kind.replace("}}", own.delimiters.right())
                 ));
@@ -212,16 +222,11 @@ fn parse_templates(subject: &Subject<'_>, templates: &[OwnTemplate<'_>]) -> Resu
 }
 
 /// Rejects a template of a variable's that Go cannot parse, or that calls what it must not.
-pub fn check_template(
-    subject: &Subject<'_>,
-    text: &str,
-    variable: &str,
-    place: Place,
-) -> Result<(), Rejection> {
+pub fn check_template(subject: &Subject<'_>, text: &str, place: Place) -> Result<(), Rejection> {
     let template = OwnTemplate {
         text: text.to_owned(),
         delimiters: Delimiters::default(),
-        destination: variable,
+        destination: None,
         place,
     };
     parse_templates(subject, &[template])
@@ -239,9 +244,9 @@ fn warn_of_plain_text(subject: &Subject<'_>, templates: &[OwnTemplate<'_>]) {
         .filter(|own| template::is_plain_text(&own.text, &own.delimiters));
     for own in plain {
         subject.warnings.add(format!(
-            "{}: the template for {} has no {} {}, and the file will have its text as it is; where another program such as Helm needs these, annotations {} and {} name others",
+            "{}: {} has no {} {}, so that the file will have its text unchanged; if another program such as Helm replaces them, choose others by annotations {} and {}",
             own.place,
-            quoted(own.destination),
+            own.name(),
             own.delimiters.left(),
             own.delimiters.right(),
             annotations.name(left),
@@ -262,12 +267,12 @@ fn warn_of_other_certificates(subject: &Subject<'_>, templates: &[OwnTemplate<'_
         let paths = issued(own);
         if let Some(path) = paths.iter().find(|path| before.contains(*path)) {
             let first = templates.iter().find(|own| issued(own).contains(path));
-            let first = first.map_or("", |own| own.destination);
+            let first = first.and_then(|own| own.destination).unwrap_or_default();
             subject.warnings.add(format!(
-                "{}: the templates for {} and {} call pkiCert with the same path, and Vault issues a certificate for each of them: a key in one does not match the certificate in the other; write both with one template, or call secret with the same arguments in both",
+                "{}: the templates for {} and {} call pkiCert with the same path, and Vault issues a certificate for each, so that the key in one does not match the certificate in the other; write both with one template, or call secret with the same arguments in both",
                 own.place,
                 quoted(first),
-                quoted(own.destination)
+                quoted(own.destination.unwrap_or_default())
             ));
             return;
         }

@@ -28,7 +28,7 @@ pub fn copied_container<'s, 'a>(
         let all = pod.all_containers().map(|container| &*container.name);
         let known = listed(all.collect::<Vec<_>>());
         let problem = format!(
-            "{:?} is not a container of this pod; it has {known}",
+            "{:?} is not a container of this pod; expected one of {known}",
             name.as_str()
         );
         let rejection = annotations.rejected(Key::CopyVolumeMounts, problem);

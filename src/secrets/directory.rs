@@ -62,7 +62,7 @@ pub fn can_be_mounted(path: &str) -> bool {
 }
 
 impl SecretsDirectory {
-    /// The one for all files that ask for no other.
+    /// The one for all files that name no other.
     pub fn main(subject: &Subject<'_>) -> Result<Self, Rejection> {
         let given = subject.annotations.secrets_mount_path()?;
         let path = given

@@ -1,4 +1,4 @@
-//! The files of a pod that asks by lists: destinations, templates and commands, which go together by their order.
+//! The files of a pod with lists: destinations, templates and commands, which go together by their order.
 
 use std::collections::BTreeSet;
 
@@ -260,7 +260,7 @@ fn read_templates(
         .map(|(text, destination)| OwnTemplate {
             text,
             delimiters: delimiters.clone(),
-            destination,
+            destination: Some(destination),
             place: annotations.place(Key::SecretsTemplate),
         })
         .collect();
@@ -278,7 +278,7 @@ fn reject_empty(
     let mut all = pieces.iter().zip(destinations);
     match all.find(|(piece, _)| piece.trim().is_empty()) {
         Some((_, destination)) => {
-            let problem = format!("the {what} for {} is empty", quoted(destination));
+            let problem = format!("the {what} for {} is empty; add it", quoted(destination));
             Err(subject.annotations.rejected(key, problem))
         }
         None => Ok(()),
@@ -301,7 +301,7 @@ fn commands(subject: &Subject<'_>, destinations: &[String]) -> Result<Vec<String
     reject_empty(subject, Key::Notify, "command", &pieces, destinations)?;
     let is_unprintable = |letter: char| letter.is_control() && !"\n\r\t".contains(letter);
     if given.0.contains(is_unprintable) {
-        let problem = "must not have a control character except a line break or a tab";
+        let problem = "must not have control characters except line breaks and tabs";
         return Err(annotations.rejected(Key::Notify, problem));
     }
     let commands = pieces.into_iter().map(|command| command.trim().to_owned());

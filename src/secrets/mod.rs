@@ -1,4 +1,4 @@
-//! The secrets that a pod asks for: which files, made of what, and how they come to the application.
+//! The secrets of a pod: which files, made of what, and how they come to the application.
 
 mod checks;
 mod copied;
@@ -45,7 +45,7 @@ pub fn are_named(annotations: &Annotations<'_>) -> bool {
 #[derive(Debug)]
 pub struct Secrets {
     pub files: Vec<SecretFile>,
-    /// Where they are: at least one, of which the first is for what asks for no other.
+    /// Where they are: at least one, of which the first is for files that name no other.
     pub directories: Vec<SecretsDirectory>,
     pub delivery: Delivery,
 }
@@ -226,7 +226,7 @@ impl Delivery {
             return Err(annotations.rejected(
                 Key::SecretsInjectionMethod,
                 format!(
-                    "env is for static secrets, because the environment of a process cannot change; add annotation {}: static, or {}: restart",
+                    "env is not possible with dynamic secrets, because the environment of a process cannot change; add annotation {}: static, or {}: restart",
                     annotations.name(Key::SecretsType),
                     annotations.name(Key::OnChange)
                 ),
@@ -237,7 +237,7 @@ impl Delivery {
             return Err(annotations.rejected(
                 Key::SecretsHook,
                 format!(
-                    "must not be used in a pod that can end, which is in mode job: the hook would fail the job; let the job wait for its files itself, or use {}",
+                    "must not be used in mode job, which pods that can end have by default, because a hook that fails ends the job; wait for the files in the job, or use {}",
                     subject.native_sidecars()
                 ),
             ));

@@ -1,4 +1,4 @@
-//! The files of a pod that asks by an annotation for each part of each secret: `secret-NAME`, `file-NAME`, ...
+//! The files of a pod with an annotation for each part of each secret: `secret-NAME`, `file-NAME`, ...
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ const LISTS: [Key; 7] = [
     Key::Notify,
 ];
 
-/// Whether the pod asks in this way: it names a secret, or its vocabulary has no lists.
+/// Whether the pod uses these annotations: it names a secret, or its vocabulary has no lists.
 ///
 /// # Errors
 ///
@@ -286,7 +286,7 @@ fn for_all<T>(
         count => Err(subject.annotations.rejected(
             key,
             format!(
-                "{count} items; expected one for all, where each secret has annotations of its own"
+                "{count} items; expected one for all secrets, where each has annotations of its own"
             ),
         )),
     }
@@ -403,7 +403,7 @@ fn command(request: &Request<'_, '_>, delivery: Delivery) -> Result<Option<Strin
         return reject("empty; give it a value or remove it");
     }
     if command.contains(is_unprintable) {
-        return reject("must not have a control character except a line break or a tab");
+        return reject("must not have control characters except line breaks and tabs");
     }
     let is_own = request.subject.annotations.vocabulary().is_own();
     match delivery {
@@ -460,7 +460,7 @@ fn check_own_templates(
         file.has_own_template.then(|| OwnTemplate {
             text: text.clone(),
             delimiters: file.delimiters.clone(),
-            destination: &file.destination,
+            destination: Some(&file.destination),
             place: request.place(Key::Template),
         })
     });

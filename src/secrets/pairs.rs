@@ -2,6 +2,7 @@
 
 use crate::annotations::{Commas, Key};
 use crate::rejection::{Place, Rejection};
+use crate::settings::WHY_DENIED;
 use crate::subject::Subject;
 use crate::values::{Checked, VariableName};
 use crate::words::quoted;
@@ -83,7 +84,9 @@ fn names(
     let mut names: Vec<(String, String)> = Vec::new();
     for (position, item) in (1..).zip(list.split(',').map(str::trim)) {
         if item.contains(char::is_control) {
-            return reject(format!("item {position} must not have a control character"));
+            return reject(format!(
+                "item {position}: must not have a control character"
+            ));
         }
         let (name, key) = match item.split_once('=') {
             Some((name, key)) => (name.trim().to_owned(), key.trim()),
@@ -93,7 +96,7 @@ fn names(
             }
         };
         if key.is_empty() {
-            return reject(format!("item {position} has no key; expected NAME=KEY"));
+            return reject(format!("item {position}: no key; expected NAME=KEY"));
         }
         if VariableName::parse(&name).is_none() {
             return reject(format!(
@@ -114,12 +117,14 @@ fn names(
 
 /// Warns of names that no secret gets into the environment with.
 fn warn_of_denied(pairs: &Pairs, places: &Places, subject: &Subject<'_>) {
-    const WHY: &str = "is in the setting envShell.deniedNames, or of the shell itself, and no secret may have such a name";
     let shell = &subject.settings.env_shell;
     let warn = |place: &Place, problem: String| subject.warnings.add(format!("{place}: {problem}"));
     for (name, _) in pairs.names.iter().flatten() {
         if let Some(pattern) = shell.denies(name) {
-            warn(&places.names, format!("{name} is not set: {pattern} {WHY}"));
+            warn(
+                &places.names,
+                format!("{name} is not set: {pattern} {WHY_DENIED}"),
+            );
         }
     }
     let prefix = pairs.prefix.as_ref().filter(|_| pairs.names.is_none());
@@ -129,6 +134,9 @@ fn warn_of_denied(pairs: &Pairs, places: &Places, subject: &Subject<'_>) {
     let mut denied = shell.denied();
     if let Some(pattern) = denied.find(|denied| denied.matches_all_below(prefix)) {
         let pattern = pattern.as_str();
-        warn(&places.prefix, format!("nothing is set: {pattern} {WHY}"));
+        warn(
+            &places.prefix,
+            format!("no variable is set: {pattern} {WHY_DENIED}"),
+        );
     }
 }

@@ -8,7 +8,7 @@ fn segments_are(path: &str, wanted: [&str; 2]) -> bool {
     segments.windows(2).any(|two| two == wanted)
 }
 
-/// What in a path of Vault's is not plain: Vault, or the programs that ask it, would take it for another path. They
+/// What in a path of Vault's is not plain: Vault, or the programs that call it, would read another path. They
 /// read it as the path of a URL, from which they remove white space and slashes at both ends.
 pub fn not_plain(path: &str) -> Option<&'static str> {
     let is_unusual = |letter: char| {
@@ -26,7 +26,7 @@ pub fn not_plain(path: &str) -> Option<&'static str> {
             "has a ?, #, % or control character, or one that is neither ASCII nor a letter or digit",
         )
     } else if segments_are(path, ["auth", "token"]) {
-        Some("is about tokens: what Vault answers there is the sidecars' own token")
+        Some("returns the sidecars' own token")
     } else if first.contains(':') {
         Some("has a : in its first segment")
     } else if path != path.trim() {
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_path_is_what_vault_is_asked_for() {
+    fn a_plain_path_is_what_is_read_from_vault() {
         for path in [
             "secret/app",
             "secret/data/app",

@@ -25,11 +25,11 @@ use crate::values::{
 };
 use crate::words::nearest;
 
-pub use restrictions::Restrictions;
+pub use restrictions::{Restrictions, same_as_locked};
 pub use section::{Field, Invalid, RESOURCES, Section, Shape};
 use section::{Reader, Setting, field_of, json_of, read_field, section, shape_of, table};
 
-/// The most bytes of settings, which are read anew for each request that asks: many times what anybody needs.
+/// The most bytes of settings, which are read anew for each annotated pod: many times what anybody needs.
 const MOST_BYTES: usize = 64 * 1024;
 
 section! {
@@ -37,7 +37,7 @@ section! {
     Settings {
         /// Where Vault or OpenBao is, and how the pods log in.
         section vault "vault": Vault = Vault::default(), "" in "Vault";
-        /// The names by which pods say what they want.
+        /// The names of the policy's annotations, and their defaults.
         section annotations "annotations": Annotations = Annotations::default(), "" in "Annotations";
         /// HashiCorp's Agent Injector, whose annotations pods may use in place of this policy's.
         section agent_injector "agentInjector": AgentInjector = AgentInjector::default(), "" in "Annotations";
@@ -52,26 +52,26 @@ section! {
         section agent "agent": Agent = Agent::default(), "" in "Vault Agent";
         /// Consul Template, which renders the files.
         section consul_template "consulTemplate": ConsulTemplate = ConsulTemplate::default(), "" in "Consul Template";
-        /// The job babysitter, which asks the API server whether a job is done. The image needs sh, kubectl and timeout.
+        /// The job babysitter, which reads from the API server whether a job is done. The image needs sh, kubectl and timeout.
         section job_babysitter "jobBabysitter": JobBabysitter = JobBabysitter::default(), "" in "Job babysitter";
         /// The env shell, which turns static secrets into environment variables. The image needs a static busybox at
         /// /bin/busybox.
         section env_shell "envShell": EnvShell = EnvShell::default(), "" in "Env shell";
-        /// Whether environment variables whose values refer to Vault, such as vault:secret/app#password, become what they refer
-        /// to: enabled or disabled.
+        /// Whether environment variables whose values refer to Vault, such as vault:secret/app#password, get the value that
+        /// they refer to: enabled or disabled.
         value references "references": Switch = Switch::Enabled, "References in environment variables" in "Env shell";
         /// Whether the image of a container without a command is looked up in its registry, where secrets become environment
-        /// variables: enabled; or disabled: such a container is rejected. The policy needs host capabilities for it.
+        /// variables: enabled; or disabled, which rejects such a container. The policy needs host capabilities for it.
         value image_lookup "imageLookup": Switch = Switch::Enabled, "Look up images" in "Env shell";
         /// Secrets to pull images with, added to those of the pod.
         value image_pull_secrets "imagePullSecrets": Vec<ObjectName> = Vec::new(), "Image pull secrets" in "Sidecars";
         /// The security context of every injected container, with Kubernetes' fields. These values pass Pod Security
-        /// "restricted"; null leaves one of them, or all, to the images. For user and group none is the same as null, which
+        /// "restricted"; null leaves one of them, or all, to the images. For user and group, none means the same as null, which
         /// `kubectl apply` drops.
         nullable security_context "securityContext": Option<SecurityContext> = Some(security_context()), "" in "Security context";
-        /// Pods of jobs, which have to end.
+        /// Pods of jobs, which must end.
         section jobs "jobs": Jobs = Jobs::default(), "" in "Jobs";
-        /// What pods may not ask for. null: no restriction; an empty list: nothing is allowed. In patterns * stands for
+        /// What annotated pods cannot use. null: no restriction; an empty list: nothing is allowed. In patterns * stands for
         /// any part of a path segment, ** for any part of a path, and {namespace} and {serviceAccount} for the pod's own.
         section restrictions "restrictions": Restrictions = Restrictions::default(), "" in "Restrictions";
         /// Pods in these namespaces are left alone.
@@ -86,7 +86,7 @@ section! {
         value address "address": Url = Url::known("https://vault:8200"), "Address";
         /// A namespace of Vault Enterprise or OpenBao.
         value namespace "namespace": Option<String> = None, "Namespace";
-        /// How to trust the server, and how it trusts the pods. All objects are those of the pod's namespace.
+        /// How to verify the server's certificate, and the certificate of the pods. All objects are in the pod's namespace.
         section tls "tls": Tls = Tls::default(), "" in "TLS";
         /// How Vault Agent logs in: annotation auth chooses.
         section auth "auth": Auth = Auth::default(), "" in "Login";
@@ -97,15 +97,15 @@ section! {
 }
 
 section! {
-    /// How to trust Vault's server, and how it trusts the pods.
+    /// How to verify the certificate of Vault's server, and the certificate of the pods.
     Tls {
         /// Does not verify the server's certificate: for development only.
         value skip_verify "skipVerify": bool = false, "Do not verify the certificate";
-        /// The name in the server's certificate, if it is not the address's.
+        /// The name in the server's certificate, if it is not the host of the address.
         value server_name "serverName": Option<String> = None, "Name in the certificate";
-        /// The authority that has signed it: in a Secret or in a ConfigMap. Neither: those of the images.
+        /// The authority that has signed it, in a Secret or in a ConfigMap. Without either, the authorities of the images.
         section ca "ca": CertificateAuthority = CertificateAuthority::default(), "Authority";
-        /// The certificate that Vault asks of its clients, if it does.
+        /// The certificate that Vault expects of its clients, if it does.
         section client_certificate "clientCertificate": ClientCertificate = ClientCertificate::default(), "Client certificate";
     }
 }
@@ -123,7 +123,7 @@ section! {
 }
 
 section! {
-    /// The certificate that Vault asks of its clients.
+    /// The certificate that Vault expects of its clients.
     ClientCertificate {
         /// The Secret with it and its private key. null: no certificate.
         value secret "secretName": Option<ObjectName> = None, "Secret";
@@ -144,7 +144,7 @@ section! {
         /// How long the agent waits after a first login that has failed, such as 1s; twice as long each time. null: a
         /// second.
         value min_backoff "minBackoff": Option<GoDuration> = None, "Shortest time between logins";
-        /// How long it waits at the most. null: 5 minutes.
+        /// The longest time that it waits. null: 5 minutes.
         value max_backoff "maxBackoff": Option<GoDuration> = Some(GoDuration::known("30s")), "Longest time between logins";
         /// With the pod's service account.
         section kubernetes "kubernetes": KubernetesAuth = KubernetesAuth::default(), "Kubernetes";
@@ -160,8 +160,8 @@ section! {
     KubernetesAuth {
         /// Where the auth method is mounted, below auth/.
         value path "path": AuthPath = AuthPath::known("kubernetes"), "path of the auth method";
-        /// The audience of the service account token, where Vault expects another than the API server's. The pods then
-        /// get a token of their own for the login.
+        /// The audience of the service account token, if Vault expects another than the API server's. The pods then
+        /// get a separate token for the login.
         value token_audience "tokenAudience": Option<String> = None, "audience of the token";
     }
 }
@@ -189,7 +189,7 @@ section! {
 }
 
 section! {
-    /// The names by which pods say what they want.
+    /// The names of the policy's annotations, and their defaults.
     Annotations {
         /// What stands before the slash in every annotation of this policy.
         value prefix "prefix": AnnotationPrefix = AnnotationPrefix::known("sidecar.vault.talend.org"), "Prefix";
@@ -197,7 +197,7 @@ section! {
         value application_label "applicationLabel": LabelKey = LabelKey::known("com.talend.application"), "Application label";
         /// The label from which the second part of the default of secrets-path is taken.
         value service_label "serviceLabel": LabelKey = LabelKey::known("com.talend.service"), "Service label";
-        /// What holds where a pod does not have an annotation, in place of its own default: name=value, such as
+        /// Defaults of annotations that a pod does not have, in place of their own defaults: name=value, such as
         /// run-as-same-user=true.
         value defaults "defaults": Vec<DefaultAnnotation> = Vec::new(), "Defaults";
     } check Annotations::check
@@ -206,11 +206,11 @@ section! {
 section! {
     /// The annotations of HashiCorp's Agent Injector.
     AgentInjector {
-        /// Whether pods that ask by agent-inject are injected. Both injectors must not do so for the same pod.
+        /// Whether pods with annotation agent-inject are injected. Both injectors must not do so for the same pod.
         value enabled "enabled": bool = false, "Take the Agent Injector's annotations";
         /// What stands before the slash in its annotations.
         value prefix "prefix": AnnotationPrefix = AnnotationPrefix::known("vault.hashicorp.com"), "Prefix of the Agent Injector";
-        /// What holds where a pod does not have one of them, by its name there: agent-inject-default-template=json.
+        /// Defaults of annotations that a pod does not have, such as agent-inject-default-template=json.
         value defaults "defaults": Vec<DefaultAnnotation> = Vec::new(), "Defaults of the Agent Injector";
     } check AgentInjector::check
 }
@@ -222,14 +222,14 @@ section! {
         value mount_path "mountPath": Directory = Directory::known(names::SECRETS_DIRECTORY), "Mount path";
         /// Whether they see the files read-only.
         value read_only "readOnly": bool = true, "Read-only";
-        /// The size of the volume, which is in memory. null: no limit but the node's.
+        /// The size of the volume, which is in memory. null: no limit except the node's.
         value size_limit "sizeLimit": Option<Quantity> = Some(quantity("16Mi")), "Size limit";
         /// The permissions of each file, in octal and in quotes.
         value file_permissions "filePermissions": FilePermissions = FilePermissions::known("0644"), "File permissions";
         /// How long the hook of annotation secrets-hook waits.
         value hook_timeout_seconds "hookTimeoutSeconds": i64 = 120, "Timeout of the hook, in seconds";
-        /// How often a secret without a lease, such as one of KV version 2, is read again: a change of it shows after
-        /// that time at the latest. null: 5 minutes, as both programs have it.
+        /// How often a secret without a lease, such as one of KV version 2, is read again. A change arrives after
+        /// that time at the latest. null: 5 minutes, the default of both programs.
         value refresh_interval "refreshSeconds": Option<Seconds> = None, "Refresh, in seconds";
         /// Whether a key that a secret does not have is an error, instead of `<no value>`.
         value error_on_missing_key "errorOnMissingKey": bool = false, "Error on a missing key";
@@ -250,7 +250,7 @@ table! {
         value image "image": Image, "Image";
         /// When the image is pulled: Always, IfNotPresent or Never. null: Kubernetes' default.
         value image_pull_policy "imagePullPolicy": Option<ImagePullPolicy>, "Image pull policy";
-        /// What the container requests, and what it may use at most. null unsets one amount, all requests or limits, or
+        /// The requests and limits of the container. null unsets one amount, all requests or limits, or
         /// all resources.
         nullable resources "resources": Option<ResourceRequirements>, "";
     }
@@ -297,7 +297,7 @@ section! {
     /// The shell that turns static secrets into environment variables.
     EnvShell {
         flat program "": Program = Program::new("busybox:1.37-musl", ["5m", "8Mi"], ["50m", "32Mi"]), "";
-        /// Names that no secret gets into the environment with; * stands for any letters.
+        /// Names of environment variables that are never set from secrets; * stands for any letters.
         value denied_names "deniedNames": Vec<VariablePattern> = denied_names(), "Denied names";
     }
 }
@@ -332,10 +332,10 @@ table! {
 section! {
     /// Pods of jobs.
     Jobs {
-        /// Which pods are in mode job automatically, where annotation mode says nothing. restartPolicy: those that can end,
-        /// whoever has made them. owner: those that a Job has made. off: none. true and false stand for owner and off.
+        /// Which pods without annotation mode are in mode job automatically. restartPolicy: pods that can end. owner: pods
+        /// of a Job. off: none. true and false stand for owner and off.
         value auto_detect "autoDetect": JobDetection = JobDetection::RestartPolicy, "Detect jobs";
-        /// Containers that get no secrets, and whose end no job waits for: what service meshes and Knative add to pods.
+        /// Containers that get no secrets and do not keep a job running: those that service meshes and Knative add to pods.
         value ignored_containers "ignoredContainers": Vec<DnsLabel> = known(&[
             "istio-proxy",
             "istio-init",
@@ -514,6 +514,10 @@ const OF_SHELL: [&str; 8] = [
     "_tvsi_*", "IFS", "OPTIND", "PPID", "LINENO", "PWD", "OLDPWD", "SHLVL",
 ];
 
+/// Why a name that a pattern denies cannot be a secret's, behind the pattern in a message.
+pub const WHY_DENIED: &str =
+    "is in the setting envShell.deniedNames or reserved for the shell; use another name";
+
 impl EnvShell {
     /// The names that no secret gets into the environment with: the shell's own, and those of the settings.
     pub fn denied(&self) -> impl Iterator<Item = Cow<'_, VariablePattern>> {
@@ -590,7 +594,7 @@ impl Auth {
         if !is_known {
             reader.invalid(
                 "method",
-                "not a login method of Vault Agent, nor one of methods",
+                "not a login method of Vault Agent; add it to vault.auth.methods",
             );
         }
     }
@@ -605,7 +609,7 @@ impl CertificateAuthority {
             (Some(_), Some(_)) => {
                 reader.invalid(
                     "configMapName",
-                    "must not be given together with secretName",
+                    "must not be used with secretName; remove one of them",
                 );
             }
             _ => {}
@@ -616,7 +620,7 @@ impl CertificateAuthority {
 impl AppRoleAuth {
     fn check(&mut self, reader: &Reader<'_, '_>) {
         if self.role_id_file == self.secret_id_file {
-            reader.invalid("secretIdFile", "must not be the file of roleIdFile");
+            reader.invalid("secretIdFile", "must not be the same as roleIdFile");
         }
     }
 }
@@ -669,7 +673,7 @@ pub fn requests_over_limits(
     both.filter(|both| amount(&both.request.0) > amount(&both.limit.0))
 }
 
-/// Reports defaults of annotations that there are not.
+/// Reports defaults of annotations that do not exist.
 fn check_defaults(defaults: &[DefaultAnnotation], vocabulary: Vocabulary, reader: &Reader<'_, '_>) {
     for default in defaults.iter().filter(|it| it.key(vocabulary).is_none()) {
         let known = vocabulary.keys().map(|(_, name)| name);
@@ -697,7 +701,7 @@ impl AgentInjector {
 }
 
 impl Settings {
-    /// The words in which pods may ask.
+    /// The vocabularies of annotated pods.
     pub fn words(&self) -> Vec<Words<'_>> {
         let mut all = vec![Words {
             vocabulary: Vocabulary::Own,
@@ -714,7 +718,7 @@ impl Settings {
         all
     }
 
-    /// The whole names of the annotations by which pods ask.
+    /// The whole names of the annotations `inject`.
     pub fn inject_annotations(&self) -> Vec<String> {
         self.words().iter().map(Words::inject).collect()
     }
@@ -794,7 +798,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_told_at_once_with_its_path() {
+    fn every_problem_is_reported_at_once_with_its_path() {
         let value = json!({
             "vault": {"adress": "https://vault", "address": "vault:8200", "auth": {"approle": {"secretIdFile": "approle_roleid"}}},
             "secrets": {"filePermissions": 644, "mountPath": "secrets", "readOnly": "yes"},
@@ -812,7 +816,7 @@ mod tests {
             problems(value),
             [
                 "vault.address: expected a URL such as https://vault.example.org:8200",
-                "vault.auth.approle.secretIdFile: must not be the file of roleIdFile",
+                "vault.auth.approle.secretIdFile: must not be the same as roleIdFile",
                 "vault.adress: unknown setting; did you mean `address`?",
                 "secrets.mountPath: expected an absolute path such as /app/secrets, without ., .., : or a slash at its end",
                 "secrets.readOnly: expected true or false, found a string",
@@ -889,7 +893,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_are_no_object_are_a_problem_and_no_trap() {
+    fn settings_that_are_not_an_object_are_reported_without_a_trap() {
         for (text, expected) in [
             ("[]", "expected an object, found a list"),
             ("5", "expected an object, found a number"),

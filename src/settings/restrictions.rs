@@ -1,4 +1,4 @@
-//! What pods may not ask for, however they do it.
+//! What annotated pods cannot use, by whatever annotation.
 
 use std::borrow::Cow;
 
@@ -14,11 +14,11 @@ use crate::values::{AuthMethod, Checked, FunctionPattern, Mode, SharedProcesses}
 use crate::words::{listed, quoted};
 
 section! {
-    /// What pods may not ask for. `None` allows everything, and an empty list nothing.
+    /// What annotated pods cannot use. `None` allows everything, and an empty list nothing.
     Restrictions {
         /// Images for annotation vault-image, such as registry.example.org/hashicorp/vault:*
         value allowed_images "allowedImages": Option<Vec<Pattern>> = None, "Allowed images";
-        /// Images that are looked up where a container has no command, such as registry.example.org/**: policy-server asks the
+        /// Images that are looked up where a container has no command, such as registry.example.org/**: policy-server calls the
         /// registry that the pod names.
         value allowed_image_lookups "allowedImageLookups": Option<Vec<Pattern>> = None, "Allowed image lookups";
         /// Vault roles, from annotation role or the application label, such as "{namespace}_*". Put _ or / between
@@ -31,7 +31,7 @@ section! {
         /// allowedRoles, at the paths of the settings. Those are always allowed.
         value allowed_auth_paths "allowedAuthPaths": Option<Vec<Pattern>> = None, "Allowed auth paths";
         /// Vault paths, from annotation secrets-path, the labels or references in environment variables (and
-        /// transit/decrypt/KEY), such as secret/{namespace}/** (without the data/ of KV version 2). What Vault's own policies say counts in the end.
+        /// transit/decrypt/KEY), such as secret/{namespace}/** (without the data/ of KV version 2). Vault's own policies decide in the end.
         value allowed_vault_paths "allowedVaultPaths": Option<Vec<Pattern>> = None, "Allowed Vault paths";
         /// Vault paths that environment variables write to (>>vault:PATH#KEY#{...}), without the data/ of KV version 2.
         /// Decryption by transit is not a write. They must be among allowedVaultPaths as well. null: no writes if
@@ -40,17 +40,17 @@ section! {
         /// Addresses of Vault, from annotation vault-address, such as https://vault.{namespace}.svc:8200. null and an empty
         /// list: none but the settings'.
         value allowed_addresses "allowedAddresses": Option<Vec<Pattern>> = None, "Allowed addresses";
-        /// Annotations that reach past other restrictions, and which pods may use nevertheless: agent-configmap, ...
-        /// null: all of them, but none where another restriction is set: allowedRoles, allowedVaultPaths, allowedAuthMethods,
+        /// Annotations that bypass other restrictions, and which pods can use nevertheless: agent-configmap, ...
+        /// null: all of them, except where another restriction is set: allowedRoles, allowedVaultPaths, allowedAuthMethods,
         /// allowedAuthPaths, allowTemplates false or sharedProcesses refuse.
         value allowed_overrides "allowedOverrides": Option<Vec<LockableKey>> = None, "Allowed overrides";
-        /// Whether pods may bring templates: what a template reads cannot be checked. null: unless there are
-        /// allowedVaultPaths.
+        /// Whether pods can have templates. What a template reads cannot be checked. null: true, except where
+        /// allowedVaultPaths is set.
         value allow_templates "allowTemplates": Option<bool> = None, "Allow templates";
-        /// Annotations that pods may not use, by their names without the prefix: vault-image, notify, ...
+        /// Annotations that pods cannot use, by their names without the prefix: vault-image, notify, ...
         value locked_annotations "lockedAnnotations": Vec<LockableKey> = Vec::new(), "Locked annotations";
-        /// Functions that no template of a pod may call, when it is admitted and when it runs; * stands for any letters.
-        /// The default templates go without those that deny what they call themselves.
+        /// Functions that no template of a pod can call, when it is admitted and when it runs; * stands for any letters.
+        /// For the default templates, entries that deny functions they call do not count.
         value denied_template_functions "deniedTemplateFunctions": Vec<FunctionPattern> = [
             "plugin",
             "writeToFile",
@@ -59,13 +59,13 @@ section! {
             "mustEnv",
             "envOrDefault",
         ].map(FunctionPattern::known).into(), "Denied template functions";
-        /// What the policy does with a pod whose containers may read the sidecars' processes, and so the Vault token: one
-        /// with hostPID or shareProcessNamespace, or with the sidecars' user. allow, warn or refuse.
+        /// What the policy does with a pod whose containers can read the sidecars' processes, and so the Vault token: with
+        /// hostPID, shareProcessNamespace or the sidecars' user. allow, warn or refuse.
         value shared_processes "sharedProcesses": SharedProcesses = SharedProcesses::Warn, "Shared processes";
     }
 }
 
-/// An annotation that can be locked: all but the one that asks for injection, and the one that pods never set.
+/// An annotation that can be locked: all except `inject` and `status`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LockableKey(pub Key);
 
@@ -179,6 +179,17 @@ const OF_KV: [&str; 7] = [
     "config", "data", "delete", "destroy", "metadata", "subkeys", "undelete",
 ];
 
+/// What is wrong with an annotation that is locked itself.
+const LOCKED: &str = "locked by the setting restrictions.lockedAnnotations; remove it";
+
+/// What is wrong with something that has the effect of a locked annotation.
+pub fn same_as_locked(key: Key) -> String {
+    format!(
+        "has the same effect as annotation {}, which the setting restrictions.lockedAnnotations locks; remove it",
+        key.name()
+    )
+}
+
 /// The longest value that is repeated as a name.
 const LONGEST_NAME: usize = 200;
 
@@ -234,7 +245,7 @@ impl Restrictions {
                 Key::SecretsType => first(&[Key::PrePopulateOnly]),
                 _ => None,
             };
-            // The proxy of mode `proxy`, whatever it is asked for by.
+            // The proxy of mode `proxy`, by another annotation.
             let proxy = || match locked {
                 Key::Mode => first(&[Key::Cache]),
                 _ => None,
@@ -253,21 +264,15 @@ impl Restrictions {
             let Some(used) = itself.or_else(same).or_else(proxy).or_else(whole) else {
                 continue;
             };
-            let same = match is_itself {
-                true => String::new(),
-                false => format!(
-                    ", which has {}, and this annotation has the same effect",
-                    locked.name()
-                ),
-            };
-            return Err(used.rejected(format!(
-                "locked by the setting restrictions.lockedAnnotations{same}; remove it"
-            )));
+            return Err(used.rejected(match is_itself {
+                true => Cow::Borrowed(LOCKED),
+                false => Cow::Owned(same_as_locked(*locked)),
+            }));
         }
         Ok(())
     }
 
-    /// Rejects annotations that reach past restrictions that there are.
+    /// Rejects annotations that bypass the restrictions.
     pub fn reject_overrides(&self, annotations: &Annotations<'_>) -> Result<(), Rejection> {
         let restricts = [
             (self.allowed_roles.is_some(), "restrictions.allowedRoles"),
@@ -294,12 +299,12 @@ impl Restrictions {
         ];
         let rule = restricts.into_iter().find(|(restricts, _)| *restricts);
         let allowed = self.allowed_overrides.as_deref();
-        let rule = match (allowed, rule) {
-            (Some(_), _) => "restrictions.allowedOverrides",
-            (None, Some((_, rule))) => rule,
+        let (problem, rule) = match (allowed, rule) {
+            (Some(_), _) => ("not allowed by", "restrictions.allowedOverrides"),
+            (None, Some((_, rule))) => ("bypasses", rule),
             (None, None) => return Ok(()),
         };
-        // Who says no does not use it.
+        // With `false`, the pod does not use it.
         let is_no = |key| {
             let text = annotations.get(key).unwrap_or("-");
             let is_boolean = matches!(key, Key::TokenFile | Key::Cache | Key::TlsSkipVerify);
@@ -311,7 +316,7 @@ impl Restrictions {
         match used.find_map(|key| Some((key, annotations.first_place(key)?))) {
             None => Ok(()),
             Some((key, place)) => Err(place.rejected(format!(
-                "reaches past the setting {rule}; remove it, or have the administrator add {} to restrictions.allowedOverrides",
+                "{problem} the setting {rule}; remove it, or have the administrator add {} to restrictions.allowedOverrides",
                 key.name()
             ))),
         }
@@ -330,7 +335,7 @@ impl Restrictions {
         let rule = "restrictions.allowedAddresses";
         if patterns.clone().next().is_none() {
             return Err(place.rejected(format!(
-                "not the setting vault.address, which is {known}, and the setting {rule} has no other; expected {known}"
+                "not allowed by the setting {rule}, which is empty; expected {known}, the setting vault.address"
             )));
         }
         allow_by(address, || place, patterns, rule, identity, work)
@@ -434,7 +439,7 @@ impl Restrictions {
                 allow_by(path, place, patterns.iter(), rule, identity, work)
             }
             (None, Some(_)) => Err(place().rejected(format!(
-                "{} is not {known}, which the setting restrictions.allowedRoles is for; it must be in {rule}",
+                "{} is not allowed by the setting restrictions.allowedRoles, which is for {known}; use {known}, or have the administrator add the path to {rule}",
                 quoted(path)
             ))),
             (None, None) => Ok(()),
@@ -468,7 +473,7 @@ impl Restrictions {
         match (&self.allowed_vault_writes, &self.allowed_vault_paths) {
             (Some(patterns), _) => allow_vault_path(path, place, patterns, rule, identity, work),
             (None, Some(_)) => Err(place().rejected(format!(
-                "writes to {}; where restrictions.allowedVaultPaths is set, writes must be in the setting {rule}",
+                "must not write to {}, because the setting restrictions.allowedVaultPaths is for reading; have the administrator add it to {rule}",
                 quoted(path)
             ))),
             (None, None) => Ok(()),
@@ -494,7 +499,7 @@ impl Restrictions {
         ];
         let warning = |pattern: &Pattern| {
             format!(
-                "pattern {} may let one namespace or service account take what is another's; put a letter that no such name has between them, such as _ or /",
+                "pattern {} can match names of another namespace or service account; separate the placeholder by a character that such names do not have, such as _ or /",
                 pattern.as_str()
             )
         };
@@ -549,7 +554,7 @@ fn allow_by<'p>(
             Ok(false) => {}
             Err(TooMuchWork) => {
                 return Err(place().rejected(format!(
-                    "too much to compare with the patterns of the setting {rule}; ask for fewer or shorter values"
+                    "takes too long to compare with the patterns of the setting {rule}; use fewer or shorter values"
                 )));
             }
         }
@@ -567,7 +572,7 @@ fn allow_by<'p>(
 
 fn expected_one_of(allowed: Vec<&str>) -> String {
     match allowed.is_empty() {
-        true => "the list is empty".to_owned(),
+        true => "the list is empty, which allows nothing".to_owned(),
         false => format!("expected one of {}", listed(allowed)),
     }
 }

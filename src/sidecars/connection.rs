@@ -63,7 +63,7 @@ pub fn connection(order: &mut Order<'_, '_>, home: &str) -> (Vec<EnvVar>, Vec<Vo
         add("VAULT_CLIENT_KEY", Some(&file(CLIENT_KEY_FILE)));
     }
     add("VAULT_TLS_SERVER_NAME", connection.server_name.as_deref());
-    // Some agents take any value of it for true.
+    // Some agents read any value of it as true.
     add(
         "VAULT_SKIP_VERIFY",
         connection.skips_verification.then_some("true"),

@@ -42,7 +42,7 @@ pub struct Order<'s, 'a> {
 }
 
 impl Order<'_, '_> {
-    /// What lets a sidecar end with a job, if there is one whose end it has to follow.
+    /// What lets a sidecar end with a job, if there is one whose end it must follow.
     fn job(&self) -> Option<Job> {
         self.intent.needs_babysitter().then(|| Job {
             mount: read_only(names::JOB_VOLUME, names::JOB_DIRECTORY),
@@ -188,7 +188,7 @@ fn configuration(
         let place = place.unwrap_or_else(|| annotations.place(Key::SecretsTemplate));
         return Err(place.rejected(
             format!(
-                "the configuration in {variable} would have {bytes} bytes; expected at most {MOST_VARIABLE}; ask for fewer or shorter templates"
+                "the configuration in {variable} would have {bytes} bytes, more than {MOST_VARIABLE}; use fewer or shorter templates"
             ),
         ));
     }

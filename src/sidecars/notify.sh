@@ -19,7 +19,7 @@ else
     group=$!
 fi
 command=$!
-# Once it has begun to end the command, it is not to be told to stop: some of it may ignore TERM.
+# Once it has begun to end the command, it ignores TERM: some of the command may do so too.
 (
     sleep "$seconds" && trap '' TERM && kill -TERM "$group"
     sleep 2

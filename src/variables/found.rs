@@ -9,11 +9,12 @@ use crate::pod::{self, Container, List};
 use crate::raw::{self, Text};
 use crate::rejection::{Place, Rejection};
 use crate::secrets::{check_template, not_plain};
+use crate::settings::{WHY_DENIED, same_as_locked};
 use crate::subject::Subject;
 use crate::values::{Switch, TemplateEngine, is_name_for_shells};
-use crate::words::{listed, quoted};
+use crate::words::{listed, quoted, unquoted};
 
-/// The most references in one pod. All of them have to fit the configuration of the program that resolves them.
+/// The most references in one pod. All of them must fit the configuration of the program that resolves them.
 const MOST_REFERENCES: usize = 512;
 
 /// The path of transit, where the pod does not say.
@@ -61,9 +62,8 @@ impl Variables {
                 warn_of_writes(&variables, container, subject);
             }
             if !is_selected(&container.name) {
-                return Err(place(container).rejected(format!(
-                    "environment variable {} refers to Vault, and the container is not in annotation {}; add it there",
-                    variables[0].name,
+                return Err(place_of(&variables[0].name, container).rejected(format!(
+                    "refers to Vault, and the container is not in annotation {}; add it there",
                     subject.annotations.name(Key::InjectContainers)
                 )));
             }
@@ -102,9 +102,8 @@ fn warn_of_others(subject: &Subject<'_>) {
         };
         if let Some(variable) = container.variables().find(refers) {
             subject.warnings.add(format!(
-                "{}: environment variable {} refers to Vault and stays as it is, because the pod uses the annotations of {}",
-                place(container),
-                quoted(&variable.name),
+                "{}: refers to Vault and is not changed, because the pod uses the annotations of {}",
+                place_of(&variable.name, container),
                 subject.annotations.prefix()
             ));
             return;
@@ -142,6 +141,15 @@ fn place(container: &Container<'_>) -> Place {
     Place::Container(container.name.to_string())
 }
 
+/// Where a variable of a container is.
+fn place_of(variable: &str, container: &Container<'_>) -> Place {
+    let variable = unquoted(variable);
+    Place::Container(format!(
+        "{}: environment variable {variable}",
+        &*container.name
+    ))
+}
+
 /// Those of one container.
 fn variables(
     container: &Container<'_>,
@@ -153,9 +161,7 @@ fn variables(
     if !may_have_some(container, !fields.is_empty()) {
         return Ok(Vec::new());
     }
-    let reject = |name: &str, problem: &str| {
-        Err(place(container).rejected(format!("environment variable {} {problem}", quoted(name))))
-    };
+    let reject = |name: &str, problem: String| Err(place_of(name, container).rejected(problem));
     let variables: Vec<_> = container.variables().collect();
     // Of two with one name the last one counts.
     let last: BTreeMap<&str, usize> = variables
@@ -172,10 +178,10 @@ fn variables(
         let field = variable.field.as_ref();
         if let Some(field) = field.filter(|field| fields.contains(&***field)) {
             let problem = format!(
-                "has its value from the field {}, which refers to Vault; write the reference as its value",
+                "the field {} refers to Vault; write the reference as the variable's value",
                 quoted(field)
             );
-            return reject(name, &problem);
+            return reject(name, problem);
         }
         let text = variable.value.as_deref().unwrap_or_default();
         if !may_refer(text) {
@@ -187,28 +193,26 @@ fn variables(
             Err(_) if pieces(text, transit) == Ok(None) => continue,
             Err(other) => {
                 let problem = format!(
-                    "refers to Vault and has $({other}) in it, which only the kubelet can replace; write what that stands for"
+                    "refers to Vault with $({other}), which only the kubelet can replace; write its value in the reference"
                 );
-                return reject(name, &problem);
+                return reject(name, problem);
             }
         };
         let value = match pieces(&text, transit) {
             Ok(None) => continue,
             Ok(Some(value)) => value,
-            Err(problem) => return reject(name, &problem),
+            Err(problem) => return reject(name, problem),
         };
         if !is_name_for_shells(name) {
             return reject(
                 name,
-                "refers to Vault, and a shell cannot set a variable of that name; expected letters, digits and _",
+                "refers to Vault, and a shell cannot set a variable of this name; expected letters, digits and _".to_owned(),
             );
         }
         if let Some(pattern) = subject.settings.env_shell.denies(name) {
             return reject(
                 name,
-                &format!(
-                    "refers to Vault, and no secret may have such a name: {pattern} is in the setting envShell.deniedNames, or of the shell itself"
-                ),
+                format!("refers to Vault, and its name is denied: {pattern} {WHY_DENIED}"),
             );
         }
         found.push(Variable {
@@ -221,7 +225,7 @@ fn variables(
         if *count > MOST_REFERENCES {
             return reject(
                 &variable.name,
-                &format!("has one reference too many; expected at most {MOST_REFERENCES} in a pod"),
+                format!("too many references; expected at most {MOST_REFERENCES} in a pod"),
             );
         }
         check(variable, container, subject)?;
@@ -245,11 +249,7 @@ fn reject_locked(
     let mut keys = [Key::SecretsPath, Key::Secret].iter().chain(templates);
     match keys.find(|key| restrictions.is_locked(**key)) {
         None => Ok(()),
-        Some(locked) => Err(place(container).rejected(format!(
-            "environment variable {} refers to Vault, which has the same effect as {}, and that is locked by the setting restrictions.lockedAnnotations; remove it",
-            variable.name,
-            locked.name()
-        ))),
+        Some(locked) => Err(place_of(&variable.name, container).rejected(same_as_locked(*locked))),
     }
 }
 
@@ -260,7 +260,7 @@ fn warn_of_writes(variables: &[Variable], container: &Container<'_>, subject: &S
     let names: Vec<_> = written.map(|variable| &*variable.name).collect();
     if !names.is_empty() {
         subject.warnings.add(format!(
-            "{}: environment variable {} is written to Vault again when its lease ends, or each time that secrets without a lease are read, and with annotation {} each different answer restarts the application; use it only for certificates and other secrets with a lease",
+            "{}: environment variable {}: written to Vault again when the lease ends, or without a lease at each refresh, and each different answer restarts the application (annotation {}); use it only for secrets with a lease, such as certificates",
             place(container),
             listed(names),
             subject.annotations.name(Key::OnChange)
@@ -275,40 +275,36 @@ fn check(
     subject: &Subject<'_>,
 ) -> Result<(), Rejection> {
     let name = &*variable.name;
-    let here = |problem: &str| {
-        place(container).rejected(format!("environment variable {name}: {problem}"))
-    };
+    let variable_place = || place_of(name, container);
     for reference in variable.references() {
         let path = &*reference.request.path;
         if let Some(problem) = not_plain(path) {
-            return Err(here(&format!(
+            return Err(variable_place().rejected(format!(
                 "the path {} {problem}; expected a plain path such as secret/team/app",
                 quoted(path)
             )));
         }
-        let variable =
-            || Place::Container(format!("{}: environment variable {name}", &*container.name));
         subject.settings.restrictions.allow_path(
             path,
-            variable,
+            variable_place,
             subject.identity(),
             &mut subject.work.borrow_mut(),
         )?;
         if reference.writes() {
             subject.settings.restrictions.allow_write(
                 path,
-                variable,
+                variable_place,
                 subject.identity(),
                 &mut subject.work.borrow_mut(),
             )?;
         }
         if let Wanted::Template(template) = &reference.wanted {
             if subject.settings.restrictions.allow_templates == Some(false) {
-                return Err(here(
+                return Err(variable_place().rejected(
                     "templates are not allowed by the setting restrictions.allowTemplates; use vault:PATH#KEY",
                 ));
             }
-            check_template(subject, template, name, place(container))?;
+            check_template(subject, template, variable_place())?;
         }
     }
     Ok(())
@@ -320,7 +316,7 @@ fn reject_dependents(found: &[Variable], container: &Container<'_>) -> Result<()
     for part in container.expanded().filter(|_| !names.is_empty()) {
         if let Some(name) = dependencies(part.get()).find(|name| names.contains(name)) {
             return Err(place(container).rejected(format!(
-                "$({name}) has the reference in it and not the secret, because the kubelet replaces it; use the variable {name} itself, in a shell for example"
+                "$({name}) would become the reference and not the secret, because the kubelet replaces it; use variable {name} in a shell"
             )));
         }
     }

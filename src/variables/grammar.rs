@@ -14,6 +14,9 @@ use crate::secrets::template::of_sprig;
 /// What refers to Vault.
 const SCHEMES: [&str; 2] = ["vault:", "bao:"];
 
+/// What is wrong with a reference that names no key.
+const NO_KEY: &str = "a reference without a key; expected vault:PATH#KEY";
+
 /// What is in front of one that writes.
 const WRITES: &str = ">>";
 
@@ -46,10 +49,12 @@ pub fn pieces(value: &str, transit: &Transit<'_>) -> Result<Option<Vec<Piece>>, 
             rest = inside;
             continue;
         };
-        let end = braces.end_of(inside).ok_or("has a ${ without its }")?;
+        let end = braces
+            .end_of(inside)
+            .ok_or("${ without }; expected ${vault:PATH#KEY}")?;
         let reference = scheme_of(&inside[..end]).unwrap_or(reference);
         let Some(reference) = read(reference, transit, &mut braces)? else {
-            return Err("has a reference without #KEY".to_owned());
+            return Err(NO_KEY.to_owned());
         };
         has_reference = true;
         if !text.is_empty() {
@@ -139,19 +144,19 @@ fn read(
     }
     if rest == "login" {
         return Err(
-            "is vault:login, which is not supported; the token is in a file with annotation token-file"
+            "vault:login is not supported; use annotation token-file, which writes the token to a file"
                 .to_owned(),
         );
     }
     let Some((path, behind)) = rest.split_once('#') else {
         return match (rest.contains('/') && !is_address(rest)) || writes {
-            true => Err("has a reference without #KEY; expected vault:PATH#KEY".to_owned()),
+            true => Err(NO_KEY.to_owned()),
             false => Ok(None),
         };
     };
     let (key, last) = split_key(behind, braces);
     if key.is_empty() {
-        return Err("has a reference with an empty key; expected vault:PATH#KEY".to_owned());
+        return Err(NO_KEY.to_owned());
     }
     let (version, arguments) = match (writes, last) {
         (false, None) => (None, None),
@@ -207,10 +212,7 @@ fn is_address(rest: &str) -> bool {
 fn version_of(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(version) if version > 0 => Ok(version),
-        _ => Err(
-            "has a reference whose version is not a number from 1; expected vault:PATH#KEY#VERSION"
-                .to_owned(),
-        ),
+        _ => Err("the version is not a number from 1; expected vault:PATH#KEY#VERSION".to_owned()),
     }
 }
 
@@ -218,7 +220,7 @@ fn version_of(text: &str) -> Result<u64, String> {
 fn arguments(data: &str) -> Result<Vec<String>, String> {
     const EXPECTED: &str = "expected >>vault:PATH#KEY#{\"NAME\": \"VALUE\"}";
     let data: Map<String, Value> = serde_json::from_str(data)
-        .map_err(|_| format!("has a reference whose data is not a JSON object; {EXPECTED}"))?;
+        .map_err(|_| format!("the data is not a JSON object; {EXPECTED}"))?;
     if data.is_empty() {
         return Ok(vec![String::new()]);
     }
@@ -228,7 +230,7 @@ fn arguments(data: &str) -> Result<Vec<String>, String> {
             Value::Number(_) | Value::Bool(_) => value.to_string(),
             Value::Null | Value::Array(_) | Value::Object(_) => {
                 return Err(format!(
-                    "has a reference whose data has a value that is not text, a number or a boolean; {EXPECTED}"
+                    "the data has a value that is not a string, number or boolean; {EXPECTED}"
                 ));
             }
         };
@@ -236,7 +238,7 @@ fn arguments(data: &str) -> Result<Vec<String>, String> {
         let is_changed = name.contains('=') || name.trim() != name || value.trim() != value;
         match name.is_empty() || is_changed {
             true => Err(format!(
-                "has a reference whose data has an empty name, a name with a =, or white space around a name or a value; {EXPECTED}"
+                "the data has an empty name, a name with =, or white space around a name or value; {EXPECTED}"
             )),
             false => Ok(format!("{name}={value}")),
         }
@@ -256,7 +258,7 @@ fn is_ciphertext(text: &str) -> bool {
 fn of_transit(ciphertext: &str, transit: &Transit<'_>) -> Result<Reference, String> {
     let Some(key) = transit.key else {
         return Err(format!(
-            "is encrypted by transit; add annotation {}",
+            "encrypted by transit; add annotation {}",
             transit.annotation
         ));
     };

@@ -49,7 +49,7 @@ pub struct Reference {
     pub wanted: Wanted,
 }
 
-/// What Vault is asked for.
+/// What is read from Vault.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Request {
     pub path: String,

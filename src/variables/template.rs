@@ -96,7 +96,7 @@ pub fn contents(of: &OfContainer, is_once: bool) -> String {
     text
 }
 
-/// What Vault is asked for, as arguments of `secret`.
+/// What is read from Vault, as arguments of `secret`.
 fn request(request: &Request) -> String {
     let path = match request.version {
         Some(version) => format!("{}?version={version}", request.path),

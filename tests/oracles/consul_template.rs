@@ -22,7 +22,7 @@ pub struct ConsulTemplate {
     home: TempDir,
 }
 
-/// What comes of a template, but for its output.
+/// What comes of a template, except its output.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fate {
     Parsed,
@@ -90,7 +90,7 @@ impl ConsulTemplate {
             // Until nobody listens any more.
             let _ = lines.map(|line| sender.send(line)).find(Result::is_err);
         });
-        // It tells one error for each template, and goes on trying.
+        // It reports one error for each template, and goes on trying.
         let mut fates = Vec::new();
         let mut log = String::new();
         while fates.len() < templates.len() {

@@ -23,7 +23,7 @@ const PIECES: &str = "\
     \"; touch pwned; \"¦\ntouch pwned\n¦; touch pwned¦& touch pwned¦| touch pwned¦>pwned¦${HOME}¦$HOME¦$$¦$1¦~¦~/a¦*¦?¦\
     a¦Z9¦_¦-¦/¦:¦@¦%¦+¦,¦.¦%s¦\t¦\r¦\r\n¦\u{1}¦\u{7f}¦\u{a0}¦\u{2028}¦{{ . }}¦<&>¦[]¦{}¦null¦\\u0041¦\\\n";
 
-/// Keys that are no names of variables.
+/// Keys that are not names of variables.
 const HOSTILE_KEYS: &str = "\
     ¦x;touch pwned¦x\ntouch pwned¦touch pwned\n¦\ntouch pwned¦$(touch pwned)¦`touch pwned`¦x$(touch pwned)¦x y¦touch pwned #¦\
     1x¦a-b¦a.b¦é¦x=`touch pwned`;y¦export X¦x\n¦\nx¦x\r¦ x¦x ¦'¦\"¦\\¦#x¦. ./0¦x\u{1}¦:>pwned;x¦&&touch pwned¦x+";
@@ -92,7 +92,7 @@ fn is_variable(key: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The files of a pod that asks for all of these secrets, with more annotations.
+/// The files of a pod with all of these secrets, with more annotations.
 fn rendered(
     version: Version,
     secrets: &[Secret],
@@ -153,7 +153,7 @@ pub fn is_json_of(text: &str, value: &Value) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|read| read == *value)
 }
 
-/// Holds variables against the keys of a secret that can be ones.
+/// Compares variables with the keys of a secret that can be ones.
 fn check_variables(
     secret: &Secret,
     variables: &BTreeMap<String, String>,
@@ -175,7 +175,7 @@ fn check_variables(
     Ok(())
 }
 
-/// The environment that a command writes with `env -0`, but for what is there without a secret.
+/// The environment that a command writes with `env -0`, except what is there without a secret.
 fn environment(command: &mut Command) -> BTreeMap<String, String> {
     let output = command
         .env_clear()

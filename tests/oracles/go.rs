@@ -16,7 +16,7 @@ pub struct Go {
     _process: Child,
 }
 
-/// What `tests/oracles/reader` answers; what it was not asked for is empty.
+/// What `tests/oracles/reader` answers; the rest is empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Answer {

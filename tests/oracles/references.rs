@@ -12,7 +12,7 @@ use super::vault::{Vault, Version};
 use super::{configuration, configuration_in, consul_template, creation_of, for_all, injected};
 use super::{evaluate_natively, injected_pod, payload};
 
-/// A variable: its value as it is in the manifest, and what it has to be, of which a key of the secret is a part.
+/// A variable: its value as it is in the manifest, and what it must be, of which a key of the secret is a part.
 #[derive(Clone, Debug)]
 enum Variable {
     /// `vault:PATH#KEY`

@@ -200,7 +200,7 @@ fn joined(texts: impl Strategy<Value = Vec<String>>) -> impl Strategy<Value = St
     texts.prop_map(|texts| texts.concat())
 }
 
-/// What is no block.
+/// What is not a block.
 fn leaf(is_in_loop: bool) -> BoxedStrategy<String> {
     let comment = (select(vec!["{{", "{{- "]), select(list("}}¦ -}}¦\n-}}")))
         .prop_map(|(open, close)| format!("{open}/* a }}}} ' \" {{{{ if */{close}"));
@@ -277,7 +277,7 @@ const VALUES: &str = "\
     1.¦1e3¦1.5E-3¦1i¦1+2i¦\"\"¦\"a\"¦\"}}\"¦\"\\\"\\\\\"¦\"\\u00e9 \\x41\"¦\"😀 '\"¦`a\n}} \\`¦`\"`¦'a'¦\
     '\\''¦'}'¦'é'";
 
-/// Paths as people write them, which have to be possible.
+/// Paths as people write them, which must be possible.
 pub fn plain_path() -> impl Strategy<Value = String> {
     let first = plain_segment().prop_map(|segment| match segment.replace(':', "") {
         empty if empty.is_empty() => "a".to_owned(),

@@ -1,4 +1,4 @@
-//! A stand-in for Vault with one mount of secrets, which answers writes as it does reads, and keeps what it is asked for.
+//! A stand-in for Vault with one mount of secrets, which answers writes as it does reads, and keeps the requests.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ pub enum Version {
     Two,
 }
 
-/// What it is asked for to learn of a path's mount, in front of the path.
+/// The request by which clients learn of a path's mount, in front of the path.
 pub const MOUNT_OF: &str = "/v1/sys/internal/ui/mounts/";
 
 /// What is in the secret at a path.
@@ -123,7 +123,7 @@ fn answer(target: &str, version: Version, mount: &str, secret: &Secret) -> Value
 ///
 /// # Panics
 ///
-/// If it is no path alone, or if an escape stands for a slash: that would not be the same path.
+/// If it is more than a path, or if an escape stands for a slash: that would not be the same path.
 pub fn unescaped(target: &str) -> String {
     assert!(!target.contains(['?', '#']), "{target} is more than a path");
     let mut parts = target.split('%');
@@ -132,7 +132,7 @@ pub fn unescaped(target: &str) -> String {
         let byte = part
             .get(..2)
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let byte = byte.unwrap_or_else(|| panic!("{target} has an escape that is none"));
+        let byte = byte.unwrap_or_else(|| panic!("{target} has an escape that is not valid"));
         assert_ne!(byte, b'/', "{target} has an escaped slash");
         bytes.push(byte);
         bytes.extend_from_slice(&part.as_bytes()[2..]);

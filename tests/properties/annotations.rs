@@ -1,4 +1,4 @@
-//! Annotations of the policy: what pods ask for in earnest, with hostile text wherever text is free, and
+//! Annotations of the policy: realistic ones, with hostile text wherever text is free, and
 //! garbage.
 
 use proptest::collection::vec;
@@ -14,7 +14,7 @@ pub const SPICE: char = '\u{e000}';
 /// The same inside a string literal of a template, where the pod's author writes it as Go has it.
 pub const SPICE_IN_LITERAL: char = '\u{e001}';
 
-/// What a pod asks for, and what the pod must be like for it.
+/// Annotations of a pod, and what the pod must be like for them.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// In which [`SPICE`] stands for hostile text.

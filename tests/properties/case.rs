@@ -28,7 +28,7 @@ pub struct Case {
     workload: Option<&'static str>,
 }
 
-/// Pods, of which most ask for something that they can get.
+/// Pods, of which most can be injected.
 pub fn any_pod() -> BoxedStrategy<Case> {
     let asked = (annotations::asked(), strays(), replaced());
     let labels = (
@@ -124,7 +124,7 @@ pub fn any_object() -> impl Strategy<Value = Case> {
         .prop_map(|(case, workload)| Case { workload, ..case })
 }
 
-/// Annotations that mean nothing to the policy, or that are no use where they are.
+/// Annotations that mean nothing to the policy, or that have no effect where they are.
 fn strays() -> impl Strategy<Value = Vec<(String, Tree)>> {
     let strays = vec![
         ("example.org/token".to_owned(), Tree::text(SECRET)),
@@ -146,7 +146,7 @@ fn replaced() -> impl Strategy<Value = Vec<(Key, Tree)>> {
     let garbage = (select(keys), annotations::garbage()).prop_map(|(key, text)| {
         // A restriction may quote what it rejects, a clash or a missing token the path, and a mistake its container or
         // file.
-        let is_told = [
+        let is_repeated = [
             Key::Role,
             Key::VaultImage,
             Key::SecretsPath,
@@ -157,7 +157,7 @@ fn replaced() -> impl Strategy<Value = Vec<(Key, Tree)>> {
             Key::JobContainers,
             Key::CopyVolumeMounts,
         ];
-        let text = match is_told.contains(&key) {
+        let text = match is_repeated.contains(&key) {
             true => text.replace(SECRET, "x"),
             false => text,
         };
@@ -178,7 +178,7 @@ fn replaced() -> impl Strategy<Value = Vec<(Key, Tree)>> {
     ]
 }
 
-/// Gives the pod what it needs for what it asks.
+/// Gives the pod what it needs for its annotations.
 fn fit(spec: &mut Tree, asked: &mut Asked) {
     let can_end = matches!(spec.text_of("restartPolicy"), Some("Never" | "OnFailure"));
     if asked.is_job && !can_end {
@@ -346,7 +346,7 @@ impl Case {
         all.map(|file| file.trim().to_owned()).collect()
     }
 
-    /// Whether annotation `mode` asks for this; for secrets it need not.
+    /// Whether annotation `mode` names this; for secrets it need not.
     pub fn is_in_mode(&self, wanted: &str) -> bool {
         let given = self.annotation(Key::Mode).unwrap_or_default();
         let given = given.to_ascii_lowercase();

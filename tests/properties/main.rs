@@ -30,7 +30,7 @@ use case::{Answer, Case, HARMLESS, Submission, any_object, any_pod, doubled};
 use runner::{Injected, for_all, for_fewer};
 use tree::Tree;
 
-/// What stands for a credential in the places where one may be, and which no message may tell.
+/// What stands for a credential in the places where one may be, and which no message may repeat.
 const SECRET: &str = "hunter2-s3cr3t";
 
 #[test]
@@ -50,7 +50,10 @@ fn a_rejection_has_a_code_and_a_message_and_tells_no_secret() {
             let message = fields.text_of("message").unwrap_or_default();
             prop_assert_eq!(fields.get("code"), Some(&Tree::Literal("422".to_owned())));
             prop_assert!(message.len() > 10, "no message: {message:?}");
-            prop_assert!(!message.contains(SECRET), "it tells a secret: {message}");
+            prop_assert!(
+                !message.contains(SECRET),
+                "a secret is in the message: {message}"
+            );
             prop_assert!(!message.contains("a defect of the policy"), "{message}");
         }
         for warning in answer.warnings() {
@@ -279,7 +282,7 @@ fn the_order_of_members_makes_no_difference() {
     for_all(both, |(one, other)| {
         let (Answer(one), Answer(other)) = (one.answer(), other.answer());
         if one.get("code").is_some() && other.get("code").is_some() {
-            // Of several mistakes the first is told.
+            // Of several mistakes the first is reported.
             return Ok(Injected(false));
         }
         prop_assert_eq!(one.sorted(), other.sorted());
@@ -1068,7 +1071,7 @@ fn most_pods_are_injected_and_everything_that_can_be_is() {
         "tvsi-vault-agent",
         "tvsi-vault-agent-init",
     ];
-    // What garbage in the place of an annotation asks for now and then.
+    // What garbage in the place of an annotation adds now and then.
     let by_chance = ["tvsi-cache", "tvsi-configmap", "tvsi-extra", "tvsi-own-tls"];
     let told = told.iter().map(String::as_str);
     let told: Vec<_> = told.filter(|it| !by_chance.contains(it)).collect();

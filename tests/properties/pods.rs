@@ -450,7 +450,7 @@ fn complete(containers: Vec<Tree>, prefix: &str, suffix: &str, volumes: &[Tree])
     Tree::List(completed.collect())
 }
 
-/// What is done to a spec after it has been made for what the pod asks.
+/// What is done to a spec after it has been made for the pod's annotations.
 #[derive(Clone, Debug)]
 pub enum Damage {
     /// Another value in the place of any.
@@ -510,7 +510,7 @@ impl Damage {
     pub fn apply(&self, spec: &mut Tree) {
         match self {
             Damage::Replace(place, value) => change_one(spec, *place, &mut |name, old| {
-                // Messages may tell names and mount paths.
+                // Messages may repeat names and mount paths.
                 *old = match value {
                     Tree::Text(_) if ["name", "mountPath"].contains(&name) => Tree::text("odd $"),
                     value => value.clone(),
@@ -529,8 +529,12 @@ impl Damage {
                     && !members.is_empty()
                 {
                     let name = members[place.index(members.len())].0.clone();
-                    let is_told = ["name", "mountPath"].contains(&name.as_str());
-                    let value = if is_told { Tree::null() } else { value.clone() };
+                    let is_repeated = ["name", "mountPath"].contains(&name.as_str());
+                    let value = if is_repeated {
+                        Tree::null()
+                    } else {
+                        value.clone()
+                    };
                     members.push((name, value));
                 }
             }),
@@ -538,7 +542,7 @@ impl Damage {
     }
 }
 
-/// Changes one of all the values in `tree`, and is told the name of the member or list that it is in.
+/// Changes one of all the values in `tree`; the change gets the name of the member or list that it is in.
 fn change_one(tree: &mut Tree, place: Index, change: &mut impl FnMut(&str, &mut Tree)) {
     fn visit(
         name: &str,

@@ -9,14 +9,14 @@ use proptest::test_runner::{Config, TestRunner};
 /// Cases per property, if PROPTEST_CASES says nothing.
 const CASES: u32 = 160;
 
-/// Whether a case was injected: properties of injected pods hold for all others by themselves.
+/// Whether a case was injected: properties of injected pods hold for all others anyway.
 pub struct Injected(pub bool);
 
 /// Tries the property.
 ///
 /// # Panics
 ///
-/// If it does not hold, or if too few pods were injected to tell.
+/// If it does not hold, or if too few pods were injected.
 pub fn for_all<S: Strategy>(
     strategy: S,
     property: impl Fn(S::Value) -> Result<Injected, TestCaseError>,

@@ -179,7 +179,7 @@ impl Tree {
         }
     }
 
-    /// Every string in it, but for the names of members.
+    /// Every string in it, except the names of members.
     pub fn texts(&self) -> Vec<&str> {
         match self {
             Tree::Literal(_) => Vec::new(),
@@ -192,7 +192,7 @@ impl Tree {
         }
     }
 
-    /// The same with every string changed, but for the names of members.
+    /// The same with every string changed, except the names of members.
     pub fn map_texts(&self, change: &impl Fn(&str) -> String) -> Tree {
         match self {
             Tree::Literal(literal) => Tree::Literal(literal.clone()),

@@ -12,12 +12,12 @@ import jsonschema
 import referencing
 from kubernetes_validate import utils
 
-# As (major, minor). The policy cannot see the release, so what it adds by default has to fit all of them.
+# As (major, minor). The policy cannot see the release, so what it adds by default must fit all of them.
 OLDEST = (1, 25)
 FIRST_WITH_NATIVE_SIDECARS = (1, 29)
 
 # Submitted pods that not even the newest schema takes, with the fields that it rejects in them: what Kubernetes
-# may come to have has to survive injection.
+# may come to have must survive injection.
 UNKNOWN_ON_PURPOSE = {
     "hook/keeps-what-else-is-in-the-own-hook": ("newerMember", "newerNull", "newerKind"),
     "traps/typed-round-trip": ("newerThanUs",),

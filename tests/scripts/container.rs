@@ -206,7 +206,7 @@ impl Container {
         self.read("log").lines().map(str::to_owned).collect()
     }
 
-    /// The log without the sleeps, but for those of `seconds`.
+    /// The log without the sleeps, except those of `seconds`.
     pub fn log_with_sleeps_of(&self, seconds: &str) -> Vec<String> {
         let mut log = self.log();
         log.retain(|line| match line.split_once(' ') {
@@ -389,7 +389,7 @@ impl Running<'_> {
     }
 
     /// Waits until nothing is left that could write to the script's standard output, which is every
-    /// program that it has started but for its own timers, and returns what was written.
+    /// program that it has started, except its own timers, and returns what was written.
     #[track_caller]
     pub fn output_when_all_has_ended(&self) -> String {
         let Ok(output) = self.output.recv_timeout(DEADLINE) else {

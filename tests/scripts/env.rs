@@ -18,7 +18,7 @@ const BUSYBOX: &str = "tvsi-env/busybox";
 /// The image's own shell, which the application of these tests is.
 const SHELL: &str = "image/bin/sh";
 
-/// Has the application write down what it was started as. Its last command is none that the shell would
+/// Has the application write down what it was started as. Its last command is not one that the shell would
 /// become.
 const NOTE_HOW_IT_WAS_STARTED: &str = "
 image/bin/cat /proc/$$/environ >environment
@@ -163,11 +163,14 @@ impl Pod {
     #[track_caller]
     fn has_skipped(&self, lines: &[(usize, usize)]) {
         let messages = self.container.messages();
-        let told: Vec<&str> = messages.lines().collect();
-        assert_eq!(told.len(), lines.len(), "{messages}");
-        for (told, (file, line)) in told.iter().zip(lines) {
+        let reported: Vec<&str> = messages.lines().collect();
+        assert_eq!(reported.len(), lines.len(), "{messages}");
+        for (reported, (file, line)) in reported.iter().zip(lines) {
             let skipped = format!("line {line} of {} is skipped", self.files[file - 1]);
-            assert!(told.contains(&skipped), "{skipped:?} is not in {told:?}");
+            assert!(
+                reported.contains(&skipped),
+                "{skipped:?} is not in {reported:?}"
+            );
         }
         assert!(!messages.contains(HIDDEN), "{messages}");
     }
@@ -380,7 +383,7 @@ fn carriage_returns_at_the_ends_of_lines_belong_to_the_values() {
 }
 
 #[test]
-fn lines_that_are_no_pairs_are_skipped_and_told_by_number_and_file() {
+fn lines_that_are_not_pairs_are_skipped_and_reported_by_number_and_file() {
     let mut pod =
         Pod::with_file("hidden\nA=1\n\n  hidden hidden \\\n\thidden: 1\nB=2\n$(: >canary)hidden");
     pod.add_file("C=3\nhidden %s\n");
@@ -389,7 +392,7 @@ fn lines_that_are_no_pairs_are_skipped_and_told_by_number_and_file() {
 }
 
 #[test]
-fn names_that_no_variable_can_have_are_skipped_and_told() {
+fn names_that_no_variable_can_have_are_skipped_and_reported() {
     let mut names = evaluated_by_a_careless_script();
     // A name ends at the first =.
     names.retain(|name| !name.contains('='));
@@ -437,7 +440,7 @@ fn names_that_no_variable_can_have_are_skipped_and_told() {
 }
 
 #[test]
-fn denied_names_are_skipped_and_told() {
+fn denied_names_are_skipped_and_reported() {
     let file = "PATH=hidden\nLD_PRELOAD=hidden\n LD_=hidden\nFREE=1\nMY_PATH=2\nPATHS=3\nLD=4\nldx=5\n\
         A_TOKEN=hidden\n_TOKEN=hidden\nTOKEN=6\nA_TOKENS=7\nMID_x_DLE=hidden\nMID_DLE=8\n";
     let pod = Pod::with_file(file).with_denied(&["PATH", "LD_*", "*_TOKEN", "MID_*_DLE"]);
@@ -506,7 +509,7 @@ fn where_everything_is_denied_nothing_is_given() {
 }
 
 #[test]
-fn names_of_the_script_s_own_variables_are_skipped_and_told() {
+fn names_of_the_script_s_own_variables_are_skipped_and_reported() {
     let text = text_of("env.sh");
     let names: BTreeSet<&str> = text
         .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
@@ -634,7 +637,7 @@ fn names_that_shells_know_are_secrets_like_others() {
 }
 
 #[test]
-fn names_that_the_shell_keeps_are_skipped_and_told() {
+fn names_that_the_shell_keeps_are_skipped_and_reported() {
     for value in VALUES_FOR_THEM {
         println!("{value:?}");
         let pairs = NAMES_THAT_THE_SHELL_KEEPS.map(|name| (name, value));
@@ -698,7 +701,7 @@ fn a_missing_file_is_named_and_the_application_does_not_start() {
 }
 
 #[test]
-fn a_directory_is_no_file_and_the_application_does_not_start() {
+fn a_directory_is_not_a_file_and_the_application_does_not_start() {
     let mut pod = Pod::new();
     pod.files.push(pod.container.path("image"));
     let command = [&pod.container.path(SHELL), "-c", NOTE_HOW_IT_WAS_STARTED];
@@ -1043,7 +1046,7 @@ fn a_command_that_is_not_there_is_named_and_ends_with_127() {
 }
 
 #[test]
-fn a_command_that_is_no_program_is_named_and_no_success() {
+fn a_command_that_is_not_a_program_is_named_and_fails() {
     let pod = Pod::new();
     pod.container.write("text", "no program");
     for command in ["./text", "./image", "/"] {
@@ -1264,7 +1267,7 @@ mod restarts {
 
     /// A sidecar that has been started again writes the same.
     #[test]
-    fn the_same_content_is_no_change() {
+    fn the_same_content_is_not_a_change() {
         let pod = pod();
         let mut application = started(&pod, READY);
         pod.container.write("new", "A=1\n");

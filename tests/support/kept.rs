@@ -6,7 +6,7 @@ use serde_json::Value;
 pub fn contains(whole: &Value, part: &Value, path: &str) -> Result<(), String> {
     match (whole, part) {
         (whole, part) if whole == part => Ok(()),
-        // What is null is as if it were absent, where something has to be put into it.
+        // What is null is as if it were absent, where something must be put into it.
         (Value::Array(_), Value::Null) => Ok(()),
         (Value::Object(_), Value::Null) if path.contains("/lifecycle") => Ok(()),
         // The one thing that is replaced: it now waits, and runs what was there.

@@ -8,8 +8,8 @@ use crate::{Case, case};
 
 const PREFIX: &str = "vault.hashicorp.com";
 
-fn asking() -> Pod {
-    Pod::silent()
+fn annotated_pod() -> Pod {
+    Pod::plain()
         .under(r#"{"agentInjector":{"enabled":true}}"#)
         .with(
             Place::Annotations,
@@ -46,7 +46,9 @@ pub fn cases() -> Vec<Case> {
             move |bytes| {
                 let value = repeated(bytes, word);
                 let annotation = format!(r#""example.org/note":"{value}""#);
-                asking().with(Place::Annotations, annotation).payload()
+                annotated_pod()
+                    .with(Place::Annotations, annotation)
+                    .payload()
             },
         ));
     }
@@ -55,7 +57,7 @@ pub fn cases() -> Vec<Case> {
         Rejected("volume mounts; expected at most 64"),
         |bytes| {
             let mount = |number| format!(r#"{{"name":"data","mountPath":"/{}"}}"#, name(number));
-            let pod = annotated(asking(), "agent-copy-volume-mounts", "a");
+            let pod = annotated(annotated_pod(), "agent-copy-volume-mounts", "a");
             pod.with(Place::Mounts, list_of(bytes, mount)).payload()
         },
     ));
@@ -63,7 +65,7 @@ pub fn cases() -> Vec<Case> {
         "256 files with templates in a volume that the agent has too, with 60 others",
         Injected,
         |bytes| {
-            let mut pod = annotated(asking(), "agent-copy-volume-mounts", "a").with(
+            let mut pod = annotated(annotated_pod(), "agent-copy-volume-mounts", "a").with(
                 Place::Volumes,
                 r#"{"name":"templates","configMap":{"name":"templates"}}"#,
             );
@@ -87,7 +89,7 @@ pub fn cases() -> Vec<Case> {
         Rejected("the configuration in"),
         |bytes| {
             let beginning = "/a".repeat(100);
-            let mut pod = asking();
+            let mut pod = annotated_pod();
             for number in 0..255 {
                 let secret = format!("agent-inject-secret-{number}");
                 let directory = format!("secret-volume-path-{number}");

@@ -35,12 +35,12 @@ fn long(cases: &mut Vec<Case>) {
                     .trim_end_matches(|letter: char| letter.is_ascii_uppercase());
                 let family = if name == key.name() { "" } else { "x" };
                 let pod = match key {
-                    Key::Telemetry | Key::AuthConfig => Pod::asking(),
-                    _ if key.is_family() => Pod::silent()
+                    Key::Telemetry | Key::AuthConfig => Pod::annotated_pod(),
+                    _ if key.is_family() => Pod::plain()
                         .annotated("inject", "true")
                         .annotated("role", "app")
                         .annotated("secret-x", "a"),
-                    _ => Pod::asking(),
+                    _ => Pod::annotated_pod(),
                 };
                 let pod = pod.annotated(&format!("{name}{family}"), repeated(bytes, "x"));
                 pod.payload()
@@ -49,7 +49,7 @@ fn long(cases: &mut Vec<Case>) {
     }
     for key in [Key::SecretsPath, Key::Notify, Key::InjectContainers] {
         let expected = match key {
-            // Of a long name the beginning is told.
+            // Of a long name the beginning is reported.
             Key::InjectContainers => Rejected("is not a container of this pod"),
             _ => Rejected("the configuration in"),
         };
@@ -62,7 +62,7 @@ fn long(cases: &mut Vec<Case>) {
                 format!("{}: {letters}", key.name()),
                 expected,
                 move |bytes| {
-                    let pod = Pod::asking().annotated(key.name(), repeated(bytes, letter));
+                    let pod = Pod::annotated_pod().annotated(key.name(), repeated(bytes, letter));
                     pod.payload()
                 },
             ));
@@ -72,7 +72,7 @@ fn long(cases: &mut Vec<Case>) {
         "secrets-path: slashes",
         Rejected("expected a plain path"),
         |bytes| {
-            let pod = Pod::asking().annotated("secrets-path", repeated(bytes, "a/"));
+            let pod = Pod::annotated_pod().annotated("secrets-path", repeated(bytes, "a/"));
             pod.payload()
         },
     ));
@@ -82,16 +82,16 @@ fn long(cases: &mut Vec<Case>) {
             Injected,
             move |bytes| {
                 let value = format!("{}true", repeated(bytes, letter));
-                Pod::asking().annotated("inject", value).payload()
+                Pod::annotated_pod().annotated("inject", value).payload()
             },
         ));
         cases.push(case(
-            format!("inject: {space} around a word that is none"),
+            format!("inject: {space} around an unknown word"),
             Accepted,
             move |bytes| {
                 let space = repeated(bytes / 2, letter);
                 let value = format!("{space}x{space}");
-                Pod::asking().annotated("inject", value).payload()
+                Pod::annotated_pod().annotated("inject", value).payload()
             },
         ));
         cases.push(case(
@@ -100,7 +100,9 @@ fn long(cases: &mut Vec<Case>) {
             move |bytes| {
                 let space = repeated(bytes / 2, letter);
                 let value = format!("{space}secret/app{space}");
-                Pod::asking().annotated("secrets-path", value).payload()
+                Pod::annotated_pod()
+                    .annotated("secrets-path", value)
+                    .payload()
             },
         ));
         cases.push(case(
@@ -108,7 +110,7 @@ fn long(cases: &mut Vec<Case>) {
             Injected,
             move |bytes| {
                 let value = format!("proxy,{}secrets", repeated(bytes, letter));
-                Pod::asking().annotated("mode", value).payload()
+                Pod::annotated_pod().annotated("mode", value).payload()
             },
         ));
     }
@@ -117,7 +119,7 @@ fn long(cases: &mut Vec<Case>) {
         Rejected("expected at most"),
         |bytes| {
             let value = format!("{}8200", repeated(bytes, "0"));
-            let pod = Pod::asking().annotated("proxy-port", value);
+            let pod = Pod::annotated_pod().annotated("proxy-port", value);
             pod.annotated("mode", "proxy").payload()
         },
     ));
@@ -126,7 +128,7 @@ fn long(cases: &mut Vec<Case>) {
         Rejected("the configuration in"),
         |bytes| {
             let label = format!(r#""com.talend.service":"{}""#, repeated(bytes, "x"));
-            let mut pod = Pod::silent().with(Place::Labels, label);
+            let mut pod = Pod::plain().with(Place::Labels, label);
             pod = pod.annotated("inject", "true").annotated("role", "app");
             pod.payload()
         },
@@ -136,7 +138,7 @@ fn long(cases: &mut Vec<Case>) {
         Rejected("the configuration in"),
         |bytes| {
             let label = format!(r#""com.talend.application":"{}""#, repeated(bytes, "x"));
-            let pod = Pod::silent().with(Place::Labels, label);
+            let pod = Pod::plain().with(Place::Labels, label);
             pod.annotated("inject", "true")
                 .annotated("secrets-path", "secret/app")
                 .payload()
@@ -147,7 +149,7 @@ fn long(cases: &mut Vec<Case>) {
 /// What becomes of a pod with an annotation of a million letters.
 fn of_long_word(key: Key) -> Expected {
     match key {
-        // A pod that does not ask in a way that is understood is left alone.
+        // A pod whose `inject` is not a boolean is left alone.
         Key::Inject | Key::Status => Accepted,
         Key::Mode | Key::SecretsFormat | Key::DisableIdleConnections | Key::DisableKeepAlives => {
             Rejected("not valid; expected one of")
@@ -209,7 +211,7 @@ fn lists(cases: &mut Vec<Case>) {
             format!("{key}: {item} over and over"),
             expected,
             move |bytes| {
-                let mut pod = Pod::asking();
+                let mut pod = Pod::annotated_pod();
                 if key != "secrets-destination" {
                     pod = pod.annotated("secrets-destination", "x,y");
                     pod = pod.annotated("secrets-path", "x,y");
@@ -235,7 +237,7 @@ fn lists(cases: &mut Vec<Case>) {
             _ => Rejected("is empty"),
         };
         cases.push(case(format!("{key}: commas"), expected, move |bytes| {
-            let mut pod = Pod::asking();
+            let mut pod = Pod::annotated_pod();
             if key != "secrets-destination" {
                 pod = pod.annotated("secrets-destination", "x,y");
             }
@@ -251,7 +253,7 @@ fn lists(cases: &mut Vec<Case>) {
         Rejected("give one destination for each"),
         |bytes| {
             let lines = repeated(bytes, "---\\n");
-            Pod::asking().annotated("notify", lines).payload()
+            Pod::annotated_pod().annotated("notify", lines).payload()
         },
     ));
     cases.push(case(
@@ -259,7 +261,7 @@ fn lists(cases: &mut Vec<Case>) {
         Rejected("the configuration in"),
         |bytes| {
             let lines = format!("x{}x", repeated(bytes, "\\n"));
-            Pod::asking().annotated("notify", lines).payload()
+            Pod::annotated_pod().annotated("notify", lines).payload()
         },
     ));
     for key in ["inject-containers", "job-containers"] {
@@ -276,7 +278,7 @@ fn lists(cases: &mut Vec<Case>) {
                 let count = containers.matches('{').count();
                 let mut names: Vec<_> = (0..count).rev().map(name).collect();
                 names.push("a".to_owned());
-                let mut pod = Pod::asking().with(Place::Containers, &containers);
+                let mut pod = Pod::annotated_pod().with(Place::Containers, &containers);
                 pod = pod.annotated(key, names.join(","));
                 if key == "job-containers" {
                     // How many a job can have would depend on the size; one that never ends is rejected after all is read.
@@ -314,7 +316,7 @@ fn destinations(cases: &mut Vec<Case>) {
     let deep_beginnings = |number: usize| format!("{}x{number}", "a/".repeat(number + 250));
     let kinds: [(&str, usize, Piece); 4] = [
         ("each in 500 directories", DESTINATIONS, deep),
-        ("each like the others but for the end", DESTINATIONS, alike),
+        ("each like the others except the end", DESTINATIONS, alike),
         ("each the beginning of others", 255, beginnings),
         (
             "each in the directories of others",
@@ -329,7 +331,7 @@ fn destinations(cases: &mut Vec<Case>) {
                 Rejected("the configuration in"),
                 move |bytes| {
                     let destinations: Vec<_> = (0..count).map(destination).collect();
-                    let pod = Pod::asking()
+                    let pod = Pod::annotated_pod()
                         .annotated("auth", login)
                         .annotated("secrets-path", vec!["x"; count].join(","))
                         .annotated("secrets-destination", destinations.join(","));
@@ -346,7 +348,7 @@ fn destinations(cases: &mut Vec<Case>) {
         |bytes| {
             let path = repeated(bytes / DESTINATIONS, "\\\"");
             let destinations: Vec<_> = (0..DESTINATIONS).map(name).collect();
-            Pod::asking()
+            Pod::annotated_pod()
                 .annotated("secrets-path", vec![path; DESTINATIONS].join(","))
                 .annotated("secrets-destination", destinations.join(","))
                 .payload()
@@ -357,7 +359,7 @@ fn destinations(cases: &mut Vec<Case>) {
         Rejected("is too long"),
         |bytes| {
             let destination = format!("{}a", repeated(bytes, "a/"));
-            let pod = Pod::asking().annotated("secrets-destination", destination);
+            let pod = Pod::annotated_pod().annotated("secrets-destination", destination);
             pod.payload()
         },
     ));
@@ -381,7 +383,7 @@ fn repeated_keys(cases: &mut Vec<Case>) {
                 Injected,
                 move |bytes| {
                     let own = |key: &str, value: &str| format!(r#""{prefix}/{key}":"{value}""#);
-                    Pod::silent()
+                    Pod::plain()
                         .with(Place::Annotations, own("inject", "true"))
                         .with(Place::Annotations, own("role", "app"))
                         .with(Place::Annotations, own("secrets-path", "secret/app"))
@@ -401,7 +403,7 @@ fn repeated_keys(cases: &mut Vec<Case>) {
                 format!(r#""{PREFIX}/{}":"true""#, key.name())
             };
             let annotations = list_of(bytes, own);
-            let pod = Pod::asking().with(Place::Annotations, annotations);
+            let pod = Pod::annotated_pod().with(Place::Annotations, annotations);
             // Without a status, which would end it at once, it is the mode that is rejected.
             pod.payload()
                 .replace(&format!("{PREFIX}/status"), &format!("{PREFIX}/notify"))
@@ -409,15 +411,15 @@ fn repeated_keys(cases: &mut Vec<Case>) {
     ));
 }
 
-/// Annotations under the prefix that do not exist, of which some are told by name with the name that is meant.
+/// Annotations under the prefix that do not exist, of which some are reported by name with the name that is meant.
 fn unknown(cases: &mut Vec<Case>) {
     cases.push(case("unknown annotations", Injected, |bytes| {
         let annotation = |number| format!(r#""{PREFIX}/{}":"""#, name(number));
-        let pod = Pod::asking().with(Place::Annotations, list_of(bytes, annotation));
+        let pod = Pod::annotated_pod().with(Place::Annotations, list_of(bytes, annotation));
         pod.payload()
     }));
-    let asking = || {
-        Pod::silent()
+    let annotated = || {
+        Pod::plain()
             .with(Place::Annotations, r#""p/inject":"true","p/role":"app""#)
             .with(Place::Annotations, r#""p/secrets-path":"secret/app""#)
             .under(SHORT_PREFIX)
@@ -428,7 +430,7 @@ fn unknown(cases: &mut Vec<Case>) {
         move |bytes| {
             let annotation = |number| format!(r#""p/{}":"""#, name(number));
             let annotations = list_of(bytes, annotation);
-            asking().with(Place::Annotations, annotations).payload()
+            annotated().with(Place::Annotations, annotations).payload()
         },
     ));
     cases.push(case(
@@ -436,7 +438,7 @@ fn unknown(cases: &mut Vec<Case>) {
         Injected,
         move |bytes| {
             let annotations = many(bytes, r#""p/":"""#);
-            asking().with(Place::Annotations, annotations).payload()
+            annotated().with(Place::Annotations, annotations).payload()
         },
     ));
     cases.push(case(
@@ -446,7 +448,7 @@ fn unknown(cases: &mut Vec<Case>) {
             let beginning = "consul-template-requests-memories-and-more-of-it";
             let annotation = |number| format!(r#""p/{beginning}{number:0>15}":"""#);
             let annotations = list_of(bytes, annotation);
-            asking().with(Place::Annotations, annotations).payload()
+            annotated().with(Place::Annotations, annotations).payload()
         },
     ));
     for length in [300, 3_000, 30_000] {
@@ -457,7 +459,7 @@ fn unknown(cases: &mut Vec<Case>) {
                 let beginning = "x".repeat(length);
                 let annotation = |number| format!(r#""p/{beginning}{}":"""#, name(number));
                 let annotations = list_of(bytes - length, annotation);
-                let pod = asking().with(Place::Annotations, annotations);
+                let pod = annotated().with(Place::Annotations, annotations);
                 let filled = pod.payload().len();
                 pod.with(Place::Labels, padding(bytes.saturating_sub(filled)))
                     .payload()
@@ -473,7 +475,7 @@ fn unknown(cases: &mut Vec<Case>) {
                 format!(r#""p/{long}{}":"""#, name(number))
             };
             let annotations = separated(bytes, ",", annotation);
-            asking().with(Place::Annotations, annotations).payload()
+            annotated().with(Place::Annotations, annotations).payload()
         },
     ));
 }

@@ -35,20 +35,20 @@ pub fn cases() -> Vec<Case> {
     add(
         "7,000 containers that get the secrets",
         &[object, annotations, spec, container],
-        || Pod::asking().with(Place::Containers, vec![r#"{"name":""}"#; 7000].join(",")),
+        || Pod::annotated_pod().with(Place::Containers, vec![r#"{"name":""}"#; 7000].join(",")),
     );
     add(
         "7,000 init containers that get the secrets",
         &[spec],
         || {
-            Pod::asking().with(
+            Pod::annotated_pod().with(
                 Place::InitContainers,
                 vec![r#"{"name":""}"#; 7000].join(","),
             )
         },
     );
     add("500 containers that get a hook", &[spec], || {
-        Pod::asking()
+        Pod::annotated_pod()
             .with(Place::Containers, vec![r#"{"name":""}"#; 500].join(","))
             .annotated("secrets-hook", "true")
     });
@@ -58,26 +58,28 @@ pub fn cases() -> Vec<Case> {
         &[object, spec, command],
         || {
             let container = r#"{"name":"","command":["x"]}"#;
-            of_many_files(Pod::asking().with(Place::Containers, vec![container; 60].join(",")))
+            of_many_files(
+                Pod::annotated_pod().with(Place::Containers, vec![container; 60].join(",")),
+            )
         },
     );
     add(
         "one container that gets 150 files in the environment",
         &[object, spec, container, command],
-        || of_many_files(Pod::asking()),
+        || of_many_files(Pod::annotated_pod()),
     );
     add("50 pull secrets of the settings", &[object, spec], || {
         let secrets: Vec<_> = (0..50)
             .map(|number| format!("\"secret-{number}\""))
             .collect();
-        Pod::asking().under(format!(r#"{{"imagePullSecrets":[{}]}}"#, secrets.join(",")))
+        Pod::annotated_pod().under(format!(r#"{{"imagePullSecrets":[{}]}}"#, secrets.join(",")))
     });
     cases.push(case(
         "very many containers that would get 150 files in the environment",
         Rejected("bytes would be added to the pod"),
         |bytes| {
             let containers = many(bytes, r#"{"name":"","command":["x"]}"#);
-            let pod = Pod::asking().with(Place::Containers, containers);
+            let pod = Pod::annotated_pod().with(Place::Containers, containers);
             of_many_files(pod).payload()
         },
     ));
@@ -85,7 +87,7 @@ pub fn cases() -> Vec<Case> {
         "all that is ever added, to a padded pod",
         Injected,
         |bytes| {
-            let pod = of_many_files(Pod::asking())
+            let pod = of_many_files(Pod::annotated_pod())
                 .job()
                 .annotated("mode", "secrets,proxy,job")
                 .annotated("share-process-namespace", "true")

@@ -37,7 +37,7 @@ const OBJECTS: [(&str, Place); 19] = [
 ];
 
 fn members(cases: &mut Vec<Case>) {
-    // Annotations have to be strings.
+    // Annotations must be strings.
     let value = |place| match place {
         Place::Annotations => "\"\"",
         _ => "0",
@@ -49,7 +49,7 @@ fn members(cases: &mut Vec<Case>) {
             Injected,
             move |bytes| {
                 let members = many(bytes, &format!(r#""\\":{}"#, value(place)));
-                Pod::asking().with(place, members).payload()
+                Pod::annotated_pod().with(place, members).payload()
             },
         ));
     }
@@ -64,7 +64,7 @@ fn members(cases: &mut Vec<Case>) {
             Injected,
             move |bytes| {
                 let members = many(bytes, &format!("\"\":{}", value(place)));
-                Pod::asking().with(place, members).payload()
+                Pod::annotated_pod().with(place, members).payload()
             },
         ));
         cases.push(case(
@@ -72,7 +72,9 @@ fn members(cases: &mut Vec<Case>) {
             Injected,
             move |bytes| {
                 let member = |number| format!("\"{}\":{}", name(number), value(place));
-                Pod::asking().with(place, list_of(bytes, member)).payload()
+                Pod::annotated_pod()
+                    .with(place, list_of(bytes, member))
+                    .payload()
             },
         ));
     }
@@ -84,11 +86,11 @@ fn members(cases: &mut Vec<Case>) {
         ("spec", Place::Spec),
     ] {
         cases.push(case(
-            format!("members in {object} of a pod that asks for nothing"),
+            format!("members in {object} of a pod without annotations"),
             Accepted,
             move |bytes| {
                 let members = many(bytes, "\"\\\\\":0");
-                Pod::silent().with(place, members).payload()
+                Pod::plain().with(place, members).payload()
             },
         ));
     }
@@ -98,7 +100,7 @@ fn members(cases: &mut Vec<Case>) {
         Injected,
         |bytes| {
             let members = many(bytes, r#""containerz":0"#);
-            Pod::asking().with(Place::Spec, members).payload()
+            Pod::annotated_pod().with(Place::Spec, members).payload()
         },
     ));
     cases.push(case(
@@ -106,14 +108,14 @@ fn members(cases: &mut Vec<Case>) {
         Rejected("no admission request"),
         |bytes| {
             let objects = many(bytes, r#""object":{"":0}"#);
-            let pod = Pod::asking();
+            let pod = Pod::annotated_pod();
             let payload = pod.payload();
             payload.replacen("\"object\":", &format!("{objects},\"object\":"), 1)
         },
     ));
     cases.push(case("one label with a long name", Injected, |bytes| {
         let member = format!("\"{}\":\"\"", "x".repeat(bytes));
-        Pod::asking().with(Place::Labels, member).payload()
+        Pod::annotated_pod().with(Place::Labels, member).payload()
     }));
 }
 
@@ -134,16 +136,16 @@ fn nesting(cases: &mut Vec<Case>) {
                 Rejected("nested too deeply"),
                 move |bytes| {
                     let member = format!("\"x\":{}", nested(bytes));
-                    Pod::asking().with(place, member).payload()
+                    Pod::annotated_pod().with(place, member).payload()
                 },
             ));
         }
         cases.push(case(
-            format!("{kind} in one another in a pod that asks for nothing"),
+            format!("{kind} in one another in a pod without annotations"),
             Accepted,
             move |bytes| {
                 let member = format!("\"x\":{}", nested(bytes));
-                Pod::silent().with(Place::Spec, member).payload()
+                Pod::plain().with(Place::Spec, member).payload()
             },
         ));
         cases.push(case(
@@ -151,7 +153,9 @@ fn nesting(cases: &mut Vec<Case>) {
             Rejected("not a string"),
             move |bytes| {
                 let member = format!("\"x\":{}", nested(bytes));
-                Pod::asking().with(Place::Annotations, member).payload()
+                Pod::annotated_pod()
+                    .with(Place::Annotations, member)
+                    .payload()
             },
         ));
         cases.push(case(
@@ -159,7 +163,7 @@ fn nesting(cases: &mut Vec<Case>) {
             Rejected("not what the Kubernetes API has there"),
             move |bytes| {
                 let member = format!("\"containers\":{}", nested(bytes));
-                Pod::asking().with(Place::Spec, member).payload()
+                Pod::annotated_pod().with(Place::Spec, member).payload()
             },
         ));
     }
@@ -189,7 +193,9 @@ fn strings(cases: &mut Vec<Case>) {
             Injected,
             move |bytes| {
                 let annotation = format!("\"{}\":\"\"", repeated(bytes, letter));
-                Pod::asking().with(Place::Annotations, annotation).payload()
+                Pod::annotated_pod()
+                    .with(Place::Annotations, annotation)
+                    .payload()
             },
         ));
         // Nothing that is read lies deeper.
@@ -198,34 +204,36 @@ fn strings(cases: &mut Vec<Case>) {
             Accepted,
             move |bytes| {
                 let word = format!("\"{}\"", repeated(bytes, letter));
-                let pod = Pod::asking().with(Place::Hook, word).job();
+                let pod = Pod::annotated_pod().with(Place::Hook, word).job();
                 pod.payload_of_cron_job()
             },
         ));
     }
     cases.push(case("backslashes in a word of a hook", Injected, |bytes| {
         let word = format!("\"{}\"", repeated(bytes, r"\\"));
-        Pod::asking().with(Place::Hook, word).payload()
+        Pod::annotated_pod().with(Place::Hook, word).payload()
     }));
     cases.push(case(
-        "backslashes in a pod that asks for nothing",
+        "backslashes in a pod without annotations",
         Accepted,
         |bytes| {
             let label = format!("\"x\":\"{}\"", repeated(bytes, r"\\"));
-            Pod::silent().with(Place::Labels, label).payload()
+            Pod::plain().with(Place::Labels, label).payload()
         },
     ));
     cases.push(case("very many strings", Injected, |bytes| {
         let strings = many(bytes, "\"\"");
         let member = format!("\"x\":[{strings}]");
-        Pod::asking().with(Place::Exec, member).payload()
+        Pod::annotated_pod().with(Place::Exec, member).payload()
     }));
     cases.push(case(
         "a long namespace",
         Rejected("no admission request"),
         |bytes| {
             let namespace = format!("\"namespace\":\"{}\"", repeated(bytes, r"\\"));
-            Pod::asking().with(Place::Request, namespace).payload()
+            Pod::annotated_pod()
+                .with(Place::Request, namespace)
+                .payload()
         },
     ));
 }
@@ -236,19 +244,19 @@ fn numbers_and_space(cases: &mut Vec<Case>) {
         Rejected("nested too deeply"),
         |bytes| {
             let member = format!("\"x\":{}", "1".repeat(bytes));
-            Pod::asking().with(Place::Spec, member).payload()
+            Pod::annotated_pod().with(Place::Spec, member).payload()
         },
     ));
     cases.push(case("very many numbers", Injected, |bytes| {
         let member = format!("\"x\":[{}]", many(bytes, "1"));
-        Pod::asking().with(Place::Spec, member).payload()
+        Pod::annotated_pod().with(Place::Spec, member).payload()
     }));
     cases.push(case(
         "a long number that is read",
         Rejected("not what the Kubernetes API has there"),
         |bytes| {
             let member = format!("\"terminationGracePeriodSeconds\":{}", "1".repeat(bytes));
-            Pod::asking().with(Place::Spec, member).payload()
+            Pod::annotated_pod().with(Place::Spec, member).payload()
         },
     ));
     for (object, place) in [("annotations", Place::Annotations), ("exec", Place::Exec)] {
@@ -257,12 +265,12 @@ fn numbers_and_space(cases: &mut Vec<Case>) {
             Injected,
             move |bytes| {
                 let member = format!("\"x\"{}:\"\"", " ".repeat(bytes));
-                Pod::asking().with(place, member).payload()
+                Pod::annotated_pod().with(place, member).payload()
             },
         ));
     }
     cases.push(case("white space around everything", Injected, |bytes| {
-        let payload = Pod::asking().payload();
+        let payload = Pod::annotated_pod().payload();
         let places = payload.matches(',').count();
         payload.replace(',', &format!(",{}", " ".repeat(bytes / places + 1)))
     }));

@@ -38,7 +38,7 @@ fn containers(cases: &mut Vec<Case>) {
                 )
             };
             let names: Vec<_> = (0..bytes / 70).map(name).collect();
-            let pod = Pod::asking()
+            let pod = Pod::annotated_pod()
                 .annotated("file-permissions", "0600")
                 .annotated("inject-containers", names.join(","))
                 .with(Place::Containers, list_of(bytes / 70 * 60, other));
@@ -56,7 +56,8 @@ fn containers(cases: &mut Vec<Case>) {
         ("with some of everything", full, Injected),
     ];
     for (kind, container, expected) in kinds {
-        let filled = move |place, bytes| Pod::asking().with(place, list_of(bytes, container));
+        let filled =
+            move |place, bytes| Pod::annotated_pod().with(place, list_of(bytes, container));
         if kind != "with some of everything" {
             for (list, place) in [
                 ("containers", Place::Containers),
@@ -91,7 +92,7 @@ fn containers(cases: &mut Vec<Case>) {
             format!("containers {kind} of a job, of which one gets the secrets"),
             TOO_MUCH,
             move |bytes| {
-                let pod = Pod::asking().with(Place::Containers, list_of(bytes, container));
+                let pod = Pod::annotated_pod().with(Place::Containers, list_of(bytes, container));
                 pod.job().annotated("inject-containers", "a").payload()
             },
         ));
@@ -101,7 +102,7 @@ fn containers(cases: &mut Vec<Case>) {
             format!("{key}: a name that none of very many containers has"),
             Rejected("is not a container of this pod"),
             move |bytes| {
-                let pod = Pod::asking().with(Place::Containers, list_of(bytes, named));
+                let pod = Pod::annotated_pod().with(Place::Containers, list_of(bytes, named));
                 pod.job().annotated(key, "nobody").payload()
             },
         ));
@@ -120,7 +121,7 @@ fn containers(cases: &mut Vec<Case>) {
             format!("{list} with commands, probes and hooks that get variables"),
             TOO_MUCH,
             move |bytes| {
-                let pod = Pod::asking().with(place, list_of(bytes, with_probes));
+                let pod = Pod::annotated_pod().with(place, list_of(bytes, with_probes));
                 pod.annotated("secrets-type", "static")
                     .annotated("secrets-injection-method", "env")
                     .payload()
@@ -135,12 +136,13 @@ fn containers(cases: &mut Vec<Case>) {
                 bytes / 2,
                 r#"{"name":"istio-proxy","restartPolicy":"Always"}"#,
             );
-            let pod = Pod::asking().with(Place::InitContainers, many(bytes / 2, r#"{"name":"b"}"#));
+            let pod = Pod::annotated_pod()
+                .with(Place::InitContainers, many(bytes / 2, r#"{"name":"b"}"#));
             pod.with(Place::InitContainers, proxies).payload()
         },
     ));
     cases.push(case(
-        "terms of an affinity for nodes with windows, but for the last one",
+        "terms of an affinity for nodes with windows, except the last one",
         Injected,
         |bytes| {
             let term = |system: &str| {
@@ -152,7 +154,7 @@ fn containers(cases: &mut Vec<Case>) {
             let affinity = format!(
                 r#""affinity":{{"nodeAffinity":{{"requiredDuringSchedulingIgnoredDuringExecution":{{"nodeSelectorTerms":[{terms}]}}}}}}"#
             );
-            Pod::asking().with(Place::Spec, affinity).payload()
+            Pod::annotated_pod().with(Place::Spec, affinity).payload()
         },
     ));
     cases.push(case(
@@ -160,7 +162,7 @@ fn containers(cases: &mut Vec<Case>) {
         TOO_MUCH,
         |bytes| {
             let container = r#"{"name":"","securityContext":{"runAsUser":1000}}"#;
-            let pod = Pod::asking().with(Place::Containers, many(bytes, container));
+            let pod = Pod::annotated_pod().with(Place::Containers, many(bytes, container));
             pod.with(Place::Spec, r#""securityContext":{"runAsUser":1000}"#)
                 .annotated("run-as-same-user", "true")
                 .payload()
@@ -177,7 +179,7 @@ fn containers(cases: &mut Vec<Case>) {
                 ignored.join(",")
             );
             let container = |number: usize| format!(r#"{{"name":"mesx-{}"}}"#, number % 90);
-            let pod = Pod::asking().with(Place::Containers, list_of(bytes, container));
+            let pod = Pod::annotated_pod().with(Place::Containers, list_of(bytes, container));
             pod.under(settings).payload()
         },
     ));
@@ -250,13 +252,13 @@ fn items(cases: &mut Vec<Case>) {
         ),
     ] {
         cases.push(case(format!("very many {list}"), expected, move |bytes| {
-            let pod = Pod::asking().with(place, many(bytes, item));
+            let pod = Pod::annotated_pod().with(place, many(bytes, item));
             pod.payload()
         }));
     }
     cases.push(case("very many ports, with the proxy", Injected, |bytes| {
         let ports = many(bytes, r#"{"containerPort":1}"#);
-        let pod = Pod::asking().with(Place::Ports, ports);
+        let pod = Pod::annotated_pod().with(Place::Ports, ports);
         pod.annotated("mode", "proxy").payload()
     }));
     cases.push(case(
@@ -264,7 +266,7 @@ fn items(cases: &mut Vec<Case>) {
         TOO_MUCH,
         |bytes| {
             let words = many(bytes, "\"\"");
-            let pod = Pod::asking().with(Place::Hook, words);
+            let pod = Pod::annotated_pod().with(Place::Hook, words);
             pod.annotated("secrets-hook", "true").payload()
         },
     ));
@@ -273,7 +275,7 @@ fn items(cases: &mut Vec<Case>) {
         Expected::Accepted,
         |bytes| {
             let words = many(bytes, "\"\"");
-            Pod::asking()
+            Pod::annotated_pod()
                 .with(Place::Hook, words)
                 .job()
                 .payload_of_cron_job()
@@ -288,7 +290,7 @@ fn items(cases: &mut Vec<Case>) {
                 .collect();
             let settings = format!(r#"{{"imagePullSecrets":[{}]}}"#, secrets.join(","));
             let secret = |number: usize| format!(r#"{{"name":"secrex-{}"}}"#, number % 90);
-            let pod = Pod::asking().with(Place::PullSecrets, list_of(bytes, secret));
+            let pod = Pod::annotated_pod().with(Place::PullSecrets, list_of(bytes, secret));
             pod.under(settings).payload()
         },
     ));
@@ -297,7 +299,7 @@ fn items(cases: &mut Vec<Case>) {
         Injected,
         |bytes| {
             let mounts = many(bytes, r#"{"name":"","mountPath":"/"}"#);
-            let pod = Pod::asking().with(Place::Mounts, mounts);
+            let pod = Pod::annotated_pod().with(Place::Mounts, mounts);
             pod.annotated("secrets-type", "static")
                 .annotated("secrets-injection-method", "env")
                 .payload()
@@ -310,7 +312,7 @@ fn mounts(cases: &mut Vec<Case>) {
     cases.push(case("a mount path of slashes", Injected, |bytes| {
         let path = repeated(bytes, "/");
         let mount = format!(r#"{{"name":"other","mountPath":"{path}"}}"#);
-        Pod::asking().with(Place::Mounts, mount).payload()
+        Pod::annotated_pod().with(Place::Mounts, mount).payload()
     }));
     cases.push(case(
         "a mount path of the policy's with slashes between",
@@ -318,12 +320,12 @@ fn mounts(cases: &mut Vec<Case>) {
         |bytes| {
             let path = format!("/opt{}/talend/secrets", repeated(bytes, "/."));
             let mount = format!(r#"{{"name":"other","mountPath":"{path}"}}"#);
-            Pod::asking().with(Place::Mounts, mount).payload()
+            Pod::annotated_pod().with(Place::Mounts, mount).payload()
         },
     ));
     let files = |count: usize| {
         let destinations: Vec<_> = (0..count).map(name).collect();
-        Pod::asking()
+        Pod::annotated_pod()
             .annotated("secrets-path", vec!["x"; count].join(","))
             .annotated("secrets-destination", destinations.join(","))
     };
@@ -357,24 +359,24 @@ fn mounts(cases: &mut Vec<Case>) {
             let mount = format!(
                 r#"{{"name":"token","mountPath":"/var/run/secrets/kubernetes.io/serviceaccount","subPath":"{part}"}}"#
             );
-            let pod = Pod::asking().with(Place::Mounts, mount);
+            let pod = Pod::annotated_pod().with(Place::Mounts, mount);
             pod.job().payload()
         },
     ));
 }
 
-/// Names and words that are repeated in what is added or told.
+/// Names and words that are repeated in what is added or reported.
 fn long_names(cases: &mut Vec<Case>) {
     let container = |bytes| format!(r#"{{"name":"{}"}}"#, repeated(bytes, "\\\""));
     cases.push(case("a container of a long name", Injected, move |bytes| {
-        let pod = Pod::asking().with(Place::Containers, container(bytes));
+        let pod = Pod::annotated_pod().with(Place::Containers, container(bytes));
         pod.payload()
     }));
     cases.push(case(
         "a container of a long name in a job",
         TOO_MUCH,
         move |bytes| {
-            let pod = Pod::asking().with(Place::Containers, container(bytes));
+            let pod = Pod::annotated_pod().with(Place::Containers, container(bytes));
             pod.job().payload()
         },
     ));
@@ -383,7 +385,7 @@ fn long_names(cases: &mut Vec<Case>) {
         TOO_MUCH,
         |bytes| {
             let name = format!(r#""name":"{}""#, repeated(bytes, "\\\""));
-            let pod = Pod::asking().with(Place::Container, name);
+            let pod = Pod::annotated_pod().with(Place::Container, name);
             pod.annotated("secrets-hook", "true").payload()
         },
     ));
@@ -391,7 +393,7 @@ fn long_names(cases: &mut Vec<Case>) {
         "a container of a long name that has no command",
         Rejected("has no command"),
         move |bytes| {
-            let pod = Pod::asking().with(Place::Containers, container(bytes));
+            let pod = Pod::annotated_pod().with(Place::Containers, container(bytes));
             pod.annotated("secrets-type", "static")
                 .annotated("secrets-injection-method", "env")
                 .payload()
@@ -403,11 +405,11 @@ fn long_names(cases: &mut Vec<Case>) {
         |bytes| {
             let kind = repeated(bytes, "x");
             let volume = format!(r#"{{"name":"secrets","{kind}":{{}}}}"#);
-            Pod::asking().with(Place::Volumes, volume).payload()
+            Pod::annotated_pod().with(Place::Volumes, volume).payload()
         },
     ));
     cases.push(case("a container that is padded", Injected, |bytes| {
-        Pod::asking()
+        Pod::annotated_pod()
             .with(Place::Container, padding(bytes))
             .payload()
     }));

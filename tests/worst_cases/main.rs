@@ -40,7 +40,7 @@ use workloads::POD_UPDATE;
 /// How many bytes a case fills, each time twice as many, up to the most of an object that is looked into.
 const SIZES: [usize; 3] = [60_000, 120_000, 240_000];
 
-/// The largest request: what is in it may be rejected for its size alone, and has to be cheap all the same.
+/// The largest request: what is in it may be rejected for its size alone, and must be cheap all the same.
 const FULL: usize = 3_100_000;
 
 /// What is said where a limit is passed. Below it, such a case is injected.
@@ -64,7 +64,7 @@ const LARGEST: usize = 3 * 1024 * 1024;
 /// Names with escapes are the most expensive: with the loop that copies them not unrolled, as the module's size needs it, the
 /// same code burns 1,284 million units and not 1,149. What is injected into 7,000 containers burns 1,350 million.
 const MOST_FUEL: u64 = 1_360_000_000;
-/// Of a change of an injected pod, which can have three times as much of what is looked into as one that asks, and before
+/// Of a change of an injected pod, which can have three times as much of what is looked into as an annotated one, and before
 /// and after: about 700 million instructions.
 const MOST_FUEL_OF_POD_UPDATE: u64 = 2_900_000_000;
 const MOST_MEMORY: u64 = 64 * MIB;
@@ -95,7 +95,7 @@ pub enum Expected {
     Rejected(&'static str),
 }
 
-/// A case whose payload, settings and all, has about as many bytes as it is told.
+/// A case whose payload, settings and all, has about as many bytes as the number given.
 pub fn case(
     name: impl Into<String>,
     expected: Expected,
@@ -114,7 +114,7 @@ struct Cost {
     bytes: usize,
     fuel: u64,
     memory: u64,
-    /// What was answered, but for the change itself: at another size it may have been something else.
+    /// What was answered, except the change itself: at another size it may have been something else.
     outcome: String,
 }
 
@@ -244,7 +244,7 @@ fn measure(policy: &Policy, case: &Case) -> Measured {
     Measured { costs, complaints }
 }
 
-/// The part of an answer that tells what became of a request. What is injected may be nested too deep for a type.
+/// The part of an answer that says what became of a request. What is injected may be nested too deep for a type.
 #[derive(Deserialize)]
 struct Answer<'a> {
     accepted: bool,
@@ -273,7 +273,7 @@ impl Expected {
     fn compare(self, answer: &[u8], is_smallest: bool) -> Result<(), String> {
         let is_of_limit = matches!(self, Expected::Rejected(part) if LIMITS.contains(&part));
         let answer: Answer<'_> = serde_json::from_slice(answer)
-            .map_err(|error| format!("the answer is no JSON: {error}"))?;
+            .map_err(|error| format!("the answer is not JSON: {error}"))?;
         let (is_expected, found) = match (answer.accepted, answer.mutated_object) {
             (true, None) => (self == Expected::Accepted, "accepted".to_owned()),
             (true, Some(_)) => (

@@ -39,7 +39,7 @@ pub fn cases() -> Vec<Case> {
             Accepted,
             move |bytes| {
                 let labels = padding(bytes / 32);
-                let pod = template(&Pod::asking().with(Place::Labels, labels));
+                let pod = template(&Pod::annotated_pod().with(Place::Labels, labels));
                 Pod::payload_of_other(&format!("\"x\":[{}]", vec![pod; 32].join(",")))
             },
         ),
@@ -48,7 +48,7 @@ pub fn cases() -> Vec<Case> {
             Accepted,
             move |bytes| {
                 let containers = many(bytes / 32, r#"{"name":"x"}"#);
-                let pod = template(&Pod::asking().with(Place::Containers, containers));
+                let pod = template(&Pod::annotated_pod().with(Place::Containers, containers));
                 Pod::payload_of_other(&format!("\"x\":[{}]", vec![pod; 32].join(",")))
             },
         ),
@@ -57,7 +57,7 @@ pub fn cases() -> Vec<Case> {
             Accepted,
             move |bytes| {
                 let pod = template(
-                    &Pod::asking().with(Place::Containers, many(bytes, r#"{"image":"x"}"#)),
+                    &Pod::annotated_pod().with(Place::Containers, many(bytes, r#"{"image":"x"}"#)),
                 );
                 Pod::payload_of_other(&format!("\"x\":{pod}"))
             },
@@ -67,8 +67,8 @@ pub fn cases() -> Vec<Case> {
             Rejected("is not valid"),
             move |bytes| {
                 let unknown = |number| format!(r#""{PREFIX}/{}":"""#, name(number));
-                let pod =
-                    Pod::asking().with(Place::Annotations, list_of(bytes / 32 - 600, unknown));
+                let pod = Pod::annotated_pod()
+                    .with(Place::Annotations, list_of(bytes / 32 - 600, unknown));
                 let pod = template(&pod.annotated("auth", "github"));
                 Pod::payload_of_other(&format!("\"x\":[{}]", vec![pod; 32].join(",")))
             },
@@ -139,7 +139,7 @@ pub fn cases() -> Vec<Case> {
             Accepted,
             move |bytes| {
                 let place = format!("{{{}}}", inject());
-                Pod::silent()
+                Pod::plain()
                     .with(Place::Spec, format!("\"x\":[{}]", many(bytes, &place)))
                     .payload()
             },
@@ -149,7 +149,7 @@ pub fn cases() -> Vec<Case> {
             Accepted,
             move |bytes| {
                 let spec = deep(inject(), &many(bytes, "\"\":0"));
-                Pod::silent().with(Place::Spec, spec).payload()
+                Pod::plain().with(Place::Spec, spec).payload()
             },
         ),
     ]

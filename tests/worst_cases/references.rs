@@ -8,7 +8,7 @@ use crate::{Case, case};
 
 /// A pod whose container has a command and these variables.
 fn with(variables: impl AsRef<str>) -> Pod {
-    let pod = Pod::asking().with(Place::Command, r#""/app""#);
+    let pod = Pod::annotated_pod().with(Place::Command, r#""/app""#);
     pod.with(Place::Environment, variables)
 }
 
@@ -34,7 +34,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         value(
             "references without an end",
-            Rejected("has a ${ without its }"),
+            Rejected("${ without }"),
             "",
             "${vault:a#b",
         ),
@@ -52,7 +52,7 @@ pub fn cases() -> Vec<Case> {
         ),
         value(
             "braces in a reference",
-            Rejected("has a ${ without its }"),
+            Rejected("${ without }"),
             "${vault:a#b",
             "{",
         ),
@@ -106,7 +106,7 @@ pub fn cases() -> Vec<Case> {
         ),
         value(
             "a long path",
-            Rejected("has a reference without #KEY"),
+            Rejected("a reference without a key"),
             "vault:a/",
             "a",
         ),

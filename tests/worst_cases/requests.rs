@@ -1,4 +1,4 @@
-//! Requests as text, for most of what makes one expensive is no JSON that a library would write: names that stand twice,
+//! Requests as text, because most of what makes one expensive is not JSON that a library writes: names that stand twice,
 //! escapes that are not needed, white space, brackets without end.
 
 use std::collections::BTreeMap;
@@ -50,25 +50,25 @@ pub enum Place {
 /// What is added comes last: names are looked for from the end.
 #[derive(Clone, Default)]
 pub struct Pod {
-    asks: bool,
+    is_annotated: bool,
     added: BTreeMap<Place, String>,
     settings: String,
 }
 
 impl Pod {
-    /// A pod that asks for nothing.
-    pub fn silent() -> Self {
+    /// A pod without annotations.
+    pub fn plain() -> Self {
         Pod {
             settings: "{}".to_owned(),
             ..Pod::default()
         }
     }
 
-    /// A pod that asks for injection.
-    pub fn asking() -> Self {
+    /// An annotated pod.
+    pub fn annotated_pod() -> Self {
         Pod {
-            asks: true,
-            ..Pod::silent()
+            is_annotated: true,
+            ..Pod::plain()
         }
     }
 
@@ -111,10 +111,13 @@ impl Pod {
 
     /// The members that a pod and a pod template have both.
     pub fn template(&self) -> String {
-        let asked = format!(
+        let annotated = format!(
             r#""{PREFIX}/inject":"true","{PREFIX}/role":"app","{PREFIX}/secrets-path":"secret/app""#
         );
-        let annotations = self.object(Place::Annotations, if self.asks { &asked } else { "" });
+        let annotations = self.object(
+            Place::Annotations,
+            if self.is_annotated { &annotated } else { "" },
+        );
         let labels = self.object(
             Place::Labels,
             r#""com.talend.application":"app","com.talend.service":"service""#,
@@ -191,14 +194,14 @@ impl Pod {
 
     /// The payload of a request to create an object of another kind, with this in its spec.
     pub fn payload_of_other(spec: &str) -> String {
-        Pod::silent().payload_of(&format!(
+        Pod::plain().payload_of(&format!(
             r#""kind":{{"group":"example.org","version":"v1","kind":"Fleet"}},"operation":"CREATE","object":{{"metadata":{{}},"spec":{{{spec}}}}}"#
         ))
     }
 
     /// The payload of a request to change an object of another kind, from one spec to the other.
     pub fn payload_of_other_update(old: &str, new: &str) -> String {
-        Pod::silent().payload_of(&format!(
+        Pod::plain().payload_of(&format!(
             r#""kind":{{"group":"example.org","version":"v1","kind":"Fleet"}},"operation":"UPDATE","object":{{"metadata":{{}},"spec":{{{new}}}}},"oldObject":{{"metadata":{{}},"spec":{{{old}}}}}"#
         ))
     }

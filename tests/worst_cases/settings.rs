@@ -36,7 +36,7 @@ fn restricted(rule: &str, pattern: impl Fn(usize) -> String) -> String {
 /// A pod with as long an identity as there is.
 fn with_long_identity() -> Pod {
     let name = "n".repeat(LONGEST_NAME);
-    Pod::asking()
+    Pod::annotated_pod()
         .with(Place::Request, format!("\"namespace\":\"{name}\""))
         .with(Place::Spec, format!("\"serviceAccountName\":\"{name}\""))
 }
@@ -100,14 +100,14 @@ fn paths(cases: &mut Vec<Case>) {
                     format!("secret/{{namespace}}/**{number}")
                 });
                 let path = format!("secret/x/{}", repeated(bytes, piece));
-                let pod = Pod::asking().annotated("secrets-path", path);
+                let pod = Pod::annotated_pod().annotated("secrets-path", path);
                 pod.under(settings).payload()
             },
         ));
     }
 }
 
-/// Names of the pod's that patterns are held against, or have in them.
+/// Names of the pod's that patterns are compared with, or have in them.
 fn names(cases: &mut Vec<Case>) {
     let stars = |number: usize| format!("*a*a*a*a*{{namespace}}*a*{{serviceAccount}}*b{number}");
     cases.push(case(
@@ -140,7 +140,7 @@ fn names(cases: &mut Vec<Case>) {
             let rest = (bytes / 20).saturating_sub(template.template().len());
             let template = template.with(Place::Labels, padding(rest)).template();
             let templates = vec![format!("{{{template}}}"); 20].join(",");
-            let policy = Pod::silent().under(restricted("allowedRoles", stars));
+            let policy = Pod::plain().under(restricted("allowedRoles", stars));
             policy.payload_of(&format!(
                 r#""kind":{{"group":"example.org","version":"v1","kind":"Fleet"}},"operation":"CREATE","object":{{"metadata":{{}},"spec":{{"x":[{templates}]}}}}"#
             ))
@@ -169,7 +169,7 @@ fn names(cases: &mut Vec<Case>) {
                 let settings = restricted("allowedVaultPaths", |_| {
                     "secret/{namespace}/{serviceAccount}/**".to_owned()
                 });
-                let pod = Pod::asking().with(place, long);
+                let pod = Pod::annotated_pod().with(place, long);
                 pod.under(settings).payload()
             },
         ));
@@ -181,7 +181,7 @@ fn names(cases: &mut Vec<Case>) {
             let namespaces: Vec<_> = (0..1000).map(|number| format!("\"n{number}\"")).collect();
             let settings = format!(r#"{{"ignoredNamespaces":[{}]}}"#, namespaces.join(","));
             let long = format!("\"namespace\":\"{}\"", "n".repeat(bytes));
-            let pod = Pod::asking().with(Place::Request, long);
+            let pod = Pod::annotated_pod().with(Place::Request, long);
             pod.under(settings).payload()
         },
     ));
@@ -233,7 +233,7 @@ fn large(cases: &mut Vec<Case>) {
                     .fold(format!("[{}]", list(bytes, item)), |value, name| {
                         format!("{{\"{name}\":{value}}}")
                     });
-                Pod::asking().under(settings).payload()
+                Pod::annotated_pod().under(settings).payload()
             },
         ));
     }
@@ -243,7 +243,7 @@ fn large(cases: &mut Vec<Case>) {
         |bytes| {
             let pattern = repeated(bytes, "*a");
             let settings = format!(r#"{{"restrictions":{{"allowedRoles":["{pattern}"]}}}}"#);
-            Pod::asking().under(settings).payload()
+            Pod::annotated_pod().under(settings).payload()
         },
     ));
     cases.push(case(
@@ -255,7 +255,7 @@ fn large(cases: &mut Vec<Case>) {
                 list_of(bytes / 2, |number| format!("\"a{number}\""))
             );
             let container = |number| format!(r#"{{"name":"b{number}"}}"#);
-            let pod = Pod::asking().with(Place::Containers, list_of(bytes / 2, container));
+            let pod = Pod::annotated_pod().with(Place::Containers, list_of(bytes / 2, container));
             pod.under(settings).payload()
         },
     ));
@@ -264,17 +264,17 @@ fn large(cases: &mut Vec<Case>) {
         Injected,
         |bytes| {
             let settings = format!("{{{}}}", many(bytes, r#""vault":{}"#));
-            Pod::asking().under(settings).payload()
+            Pod::annotated_pod().under(settings).payload()
         },
     ));
     cases.push(case("settings: white space", Injected, |bytes| {
-        Pod::asking()
+        Pod::annotated_pod()
             .under(format!("{{{}}}", " ".repeat(bytes)))
             .payload()
     }));
 }
 
-/// Settings that are not valid, of which every problem is told.
+/// Settings that are not valid, of which every problem is reported.
 fn invalid(cases: &mut Vec<Case>) {
     for (kind, member) in [
         (
@@ -292,7 +292,7 @@ fn invalid(cases: &mut Vec<Case>) {
             Rejected(UNUSABLE),
             move |bytes| {
                 let settings = format!("{{{}}}", list_of(bytes, member));
-                Pod::asking().under(settings).payload()
+                Pod::annotated_pod().under(settings).payload()
             },
         ));
         cases.push(case(
@@ -300,7 +300,7 @@ fn invalid(cases: &mut Vec<Case>) {
             Rejected(UNUSABLE),
             move |bytes| {
                 let settings = format!("{{\"vault\":{{{}}}}}", list_of(bytes, member));
-                Pod::asking().under(settings).payload()
+                Pod::annotated_pod().under(settings).payload()
             },
         ));
     }
@@ -309,15 +309,15 @@ fn invalid(cases: &mut Vec<Case>) {
         Rejected(UNUSABLE),
         |bytes| {
             let settings = format!("{}{}", "[".repeat(bytes / 2), "]".repeat(bytes / 2));
-            Pod::asking().under(settings).payload()
+            Pod::annotated_pod().under(settings).payload()
         },
     ));
     cases.push(case(
-        "settings: not valid, for a pod that asks for nothing",
+        "settings: not valid, for a pod without annotations",
         Accepted,
         |bytes| {
             let settings = format!("{{{}}}", many(bytes, "\"x\":0"));
-            Pod::silent().under(settings).payload()
+            Pod::plain().under(settings).payload()
         },
     ));
     cases.push(case(
@@ -326,7 +326,7 @@ fn invalid(cases: &mut Vec<Case>) {
         |bytes| {
             let prefix = repeated(bytes, "a.");
             let settings = format!(r#"{{"annotations":{{"prefix":"{prefix}"}}}}"#);
-            Pod::asking().under(settings).payload()
+            Pod::annotated_pod().under(settings).payload()
         },
     ));
 }

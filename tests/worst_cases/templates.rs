@@ -79,7 +79,7 @@ impl Kind {
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for kind in &KINDS {
-        // Most are too large for the configuration, which is told in the end.
+        // Most are too large for the configuration, which is reported in the end.
         let expected = match kind.name {
             "keywords" => Rejected("{{ else }} belongs"),
             _ => Rejected("the configuration in"),
@@ -101,7 +101,7 @@ pub fn cases() -> Vec<Case> {
                 Rejected("expected at most"),
                 move |bytes| {
                     let template = kind.template(bytes + kind.parts[1].len());
-                    let pod = Pod::asking().annotated("secrets-template", template);
+                    let pod = Pod::annotated_pod().annotated("secrets-template", template);
                     pod.payload()
                 },
             ));
@@ -118,7 +118,7 @@ fn templates(bytes: usize, separator: &str, template: impl Fn(usize) -> String) 
     let template = template(bytes / count);
     let destinations: Vec<_> = (0..count).map(name).collect();
     let templates = vec![template; count].join(separator);
-    Pod::asking()
+    Pod::annotated_pod()
         .annotated("secrets-destination", destinations.join(","))
         .annotated("secrets-template", templates)
         .payload()
@@ -142,7 +142,7 @@ fn separators(cases: &mut Vec<Case>) {
             format!("one template where two should be: {kind}"),
             Rejected("each needs its counterpart"),
             move |bytes| {
-                let pod = Pod::asking().annotated("secrets-destination", "x,y");
+                let pod = Pod::annotated_pod().annotated("secrets-destination", "x,y");
                 pod.annotated("secrets-template", repeated(bytes, text))
                     .payload()
             },
@@ -155,7 +155,7 @@ fn separators(cases: &mut Vec<Case>) {
             let destinations: Vec<_> = (0..256).map(name).collect();
             let space = " ".repeat(bytes / 256);
             let templates = vec![space; 256].join("\\n---\\n");
-            Pod::asking()
+            Pod::annotated_pod()
                 .annotated("secrets-destination", destinations.join(","))
                 .annotated("secrets-template", templates)
                 .payload()
@@ -185,7 +185,7 @@ fn denied(cases: &mut Vec<Case>) {
                 let calls = repeated(bytes / count - 10, &format!("{function} "));
                 let destinations: Vec<_> = (0..count).map(name).collect();
                 let template = format!("{{{{{calls}}}}}");
-                Pod::asking()
+                Pod::annotated_pod()
                     .annotated("secrets-destination", destinations.join(","))
                     .annotated("secrets-template", vec![template; count].join("\\n---\\n"))
                     .under(settings)

@@ -16,7 +16,7 @@ fn update(
     new: impl Fn(usize) -> String + Send + Sync + 'static,
 ) -> Case {
     case(format!("update: {name}"), Accepted, move |bytes| {
-        let pod = |labels| Pod::asking().with(Place::Labels, labels);
+        let pod = |labels| Pod::annotated_pod().with(Place::Labels, labels);
         pod(new(bytes / 2)).payload_of_update(&pod(old(bytes / 2)))
     })
 }
@@ -45,7 +45,7 @@ fn pod_update(name: &str, expected: Expected, place: Place, piece: &'static str)
         let more = many(half(bytes), piece);
         let pod = |end: &str| {
             let sidecar = r#"{"name":"tvsi-vault-agent","image":"vault"}"#;
-            let pod = Pod::silent().with(Place::Containers, sidecar);
+            let pod = Pod::plain().with(Place::Containers, sidecar);
             pod.with(place, &more).with(Place::Container, end)
         };
         let (old, new) = (pod(r#""image":"a""#), pod(r#""image":"b""#));
@@ -76,7 +76,7 @@ fn pod_updates() -> Vec<Case> {
                 let pod = |end: &str| {
                     let sidecar =
                         format!(r#"{{"name":"tvsi-vault-agent",{members},"image":"{end}"}}"#);
-                    Pod::silent().with(Place::Containers, sidecar)
+                    Pod::plain().with(Place::Containers, sidecar)
                 };
                 let (old, new) = (pod("a"), pod("b"));
                 padded(&old, new, bytes)
@@ -88,7 +88,7 @@ fn pod_updates() -> Vec<Case> {
             |bytes| {
                 let containers = many(half(bytes), r#"{"name":"x"}"#);
                 let sidecar = r#"{"name":"tvsi-vault-agent","image":"vault"}"#;
-                let old = Pod::silent().with(Place::Containers, sidecar);
+                let old = Pod::plain().with(Place::Containers, sidecar);
                 let ephemeral = format!(r#""ephemeralContainers":[{containers}]"#);
                 let new = old.clone().with(Place::Spec, ephemeral);
                 padded(&old, new, bytes)
@@ -240,12 +240,12 @@ pub fn cases() -> Vec<Case> {
         ),
         case("update: very many words of a hook", Accepted, |bytes| {
             let words = |bytes| many(bytes, "\"\"");
-            let old = Pod::asking().with(Place::Hook, format!("{},\"x\"", words(bytes / 2)));
-            let new = Pod::asking().with(Place::Hook, format!("{},\"y\"", words(bytes / 2)));
+            let old = Pod::annotated_pod().with(Place::Hook, format!("{},\"x\"", words(bytes / 2)));
+            let new = Pod::annotated_pod().with(Place::Hook, format!("{},\"y\"", words(bytes / 2)));
             new.payload_of_update(&old)
         }),
         case("a CronJob of very many labels", Accepted, move |bytes| {
-            let pod = Pod::asking().with(Place::Labels, labels(bytes));
+            let pod = Pod::annotated_pod().with(Place::Labels, labels(bytes));
             pod.job().payload_of_cron_job()
         }),
         case(
@@ -253,13 +253,13 @@ pub fn cases() -> Vec<Case> {
             Accepted,
             |bytes| {
                 let members = many(bytes, "\"\\\\\":0");
-                let pod = Pod::asking().with(Place::Spec, members);
+                let pod = Pod::annotated_pod().with(Place::Spec, members);
                 pod.job().payload_of_cron_job()
             },
         ),
         case("a CronJob of very many containers", Accepted, |bytes| {
             let containers = many(bytes, r#"{"name":"istio-proxy"}"#);
-            let pod = Pod::asking().with(Place::Containers, containers);
+            let pod = Pod::annotated_pod().with(Place::Containers, containers);
             pod.job().annotated("mode", "proxy").payload_of_cron_job()
         }),
     ];

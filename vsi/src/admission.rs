@@ -1,5 +1,5 @@
-//! What becomes of an object when it is applied to a cluster that has the policy: of a pod, and of the pods
-//! that a controller makes of a workload's template.
+//! What happens to an object in a cluster with the policy: to a pod, and to the pods that a controller makes from a
+//! workload's template.
 
 use policy_host::{
     AdmissionRequest, AdmissionResponse, Guest, Request,
@@ -8,19 +8,20 @@ use policy_host::{
 use serde_json::{Map, Value, json, value::to_raw_value};
 use vault_sidecar_injector::{Key, places_of, template_path};
 
-use crate::reference::annotations::Words;
+use crate::{images::Sources, reference::annotations::Words};
 
 /// A cluster with the policy, and nothing else.
 pub(crate) struct Cluster<'p> {
     pub(crate) policy: &'p dyn Guest,
     pub(crate) settings: &'p Value,
+    pub(crate) images: &'p Sources,
     /// The namespace of objects that name none.
     pub(crate) namespace: &'p str,
-    /// The names in which pods may ask.
+    /// The vocabularies of annotated pods.
     pub(crate) words: &'p [Words],
 }
 
-/// What the policy says to an object and to the pods that are made of it.
+/// The policy's answer for an object and for the pods that are made of it.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     pub(crate) warnings: Vec<String>,
@@ -32,9 +33,9 @@ pub(crate) enum Verdict {
     /// It goes on as it is.
     #[default]
     Unchanged,
-    /// It goes on as it is, and its controller makes pods of it that ask: how these will be, only that knows.
+    /// It goes on as it is, and its controller makes annotated pods from it, in a way that only the controller knows.
     Checked,
-    /// Its pod gets sidecars: the object with the pod as it is then, without what a cluster adds by itself.
+    /// Its pod gets sidecars: the object with the pod as it is then, without what a cluster adds automatically.
     Injected(Value),
     /// It, or its pods, are rejected.
     Rejected(String),
@@ -56,7 +57,7 @@ impl Cluster<'_> {
             return Ok(Some(admission));
         }
         let response = self.create(object.clone(), object)?;
-        if !admission.hear(&response) {
+        if !admission.add(&response) {
             return Ok(Some(admission));
         }
         let pointer = format!("/{}", path.replace('.', "/"));
@@ -66,7 +67,7 @@ impl Cluster<'_> {
         let annotations = template.pointer("/metadata/annotations");
         let mut inject = self.inject().into_iter();
         if annotations.is_none_or(|it| inject.all(|inject| it.get(inject).is_none())) {
-            // Of what else is in it the workload has been told.
+            // The review of the workload has reported what else is in it.
             return Ok(Some(admission));
         }
         let pod = pod_of(template, object);
@@ -89,13 +90,13 @@ impl Cluster<'_> {
         }
         let mut admission = Admission::default();
         let response = self.create(object.clone(), object)?;
-        if admission.hear(&response) && !templates.is_empty() {
+        if admission.add(&response) && !templates.is_empty() {
             admission.verdict = Verdict::Checked;
         }
         Ok(Some(admission))
     }
 
-    /// The annotations by which pods ask.
+    /// The annotations `inject`.
     fn inject(&self) -> Vec<String> {
         let words = self.words.iter();
         words.map(|words| words.name(Key::Inject)).collect()
@@ -110,7 +111,7 @@ impl Cluster<'_> {
         let mut submitted = pod.clone();
         mount_token(&mut submitted);
         let response = self.create(submitted.clone(), object)?;
-        if admission.hear(&response) && response.patch.is_some() {
+        if admission.add(&response) && response.patch.is_some() {
             let mut admitted = response.apply_to(&submitted)?;
             unmount_token(&mut admitted, pod);
             admission.verdict = Verdict::Injected(admitted);
@@ -125,15 +126,17 @@ impl Cluster<'_> {
             .and_then(Value::as_str)
             .unwrap_or(self.namespace);
         let request = Request::Admission(Box::new(AdmissionRequest::creation(created, namespace)));
-        Ok(self.policy.validate_request(&request, self.settings)?)
+        let mut response = self.policy.validate_request(&request, self.settings)?;
+        self.images.explain(&mut response);
+        Ok(response)
     }
 }
 
 impl Admission {
-    /// Takes in what an answer says, and whether it lets the object go on.
+    /// Adds an answer, and returns whether it accepts the object.
     ///
     /// A workload and its pods get the same messages.
-    fn hear(&mut self, response: &AdmissionResponse) -> bool {
+    fn add(&mut self, response: &AdmissionResponse) -> bool {
         for warning in response.warnings.iter().flatten() {
             if !self.warnings.contains(warning) {
                 self.warnings.push(warning.clone());

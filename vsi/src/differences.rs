@@ -1,4 +1,4 @@
-//! What differs for a pod with the Agent Injector's annotations from what that makes of them: the list that
+//! How the policy's result for a pod with the Agent Injector's annotations differs from that injector's: the list that
 //! `make e2e-agent-injector` holds, as far as an annotation decides it.
 
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ pub(crate) struct Difference {
 static ALL: LazyLock<Vec<Difference>> = LazyLock::new(|| {
     let subjects: Vec<Subject> = yaml_serde::from_str(LIST).expect("the list is YAML");
     let differences = subjects.into_iter().flat_map(|subject| subject.differences);
-    // What is rejected is reported as that, and what depends on the pod nobody can tell from its annotations.
+    // Rejections are reported as such, and what depends on the pod cannot be determined from its annotations.
     differences
         .filter(|it| it.what.is_some() && it.path != "outcome" && it.pods.is_empty())
         .collect()
@@ -65,7 +65,7 @@ impl Difference {
     /// In a sentence.
     pub(crate) fn message(&self) -> String {
         let what = self.what.as_deref().unwrap_or_default();
-        format!("{what}: other than the Agent Injector's; {}", self.reason)
+        format!("{what}: differs from the Agent Injector; {}", self.reason)
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
             found.collect::<Vec<_>>().join("\n")
         };
         assert!(found("auth-type", "jwt").contains(
-            "vault.hashicorp.com/auth-type: `path` of the token: other than the Agent Injector's"
+            "vault.hashicorp.com/auth-type: `path` of the token: differs from the Agent Injector"
         ));
         assert!(found("agent-inject-command-db", "x").contains("does not end the agent"));
         assert_eq!(found("agent-inject-secret-db", "secret/db"), "");

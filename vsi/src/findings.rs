@@ -1,4 +1,4 @@
-//! What there is to say about manifests, and where in them.
+//! Findings: what is reported of manifests, and where in them.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::printable::Printable;
 
-/// Something that a person should know, or has to mend.
+/// Something that a person should know or must correct.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Finding {
     pub(crate) severity: Severity,
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_beside_the_message_is_not_told_again() {
+    fn what_is_reported_beside_the_message_is_not_repeated() {
         let name = Some("example.org/team");
         assert_eq!(
             message_without("annotation example.org/team: no\n  string", name),

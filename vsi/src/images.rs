@@ -9,14 +9,18 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use policy_host::{Images, KnownImages, Registry};
+use policy_host::{AdmissionResponse, Images, KnownImages, Registry};
 use serde_json::{Value, json};
+use vault_sidecar_injector::IMAGE_NOT_FOUND;
 
 use crate::{printable::Printable, progress::report};
 
+/// Why an image is not looked up in a registry.
+const NOT_LOOKED_UP: &str = "is not looked up without --image-lookup or --image-config";
+
 #[derive(Args)]
 pub(crate) struct ImageArguments {
-    /// Look up in its registry what an image runs, where a container has no command, with the credentials of docker login
+    /// Look up the images of containers without a command in their registries, with the credentials of docker login
     #[arg(long)]
     image_lookup: bool,
 
@@ -68,7 +72,7 @@ fn config(path: &str) -> anyhow::Result<Value> {
     };
     if !config["os"].is_string() || !config["architecture"].is_string() {
         bail!(
-            "the image config {name} is not one: expected an object with os, architecture and config"
+            "the image config {name} is not valid: expected an object with os, architecture and config"
         );
     }
     Ok(config)
@@ -78,12 +82,12 @@ fn config(path: &str) -> anyhow::Result<Value> {
 pub(crate) struct Sources {
     known: KnownImages,
     registry: Option<Registry>,
-    /// Those that were taken for images that run something, if that is done.
+    /// Those that are assumed to run something, if images are assumed at all.
     unknown: Option<Mutex<BTreeSet<String>>>,
 }
 
 impl Sources {
-    /// The same, where an image that is neither known nor looked up is taken for one that runs something.
+    /// The same, where an image that is neither known nor looked up is assumed to run something.
     pub(crate) fn assuming_others(mut self: Arc<Self>) -> Arc<Self> {
         if let Some(sources) = Arc::get_mut(&mut self)
             && sources.registry.is_none()
@@ -93,14 +97,26 @@ impl Sources {
         self
     }
 
-    /// The images that were taken for ones that run something.
+    /// The images that were assumed to run something.
     pub(crate) fn assumed(&self) -> BTreeSet<String> {
         let unknown = self.unknown.as_ref();
         let unknown = unknown.map(|unknown| unknown.lock().unwrap_or_else(PoisonError::into_inner));
         unknown.map_or_else(BTreeSet::new, |unknown| unknown.clone())
     }
 
-    /// What is said of an image that is not known.
+    /// Says in the messages of the policy why an image was not looked up, where this program does not do so.
+    pub(crate) fn explain(&self, response: &mut AdmissionResponse) {
+        if self.registry.is_some() {
+            return;
+        }
+        let status = response.status.as_mut();
+        let message = status.and_then(|status| status.message.as_mut());
+        for message in response.warnings.iter_mut().flatten().chain(message) {
+            *message = message.replace(IMAGE_NOT_FOUND, NOT_LOOKED_UP);
+        }
+    }
+
+    /// What is assumed of an image that is not known.
     fn assume(&self, image: &str) -> Option<KnownImages> {
         let unknown = self.unknown.as_ref()?;
         let mut unknown = unknown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,40 +128,34 @@ impl Sources {
         Some(known)
     }
 
-    fn ask<'s>(
+    fn look_up<'s>(
         &'s self,
         image: &str,
-        ask: fn(&(dyn Images + 's), &str) -> Result<Value, String>,
+        get: fn(&(dyn Images + 's), &str) -> Result<Value, String>,
     ) -> Result<Value, String> {
         match &self.registry {
             // The policy does not repeat what a registry says.
             Some(registry) if !self.known.has(image) => {
-                ask(registry, image).inspect_err(|problem| {
+                get(registry, image).inspect_err(|problem| {
                     let problem = Printable::from(&**problem);
                     report(&format!("vsi: image {}: {problem}", Printable::from(image)));
                 })
             }
             None if !self.known.has(image) => match self.assume(image) {
-                Some(assumed) => ask(&assumed, image),
-                None => Err(
-                    "vsi looks up images with --image-lookup only; --image-config gives what one runs"
-                        .to_owned(),
-                )
-                .inspect_err(|hint: &String| {
-                    report(&format!("vsi: image {}: {hint}", Printable::from(image)));
-                }),
+                Some(assumed) => get(&assumed, image),
+                None => Err(NOT_LOOKED_UP.to_owned()),
             },
-            _ => ask(&self.known, image),
+            _ => get(&self.known, image),
         }
     }
 }
 
 impl Images for Sources {
     fn manifest(&self, image: &str) -> Result<Value, String> {
-        self.ask(image, |images, image| images.manifest(image))
+        self.look_up(image, |images, image| images.manifest(image))
     }
 
     fn manifest_and_config(&self, image: &str) -> Result<Value, String> {
-        self.ask(image, |images, image| images.manifest_and_config(image))
+        self.look_up(image, |images, image| images.manifest_and_config(image))
     }
 }

@@ -139,7 +139,7 @@ impl LoadedPolicy {
         }
     }
 
-    /// Reads a file into the type of request that the policy's metadata asks for; `raw` asks for a raw
+    /// Reads a file into the type of request that the policy's metadata names; `raw` makes it a raw
     /// one as well.
     pub(crate) fn read_request(&self, path: &Path, raw: bool) -> anyhow::Result<Request> {
         let metadata = match self {

@@ -24,7 +24,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::{commands::Command, printable::Printable};
 
-/// See, check and do what the Vault sidecar policy does to pods, without a cluster
+/// Show, check and make the changes of the Vault sidecar policy to pods, without a cluster
 ///
 /// The policy is compiled into `vsi`. A WebAssembly module that is named in its place is run as Kubewarden's
 /// policy-server runs it: a fresh instance for every request, cut off when it takes too long, its answer turned
@@ -74,12 +74,12 @@ fn parse() -> Arguments {
     }
     let parsed = command.clone().try_get_matches_from(&arguments);
     let matches = parsed.unwrap_or_else(|error| {
-        // clap tells what is wrong with arguments as they are: it gets them as they can be shown.
+        // clap repeats arguments in its messages: it gets them as they can be shown.
         let shown = arguments
             .iter()
             .map(|argument| OsString::from(Printable::from(argument).to_string()));
-        let told = command.try_get_matches_from(shown).err();
-        told.unwrap_or(error).exit()
+        let printable = command.try_get_matches_from(shown).err();
+        printable.unwrap_or(error).exit()
     });
     Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

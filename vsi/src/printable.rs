@@ -1,6 +1,6 @@
 //! What does not come from vsi itself, such as names, so that it can be shown.
 //!
-//! It can have anything in it: line breaks, behind which a CI takes what follows for a command, and characters that
+//! It can have anything in it: line breaks, after which a CI may read a command, and characters that
 //! terminals act on or that change how others are seen.
 
 use std::{
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_shown() {
+    fn bytes_that_are_not_text_are_shown() {
         let name = OsStr::from_bytes(b"caf\xe9\xff\n.yaml");
         assert_eq!(Printable::from(name).to_string(), r"caf\xe9\xff\n.yaml");
         assert_eq!(Printable::from(name).raw(), name);

@@ -27,7 +27,7 @@ pub(crate) struct Review<'s> {
 /// What there was in the manifests, for people.
 #[derive(Default)]
 pub(crate) struct Counts {
-    /// Pods and workloads, and what else has the annotation that asks.
+    /// Pods and workloads, and other objects with annotation `inject`.
     pub(crate) objects: usize,
     pub(crate) injected: usize,
     /// Those of kinds whose pods only their controllers know.
@@ -224,10 +224,10 @@ impl Visit<'_, '_, '_> {
         Ok(())
     }
 
-    /// Notes what the Agent Injector would do otherwise, in a pod that asks in its words.
+    /// Notes what the Agent Injector would do otherwise, in a pod with its annotations.
     fn note_differences(&mut self, object: &Value, name: &Printable, path: &[String]) {
-        let asks = |words: &&Words| words.is_agent_injector();
-        let Some(words) = self.cluster.words.iter().find(asks) else {
+        let mut words = self.cluster.words.iter();
+        let Some(words) = words.find(|words| words.is_agent_injector()) else {
             return;
         };
         let inject = words.name(Key::Inject);
@@ -247,7 +247,7 @@ impl Visit<'_, '_, '_> {
         self.find(Severity::Note, &message, object, name, path);
     }
 
-    /// Notes a pod that asks in the Agent Injector's words where the settings have none of them.
+    /// Notes a pod with the Agent Injector's annotations where the settings do not enable them.
     fn note_other_injector(&mut self, object: &Value, name: &Printable, path: &[String]) {
         let words = Words::of_agent_injector();
         let inject = words.name(Key::Inject);
@@ -282,7 +282,7 @@ impl Visit<'_, '_, '_> {
                 annotations.is_some_and(|it| it.contains_key(annotation))
             });
             let first = having.clone().next();
-            let place = having.find(|place| place.is_told_in(message)).or(first);
+            let place = having.find(|place| place.is_named_in(message)).or(first);
             let steps = place.or(places.first()).into_iter();
             let steps = steps.flat_map(|place| place.steps.iter().map(String::as_str));
             steps.chain([annotation.as_str()])
@@ -301,7 +301,7 @@ impl Visit<'_, '_, '_> {
     }
 }
 
-/// An annotation of an object that does not ask. A cluster never tells: such a pod is not even sent to the policy.
+/// An annotation of an object without `inject`. A cluster does not report it, because such a pod is not sent to the policy.
 fn annotation_without_inject(object: &Value, words: &Words) -> Option<String> {
     let places = places_of_annotations(object);
     let ours: Vec<_> = annotations_at(object, &places)
@@ -322,7 +322,7 @@ fn annotations_at<'o>(object: &'o Value, places: &[Place]) -> impl Iterator<Item
         .flat_map(|annotations| annotations.keys().map(String::as_str))
 }
 
-/// Where in an object there are annotations, or what people have taken for them.
+/// Where in an object there are annotations, or what is meant as such.
 #[derive(Clone, Debug, Default)]
 struct Place {
     steps: Vec<String>,
@@ -349,8 +349,8 @@ impl Place {
         object.pointer(&pointer)?.as_object()
     }
 
-    /// Whether a message of the policy is about these: it names them, or their pod template in the end.
-    fn is_told_in(&self, message: &str) -> bool {
+    /// Whether a message of the policy names these annotations, or ends with their pod template.
+    fn is_named_in(&self, message: &str) -> bool {
         let template = self.path.strip_suffix(ANNOTATIONS);
         let template = template.and_then(|path| path.strip_suffix('.'));
         template.is_some_and(|template| message.ends_with(&format!(" (in {template})")))

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn one_document_that_is_no_object_of_kubernetes_is_settings() {
+    fn one_document_that_is_not_a_kubernetes_object_is_settings() {
         for (text, settings) in [
             ("sidecars: native\n", json!({"sidecars": "native"})),
             (
@@ -376,7 +376,7 @@ items:
     }
 
     #[test]
-    fn a_file_without_settings_is_told_what_it_has() {
+    fn a_file_without_settings_is_reported_with_what_it_has() {
         for (text, expected) in [
             (
                 "a: 1\n---\nb: 2\n",

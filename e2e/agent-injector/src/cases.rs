@@ -61,7 +61,7 @@ impl Case {
         }
     }
 
-    /// The question as the Agent Injector's program is asked it.
+    /// The request for the Agent Injector's program.
     pub fn question(&self) -> Value {
         json!({"pod": self.pod, "namespace": self.namespace})
     }

@@ -5,7 +5,7 @@ use crate::cases::{Changes, Pod, Row, Table};
 /// How many there are.
 const PODS: usize = 160;
 
-/// Annotations with which nothing else would be looked at, and the row of those that are none.
+/// Annotations with which nothing else would be looked at, and the row of those that do not exist.
 const NOT_COMBINED: [&str; 3] = ["agent-inject", "agent-inject-status", "unknown"];
 
 /// SplitMix64: numbers that look random, and are the same on every machine.

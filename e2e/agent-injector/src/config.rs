@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_configuration_is_a_problem() {
+    fn what_is_not_a_configuration_is_a_problem() {
         for value in ["e30", "bm8="] {
             let mut container = json!({"env": {THEIRS: {"value": value}}});
             assert!(read(object(&mut container)).is_err());

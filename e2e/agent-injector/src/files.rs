@@ -26,7 +26,7 @@ pub enum Problem {
         /// What is wrong in it.
         message: String,
     },
-    /// The program that answers as the Agent Injector does cannot be asked.
+    /// The program that answers as the Agent Injector does cannot be run.
     #[error("{program}: {message}")]
     Program {
         /// The program.
@@ -34,7 +34,7 @@ pub enum Problem {
         /// What is wrong with it, or with its answer.
         message: String,
     },
-    /// An answer is none that can be compared.
+    /// An answer cannot be compared.
     #[error("{case}: {message}")]
     Answer {
         /// The case.

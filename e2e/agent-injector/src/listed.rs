@@ -37,7 +37,7 @@ pub struct Entry {
     pub theirs: Option<String>,
     /// What the policy has there.
     pub ours: Option<String>,
-    /// Annotations of which the pod has one, with this value if one is said. What has ` and ` in it has to hold as a whole.
+    /// Annotations of which the pod has one, with this value if one is said. What has ` and ` in it must hold as a whole.
     #[serde(default, rename = "where")]
     pub conditions: Vec<String>,
     /// The names in `cases/pods.yaml` of which the pod has one.
@@ -94,7 +94,7 @@ impl Entry {
         alternatives
     }
 
-    /// What has to be needed in it: each annotation, path and condition.
+    /// What must be needed in it: each annotation, path and condition.
     pub fn alternatives(&self) -> Vec<String> {
         let all = [&self.refused, self.path.all(), &self.conditions];
         let all = all.into_iter().flatten();

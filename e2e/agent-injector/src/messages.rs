@@ -1,4 +1,4 @@
-//! The annotations that a message names, which have to be some that there are.
+//! The annotations that a message names, which must be some that there are.
 
 use crate::cases::{PREFIX, Table};
 

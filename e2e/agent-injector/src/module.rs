@@ -35,7 +35,7 @@ pub fn problem_of_settings(policy: &Policy) -> Result<Option<String>, Problem> {
 ///
 /// # Errors
 ///
-/// [`Problem::Module`] where the host cannot ask it, and [`Problem::Answer`] for what cannot be compared.
+/// [`Problem::Module`] where the host cannot run it, and [`Problem::Answer`] for what cannot be compared.
 pub fn ask(policy: &Policy, case: &Case) -> Result<Answer, Problem> {
     let creation = AdmissionRequest::creation(case.pod.clone(), &case.namespace);
     let request = Request::Admission(Box::new(creation));

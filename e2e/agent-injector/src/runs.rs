@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn how_a_configuration_is_written_down_is_no_matter() {
+    fn how_a_configuration_is_written_down_does_not_matter() {
         let theirs = read_of(json!({
             "command": ["/bin/sh", "-ec"],
             "args": ["decode it and run it"],

@@ -103,7 +103,7 @@ pub fn insert(members: &mut Map<String, Value>, name: String, item: Value) {
     members.insert(free, item);
 }
 
-/// The members of an object, which is made of what is none.
+/// The members of an object; what is not one becomes an empty one.
 pub fn object(value: &mut Value) -> &mut Map<String, Value> {
     if !value.is_object() {
         *value = json!({});
@@ -111,7 +111,7 @@ pub fn object(value: &mut Value) -> &mut Map<String, Value> {
     value.as_object_mut().expect("it has just been made one")
 }
 
-/// The items of a list, none of what is none.
+/// The items of a list; what is not one has none.
 pub fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }

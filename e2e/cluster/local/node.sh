@@ -97,6 +97,6 @@ start kubelet --config "$config/kubelet.yaml" --kubeconfig $pki/kubelet.kubeconf
 start kube-proxy --config "$config/kube-proxy.yaml"
 start coredns -conf "$config/Corefile"
 
-# None is started again: a cluster that lost a program is no basis for a test.
+# None is started again: a cluster that lost a program is not fit for a test.
 wait -n -p ended "${!names[@]}" || true
 printf '%s\n' "${names[$ended]}" >"$logs/ended"

@@ -153,7 +153,7 @@ impl Cluster {
         Ok(self.wait(api.patch(&name, &params, &patch))?)
     }
 
-    /// An object as it is now; only its kind, name and namespace are asked for.
+    /// An object as it is now; only its kind, name and namespace count.
     ///
     /// # Errors
     ///

@@ -130,8 +130,8 @@ fn a_module_that_cannot_be_a_policy_is_rejected_when_it_is_loaded() {
 
 #[test]
 fn log_events_are_taken_and_capabilities_rejected_by_name() {
-    assert_eq!(cost_of(&guests::asking("log"), b"{}").answer, b"");
-    let rejection = cost_of(&guests::asking("look_up"), b"{}").answer;
+    assert_eq!(cost_of(&guests::calling_host("log"), b"{}").answer, b"");
+    let rejection = cost_of(&guests::calling_host("look_up"), b"{}").answer;
     let rejection = String::from_utf8(rejection).unwrap();
     assert!(rejection.contains("tracing/look_up"), "{rejection}");
 }

@@ -144,8 +144,8 @@ pub fn rejecting_settings() -> Vec<u8> {
     )
 }
 
-/// Asks its host for `operation` in Kubewarden's namespace `tracing`, and answers what the host says.
-pub fn asking(operation: &str) -> Vec<u8> {
+/// Calls `operation` of its host, in Kubewarden's namespace `tracing`, and answers with the result.
+pub fn calling_host(operation: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
           (import "wapc" "__guest_response" (func $respond (param i32 i32)))

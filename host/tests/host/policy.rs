@@ -80,7 +80,7 @@ fn a_trap_is_an_internal_server_error() {
 }
 
 #[test]
-fn an_answer_that_is_no_verdict_is_an_internal_server_error() {
+fn an_answer_without_a_verdict_is_an_internal_server_error() {
     let (message, code) = status(evaluate(&guests::answering("{}")));
     assert_eq!(
         message,
@@ -131,7 +131,7 @@ fn a_policy_can_be_shared_between_threads() {
 }
 
 #[test]
-fn settings_and_protocol_version_are_asked_of_the_policy() {
+fn settings_and_protocol_version_come_from_the_policy() {
     let policy = Policy::from_bytes(&guests::answering("")).unwrap();
     assert!(policy.validate_settings(&json!({"a": 1})).unwrap().valid);
     assert!(matches!(

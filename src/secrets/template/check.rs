@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_without_end_is_told_where_it_begins() {
+    fn a_block_without_end_is_reported_where_it_begins() {
         let template = "a\n{{ if . }}\n{{ with . }}{{ end }}\n";
         let expected = Mistake {
             line: 2,

@@ -125,7 +125,7 @@ fn variables(path: &str, pairs: &Pairs) -> Cow<'static, str> {
     }
 }
 
-/// Values are quoted only where they need it, because `docker run --env-file` takes quotes for a part of the value. Single
+/// Values are quoted only where they need it, because `docker run --env-file` reads quotes as a part of the value. Single
 /// quotes are the ones in which the least has a meaning, to shells and dotenv libraries alike; what cannot stand in them is
 /// in double quotes. A key that is not the name of a variable would be a command to a shell, and is left out.
 const QUOTED_LINES: &str = for_each_key!(

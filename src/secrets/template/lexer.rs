@@ -182,7 +182,7 @@ fn literal(rest: &str, quote: char) -> (Token, usize) {
     (Token::Mistake(MistakeKind::LiteralWithoutEnd), rest.len())
 }
 
-/// The length of a number. Like Go's lexer it takes some that are none.
+/// The length of a number. Like Go's lexer, it accepts some that are not valid.
 fn number(rest: &str) -> Option<usize> {
     let real = part_of_number(rest)?;
     let imaginary = &rest[real..];

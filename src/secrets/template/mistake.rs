@@ -23,7 +23,7 @@ pub enum MistakeKind {
     LiteralWithoutEnd,
     /// A character that no action has, at that place.
     Character(char),
-    /// A number that is none.
+    /// A number that is not valid.
     Number,
     /// `(` without `)`, or the other way round.
     Parenthesis,
@@ -63,13 +63,13 @@ impl fmt::Display for MistakeKind {
             Self::CommentWithoutEnd => write!(formatter, "a comment without */"),
             Self::CommentNotAlone => write!(
                 formatter,
-                "a comment has to end its action: */}}}} or */ -}}}}"
+                "a comment must end its action; expected */}}}} or */ -}}}}"
             ),
             Self::LiteralWithoutEnd => write!(formatter, "a string without its second quote"),
             Self::Character(letter) => {
                 write!(
                     formatter,
-                    "{letter:?} cannot stand in an action at this place"
+                    "{letter:?} is not allowed at this place of an action"
                 )
             }
             Self::Number => write!(formatter, "a number that is not valid"),
@@ -97,11 +97,11 @@ impl fmt::Display for MistakeKind {
             }
             Self::BehindKeyword(keyword) => write!(
                 formatter,
-                "nothing can follow {} in its action, except if or with after else, in a block of the same kind",
+                "{} must end its action; only else can have if or with after it, in a block of the same kind",
                 keyword.as_str()
             ),
             Self::KeywordInside(keyword) => {
-                write!(formatter, "{} has to begin its action", keyword.as_str())
+                write!(formatter, "{} must begin its action", keyword.as_str())
             }
             Self::Denied(function) => write!(
                 formatter,

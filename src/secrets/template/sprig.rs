@@ -26,7 +26,7 @@ pub fn of_sprig(template: &str) -> Result<String, String> {
             Token::Text => push_text(text, &mut output),
             Token::Word if is_definition(text) => {
                 return Err(format!(
-                    "has a template that defines another with {text}, which is not allowed"
+                    "the template must not define another with {text}; remove it"
                 ));
             }
             Token::Word if is_of_go(text) => output.push_str(text),
@@ -36,7 +36,7 @@ pub fn of_sprig(template: &str) -> Result<String, String> {
             }
             Token::Word => {
                 return Err(format!(
-                    "has a template that calls {}, which is not one of sprig's functions that give the same result each time",
+                    "the template calls {}; expected a function of sprig that gives the same result each time",
                     quoted(text)
                 ));
             }

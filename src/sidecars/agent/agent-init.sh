@@ -16,7 +16,7 @@ role=agent-init token=$1
 # shellcheck disable=SC2317 # called by a trap
 end() {
     trap '' TERM INT
-    log "told to stop"
+    log "received a signal to stop"
     stop_program
     revoke
     exit 143
@@ -52,7 +52,7 @@ do
     wait $!
     pause=$((pause * 2))
 done
-# Its end is not to be changed any more by being told to stop.
+# From here on, a signal does not change how it ends.
 trap '' TERM INT
 log "ended with status $status"
 revoke

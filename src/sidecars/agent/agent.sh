@@ -28,7 +28,7 @@ end() {
     exit 0
 }
 
-trap 'end "told to stop" "$grace"' TERM INT
+trap 'end "received a signal to stop" "$grace"' TERM INT
 [ -z "$told" ] || kill $$
 
 config=$TVSI_AGENT_CONFIG file=${TVSI_AGENT_CONFIG_FILE:-/dev/stdin}
@@ -42,7 +42,7 @@ while
     status=$? previous=$!
     starts_again
 do :; done
-# Its end is not to be changed any more by being told to stop.
+# From here on, a signal does not change how it ends.
 trap '' TERM INT USR1
 stop_watching
 log "ended with status $status"

@@ -53,7 +53,7 @@ pub struct Cache<'a> {
     pub persist: Option<[Persist<'a>; 1]>,
 }
 
-/// Hands on to the sidecar what the init container has leased.
+/// Passes the init container's leases to the sidecar.
 #[derive(Debug, Serialize)]
 pub struct Persist<'a> {
     #[serde(rename = "type")]
@@ -76,7 +76,7 @@ pub struct Listener {
     pub agent_api: Option<[AgentApi; 1]>,
 }
 
-/// What the pod can ask of the agent itself.
+/// What the pod can configure of the agent itself.
 #[derive(Debug, Serialize)]
 pub struct AgentApi {
     pub enable_quit: bool,

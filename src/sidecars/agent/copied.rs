@@ -33,7 +33,7 @@ pub fn mounts(
     let submitted = container
         .volume_mounts
         .iter()
-        // Each container has its token by other ways.
+        // Each container gets its token in another way.
         .filter(|mount| {
             let path = mount.mount_path.to_ascii_lowercase();
             !path.contains("serviceaccount")

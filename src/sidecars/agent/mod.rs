@@ -38,7 +38,7 @@ const SHOW: &str = include_str!(concat!(env!("OUT_DIR"), "/scripts/variables.sh"
 /// How often the init container tries before it fails: about half a minute.
 const TRIES_ONCE: u32 = 7;
 
-/// How often the sidecar tries to get a secret: for ever, in effect. Having given up, it would ask for the
+/// How often the sidecar tries to get a secret: for ever, in effect. After giving up, it would read the
 /// others again too, and take new leases each time.
 const TRIES: u32 = 1_000_000;
 
@@ -80,7 +80,7 @@ pub fn sidecar(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
     if is_native {
         let files = renders.map(|stage| render::destinations(intent, stage));
         let (token, files) = match files {
-            // Nobody knows what its own configuration renders, and where its token is.
+            // What its own configuration renders, and where its token is, cannot be determined.
             _ if intent.options.config_map.is_some() => ("", Vec::new()),
             Some(files) if !files.is_empty() => ("", files),
             _ => (role.token.file, Vec::new()),
@@ -96,7 +96,7 @@ pub fn init_container(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
     let names = order.subject.names();
     let options = &order.intent.options;
     // What has been leased for files is the application's until the sidecar has more.
-    let hands_on =
+    let passes_on =
         order.intent.has_sidecars_that_render() && order.intent.renders_files(Stage::Before);
     let role = Role {
         name: names.agent_init,
@@ -107,7 +107,7 @@ pub fn init_container(order: &mut Order<'_, '_>) -> Result<Value, Rejection> {
         runs_once: true,
         config_file: "config-init.hcl",
         // What it has leased ends with its token.
-        revokes: options.revokes && !options.is_populated_only && !options.token_file && !hands_on,
+        revokes: options.revokes && !options.is_populated_only && !options.token_file && !passes_on,
         patch: Key::AgentInitJsonPatch,
     };
     let container = agent(order, &role)?;
@@ -168,7 +168,7 @@ fn agent(order: &mut Order<'_, '_>, role: &Role) -> Result<Container, Rejection>
             .add(Volume::whole_secret(volume, secret.as_str()));
         mounts.push(read_only(volume, directory));
     }
-    if intent.hands_on_leases() {
+    if intent.passes_leases_on() {
         let Mounted { volume, directory } = names.cache;
         order.volumes.add(Volume::small(volume, "16Mi"));
         mounts.push(writable(volume, directory));
@@ -230,14 +230,14 @@ fn config<'s>(
     let tries = match (role.runs_once, options.exits_on_retry_failure) {
         (true, Some(false)) | (false, Some(true)) => None,
         (true, _) => Some(TRIES_ONCE),
-        // The number is the proxy's too, which has to answer some time; and it keeps what is leased.
+        // The number is the proxy's too, which must answer some time; and it keeps what is leased.
         (false, _) if role.renders.is_some() && options.proxy.is_none() => Some(TRIES),
         _ => None,
     };
     let templates = role.renders.into_iter();
     let templates = templates.flat_map(|stage| render::templates(settings, intent, stage));
     let persist = token
-        .filter(|_| intent.hands_on_leases())
+        .filter(|_| intent.passes_leases_on())
         .map(|token| Persist {
             kind: "kubernetes",
             path: order.subject.names().cache.directory,

@@ -29,7 +29,7 @@ pub struct Options {
     pub proxy: Option<Port>,
     pub proxy_token: CacheToken,
     /// Whether what the init container has leased goes to the sidecar, if both are there.
-    pub hands_on: bool,
+    pub passes_on: bool,
     pub exits_on_cache_error: bool,
     /// The port at which the pod can end it.
     pub quit: Option<Port>,
@@ -81,10 +81,10 @@ impl Options {
                 annotations.agent_init_json_patch()?,
                 subject,
             )?,
-            // Without a sidecar, there is nobody to answer.
+            // Without a sidecar, nothing answers.
             proxy: (has_proxy || (has_cache && !is_populated_only)).then_some(port),
             proxy_token: annotations.cache_token()?.unwrap_or(CacheToken::True),
-            hands_on: has_cache && !is_populated_only,
+            passes_on: has_cache && !is_populated_only,
             exits_on_cache_error: annotations.cache_exit_on_error()?.unwrap_or(false),
             quit: can_quit.then_some(port),
             is_populated_only,
@@ -138,7 +138,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// A JSON patch. An empty text is none.
+/// A JSON patch; `None` for an empty text.
 fn patch(
     key: Key,
     text: Option<Lines<'_>>,
@@ -152,7 +152,7 @@ fn patch(
         Ok(patch) if !is_bounded(&patch) => Err(subject.annotations.rejected(
             key,
             format!(
-                "is too much; expected at most {MOST_OPERATIONS} operations add, remove, replace and test, with paths and values at most {DEEPEST} deep"
+                "too large; expected at most {MOST_OPERATIONS} operations add, remove, replace and test, with paths and values at most {DEEPEST} deep"
             ),
         )),
         Ok(patch) => Ok(Some(patch)),

@@ -48,14 +48,14 @@ pub fn patched(
     let reject = |problem: String| Err(subject.annotations.rejected(key, problem));
     let mut after = before.clone();
     if json_patch::patch(&mut after, patch).is_err() {
-        return reject("does not fit the container; `kubectl get pod -o yaml` shows what it is without the patch".to_owned());
+        return reject("cannot be applied to the container; `kubectl get pod -o yaml` shows the container without the patch".to_owned());
     }
     let denied = &subject.settings.env_shell.denied_names;
     let weakened =
         weakened(&before, &after).or_else(|| loads_something_else(&before, &after, denied));
     if let Some(field) = weakened {
         return reject(format!(
-            "changes {field} of the container, which must not become less safe"
+            "changes {field} of the container and makes it less safe; remove that operation"
         ));
     }
     let image = |container: &Value| container["image"].as_str().unwrap_or_default().to_owned();

@@ -24,7 +24,7 @@ end() {
     exit 0
 }
 
-trap 'end "told to stop"' TERM INT
+trap 'end "received a signal to stop"' TERM INT
 [ -z "$told" ] || kill $$
 
 config=$HOME/consul-template.json
@@ -42,8 +42,8 @@ while :; do
     known=$current
     consul-template -config /dev/fd/3 &
     program=$!
-    # Ends it when there is another token: the old one takes its leases with it, and it would not ask for
-    # others before half of their time or more is over.
+    # Ends it when there is another token: the leases of the old one end with it, and Consul Template
+    # would renew them only after half of their time or more.
     (
         while sleep 1 && kill -0 "$program" 2>/dev/null; do
             if read_token && [ "$current" != "$known" ]; then
@@ -67,7 +67,7 @@ while :; do
     esac
     starts_again || break
 done
-# Its end is not to be changed any more by being told to stop.
+# From here on, a signal does not change how it ends.
 trap '' TERM INT USR1
 stop_watching
 # Consul Template's status for a TERM sent to it directly, which is not a failure.

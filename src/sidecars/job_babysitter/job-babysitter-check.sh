@@ -3,9 +3,9 @@
 #
 #   job-babysitter-check.sh [TERMINATION-LOG]
 #
-# A rejection is asked again for half a minute, because a RoleBinding may be new. Then it fails, and the
-# termination message says what is missing. An API server that never answers is asked as long, and then the job
-# begins without the check: in a service mesh, an init container may have no network yet.
+# After a rejection it tries again for half a minute, because a RoleBinding may be new. Then it fails, and the
+# termination message says what is missing. If the API server does not answer for as long, the job begins
+# without the check: in a service mesh, an init container may have no network yet.
 
 termination_log=${1:-/dev/termination-log}
 rejected=0

@@ -7,8 +7,8 @@
 # POLICY  Never: ended whatever its status; OnFailure: ended with status 0, for it is started again
 #         after any other
 #
-# Asks the API server for its own pod ($POD_NAMESPACE/$POD_NAME) every two seconds. An API server
-# that does not answer is asked again. Ends with 0, because by then the job's work is done.
+# Reads its own pod ($POD_NAMESPACE/$POD_NAME) from the API server every two seconds, whether or not the
+# API server has answered before. Ends with 0, because by then the job's work is done.
 
 signal=$1
 shift

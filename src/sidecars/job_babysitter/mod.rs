@@ -39,7 +39,7 @@ pub fn sidecar(
     }
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let script = script!("job-babysitter.sh");
-    let mut container = asking(names::JOB_BABYSITTER, script, &arguments, order)?;
+    let mut container = with_api_token(names::JOB_BABYSITTER, script, &arguments, order)?;
     let mount = writable(names::JOB_VOLUME, names::JOB_DIRECTORY);
     container.volume_mounts.get_or_insert_default().push(mount);
     Ok(container)
@@ -48,11 +48,11 @@ pub fn sidecar(
 /// Builds the init container that checks what the babysitter needs, before any work begins.
 pub fn init_container(order: &mut Order<'_, '_>) -> Result<Container, Rejection> {
     let script = script!("job-babysitter-check.sh");
-    asking(names::JOB_BABYSITTER_INIT, script, &[], order)
+    with_api_token(names::JOB_BABYSITTER_INIT, script, &[], order)
 }
 
-/// A container that asks the API server for its own pod.
-fn asking(
+/// A container that reads its own pod from the API server.
+fn with_api_token(
     name: &str,
     script: &str,
     arguments: &[&str],
@@ -72,7 +72,7 @@ fn asking(
     })
 }
 
-/// The token to ask the API server with: the pod's, or one of the policy's where the pod has none.
+/// The token for the API server: the pod's, or one of the policy's where the pod has none.
 fn api_token(order: &mut Order<'_, '_>) -> VolumeMount {
     let found = Found::find(names::SERVICE_ACCOUNT_TOKEN, order.subject);
     let of_pod = found.filter(|found| {

@@ -313,7 +313,7 @@ impl Outcome {
     ///
     /// # Panics
     ///
-    /// If it is none that the policy may give.
+    /// If the policy cannot give it.
     pub fn of(answer: &Value) -> Outcome {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let verdict = match (&answer["accepted"], answer.get("mutated_object")) {

@@ -1,4 +1,4 @@
-// Command reader tells how Go reads what the policy lets through. Each line of its input is a question as JSON,
+// Command reader reports how Go reads what the policy accepts. Each line of its input is a question as JSON,
 // and each line of its output the answer to it.
 package main
 

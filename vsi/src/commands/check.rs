@@ -1,4 +1,4 @@
-//! `vsi check`: what a cluster with the policy would say to manifests.
+//! `vsi check`: what a cluster with the policy would report of manifests.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,10 @@ use clap::Args;
 
 use crate::{commands::review::ReviewArguments, printable::Printable, report::Format};
 
-/// Tell what the policy rejects or warns of in manifests
+/// Report what the policy rejects or warns of in manifests
 ///
-/// Each finding is a line with file, line, document, object, annotation and message. Nothing is reported of
-/// what is well. The exit code is 1 if anything would be rejected or cannot be read, and 2 if the check
+/// Each finding is a line with file, line, document, object, annotation and message. Correct objects are
+/// not reported. The exit code is 1 if anything would be rejected or cannot be read, and 2 if the check
 /// cannot be made.
 #[derive(Args)]
 #[command(after_help = "\
@@ -39,7 +39,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !assumed.is_empty() {
         let assumed: Vec<_> = assumed.into_iter().collect();
         anstream::eprintln!(
-            "vsi: not looked up: {}; --image-lookup asks their registries",
+            "vsi: not looked up: {}; use --image-lookup, or --image-config",
             Printable::from(&*assumed.join(", "))
         );
     }

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rejection_is_told_with_what_there_is() {
+    fn a_rejection_is_reported_with_what_there_is() {
         let response = |status| AdmissionResponse {
             status,
             ..AdmissionResponse::default()

@@ -35,10 +35,10 @@ const LEAST_TEXT: usize = 24;
 /// Explain an annotation or a setting, or list all of them
 ///
 /// Without a NAME, prints a line for each annotation and each setting: its name, its default and what
-/// it means. A terminal shows of that what fits in its width; piped into another program, lines are
-/// whole and annotations have their whole names. With a NAME, prints the full text. Names are those of
-/// annotations, with or without the prefix, the paths of settings, and the sections that settings are
-/// in. A name of an annotation and of a setting shows both.
+/// it means. On a terminal, lines are cut to its width; otherwise they are whole, and annotations have
+/// their whole names. With a NAME, prints the full text. A NAME is an annotation, with or without the
+/// prefix, the path of a setting, or a section of settings. If it is both an annotation and a setting,
+/// both are printed.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -70,7 +70,7 @@ enum Format {
     Json,
 }
 
-/// What is asked for, in the order of the reference.
+/// What is to be explained, in the order of the reference.
 #[derive(Debug, Default)]
 struct Selection {
     annotations: Vec<Key>,
@@ -135,7 +135,7 @@ impl Selection {
         }
     }
 
-    /// What is in any of them, in the order in which it was asked for, and once.
+    /// What is in any of them, in the order of the arguments, and once.
     fn united(selections: Vec<Self>) -> Self {
         let mut united = Self::default();
         for selection in selections {
@@ -385,7 +385,7 @@ impl UnknownName {
     }
 }
 
-/// The names that are near: of all names that can be asked for, or of the last part of one.
+/// The names that are near: of all names of the reference, or of the last part of one.
 fn suggestions(name: &str) -> Vec<String> {
     let paths = || settings::all().iter().map(|entry| entry.path());
     // Only paths of settings have a dot.

@@ -23,13 +23,13 @@ use crate::{
 
 /// Print manifests with the sidecars that the policy would add
 ///
-/// Pods and the pod templates of workloads come out as they would be at admission, without the service
-/// account's token, which a cluster mounts automatically. All other documents come out as they are and in
-/// their order; of those that change, comments inside and anchors are lost. Warnings go to standard error. If
+/// Prints pods and the pod templates of workloads as they would be after admission, without the service
+/// account's token, which a cluster mounts automatically. Prints all other documents unchanged and in
+/// their order. Documents that change lose their comments and anchors. Warnings go to standard error. If
 /// anything is rejected or cannot be read, that is reported on standard error, nothing is printed, and the exit
 /// code is 1.
 ///
-/// A cluster's policy leaves alone what is injected already, so the output can be applied or kept in Git.
+/// The policy does not inject a pod again, so the output can be applied or kept in Git.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -93,7 +93,7 @@ pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Documents that do not change stay as they stand in their file, unless they are JSON that would be no YAML; of the
+/// Documents that do not change stay as they stand in their file, unless they are JSON that is not valid YAML; of the
 /// others, what stands above them does.
 fn yaml(review: &Review<'_>) -> String {
     let mut output = String::new();

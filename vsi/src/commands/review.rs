@@ -53,7 +53,7 @@ impl ReviewArguments {
             Some(path) => settings_file::read_only(path)?.settings,
             None => json!({}),
         };
-        let loaded = self.policy.load(images)?;
+        let loaded = self.policy.load(images.clone())?;
         let policy = loaded.guest();
         let answer = policy.validate_settings(&settings)?;
         if !answer.valid {
@@ -66,6 +66,7 @@ impl ReviewArguments {
         let cluster = Cluster {
             policy,
             settings: &settings,
+            images: &images,
             namespace: &self.namespace,
             words: &words,
         };

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "MODE")]
     execution_mode: Option<Mode>,
 
-    /// Hand the request on as it is, which may then be any JSON document
+    /// Pass the request on as it is, which can then be any JSON document
     #[arg(long)]
     raw: bool,
 
@@ -46,14 +46,16 @@ enum Mode {
 
 pub(crate) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = arguments.evaluation.settings.read()?;
-    let loaded = arguments.evaluation.policy.load(
-        arguments.execution_mode.is_some(),
-        arguments.evaluation.images.images()?,
-    )?;
+    let images = arguments.evaluation.images.images()?;
+    let loaded = arguments
+        .evaluation
+        .policy
+        .load(arguments.execution_mode.is_some(), images.clone())?;
     let request = loaded.read_request(&arguments.evaluation.request_path, arguments.raw)?;
 
     loaded.check_settings(&settings)?;
-    let response = loaded.guest().validate_request(&request, &settings)?;
+    let mut response = loaded.guest().validate_request(&request, &settings)?;
+    images.explain(&mut response);
     let answer = printable::in_json(&serde_json::to_string(&response)?);
     writeln!(io::stdout(), "{answer}")?;
     Ok(ExitCode::SUCCESS)

@@ -20,7 +20,7 @@ use crate::{
     settings_file::{self, Given, Unusable},
 };
 
-/// Validate settings of the policy, or show what they come to
+/// Validate settings of the policy, or show the resulting settings
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -31,12 +31,12 @@ pub(crate) enum Command {
     Show(ShowArguments),
 }
 
-/// Tell everything that is wrong with settings
+/// Report everything that is wrong with settings
 ///
 /// FILE has settings in YAML or JSON, or policies (ClusterAdmissionPolicy, AdmissionPolicy), of which
-/// those in `spec.settings` are taken; what else there is beside policies is left alone. Prints a line for each
-/// problem, or the answer of the module that --policy names. A policy that could not inject, because it may not
-/// change pods or has conditions on another annotation, gets a warning on standard error.
+/// it reads `spec.settings`; it ignores other objects. Prints a line for each
+/// problem, or the answer of the module that --policy names. Warns on standard error of a policy that could not
+/// inject, because it cannot change pods or has conditions on another annotation.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -57,7 +57,7 @@ pub(crate) struct ValidateArguments {
     policy: PolicyFile,
 }
 
-/// Show the settings that hold: the defaults, with what a file says in their place
+/// Show the resulting settings: the defaults, replaced by those of a file
 ///
 /// FILE is as for `vsi settings validate`, with one policy at most; without it, prints the defaults.
 /// All settings are there, in the order of the documentation. What is printed means the same to the
@@ -82,7 +82,7 @@ pub(crate) struct ShowArguments {
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
     output: Format,
 
-    /// Say above each setting what it means
+    /// Print above each setting what it means
     #[arg(long)]
     documented: bool,
 
@@ -198,7 +198,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What the policy finds wrong. A module tells all of it in one sentence, the policy in `vsi` one by one.
+/// What is wrong with the settings. A module reports all problems in one message, the policy in `vsi` one by one.
 fn problems(policy: &LoadedPolicy, settings: &Value) -> Result<Vec<Problem>, HostError> {
     let whole = |message: String| {
         vec![Problem {

@@ -4,7 +4,7 @@
 //! in one does not hide the others. A document that is not changed can be passed on as it stands; one that is
 //! changed is written anew, with the order and the quotes it had, but without its comments.
 //!
-//! Of the 316 scalars that a test holds against kubectl, serde-saphyr 2.2 reads 37 otherwise or not at all (such as `tRUE`,
+//! Of the 316 scalars that a test compares with kubectl, serde-saphyr 2.2 reads 37 otherwise or not at all (such as `tRUE`,
 //! `0X1f`, `0b-1`, `1_`, `.5_0`, `1e400`, `!a 12`, the keys `0644` and `1e6`, and `{a: 1, <<: {a: 2}}`), saphyr 0.3 83 and
 //! yaml_serde 0.10 79 (both also `yes`, `0644`, `1_000` and `<<`). None of them keeps the quotes of what it reads into a
 //! value, so this is a layer of its own upon libyaml's events.

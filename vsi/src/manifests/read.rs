@@ -63,7 +63,7 @@ pub(super) fn document(text: &str, first_line: usize) -> Read {
     Read { line, content }
 }
 
-/// The text of a document, to tell where in the file something is.
+/// The text of a document, to find where in the file something is.
 struct Source<'a> {
     text: &'a str,
     first_line: usize,
@@ -132,7 +132,7 @@ impl<'a> Source<'a> {
     }
 
     /// The parser panics at a tag that a comma follows. With a space before each such comma it does
-    /// not, and tells which of them are behind a tag and not in a text.
+    /// not, and finds which of them are behind a tag and not in a text.
     fn check_tags(&self) -> Result<(), Mistake> {
         let mut spaced = String::new();
         let mut commas = HashMap::new();
@@ -190,7 +190,7 @@ fn offset(mark: Mark) -> usize {
     usize::try_from(mark.index).unwrap_or(usize::MAX)
 }
 
-/// A node with what is asked of it where an alias repeats it.
+/// A node, and what counts where an alias repeats it.
 #[derive(Clone)]
 struct Built {
     node: Node,

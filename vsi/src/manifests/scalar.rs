@@ -1,4 +1,4 @@
-//! What a scalar means, as kubectl takes it, and how a string is written so that every reader takes it for one.
+//! What a scalar means to kubectl, and how a string is written so that every reader reads a string.
 //!
 //! kubectl reads YAML 1.1 with go-yaml 2, which has words and numbers of its own: `yes` and `y` are true,
 //! `0644` is 420, and so is `0o644`; `12:30` is a string. What it read becomes JSON, where a number

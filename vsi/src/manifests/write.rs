@@ -25,8 +25,8 @@ impl Node {
         let mut text = Vec::new();
         self.emit_document(&mut text)
             .expect("a tree has its events in order, and memory takes everything that is written");
-        let text = String::from_utf8(text).expect("the emitter was told to write UTF-8");
-        // In double quotes the emitter escapes what is none of YAML's characters, and a few others.
+        let text = String::from_utf8(text).expect("the emitter writes UTF-8");
+        // In double quotes the emitter escapes characters that YAML does not have, and a few others.
         printable::in_yaml(&text)
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn prefix_with(settings: &Value) -> &str {
     given.and_then(Value::as_str).unwrap_or_else(|| prefix())
 }
 
-/// The names in which pods may ask: those of one vocabulary, and its prefix.
+/// The names of one vocabulary's annotations, and its prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     pub(crate) prefix: String,
@@ -38,7 +38,7 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// Those that these settings have pods ask by.
+    /// Those of the vocabularies that these settings enable.
     pub(crate) fn with(settings: &Value) -> Vec<Self> {
         let text = |path: &str| settings.pointer(path).and_then(Value::as_str);
         let mut all = vec![Self {

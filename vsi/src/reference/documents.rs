@@ -125,7 +125,7 @@ fn question(entry: &Entry) -> String {
         reference::Shape::Boolean => "boolean".to_owned(),
         reference::Shape::List => "array[".to_owned(),
         reference::Shape::OneOf(options) => format!("enum\n    options: [{}]", options.join(", ")),
-        reference::Shape::Section { .. } => unreachable!("a section is not asked for"),
+        reference::Shape::Section { .. } => unreachable!("only single settings are listed"),
     };
     let text = |text: &str| match text.contains(": ") {
         true => json!(text).to_string(),

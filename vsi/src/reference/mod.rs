@@ -1,4 +1,4 @@
-//! What the policy can be told, by annotations and by settings: the tables behind the commands that explain
+//! What annotations and settings can configure: the tables behind the commands that explain
 //! and show them.
 
 pub(crate) mod annotations;

@@ -1,4 +1,4 @@
-//! Tells findings: to people, and to the tools that show them beside the manifests.
+//! Reports findings: to people, and to the tools that show them beside the manifests.
 
 mod github;
 mod sarif;

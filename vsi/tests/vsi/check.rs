@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Directory, output_of, vsi};
 
-/// The second document has a mode that is none, and an annotation that is none; the third is a list.
+/// The second document has an unknown mode and an unknown annotation; the third is a list.
 const APP: &str = "\
 apiVersion: v1
 kind: Service
@@ -56,21 +56,22 @@ fn a_finding_is_a_line_with_its_place() {
 }
 
 #[test]
-fn nothing_is_told_of_what_is_well() {
+fn nothing_is_reported_of_what_is_well() {
     vsi(&["check", "-f", "deploy/samples", "deploy/rbac-job.yaml"])
         .assert()
         .success()
         // The samples that share processes or a user, to show how.
         .stdout(
-            "deploy/samples/deployment-signal.yaml:27: warning: document 1, Deployment/gateway, sidecar.vault.talend.org/share-process-namespace: is true, with which other containers can read the Vault token from the sidecars' processes; user 100 of container nginx is the user of the sidecars, whose processes and files are open to it as soon as it sees them (setting restrictions.sharedProcesses)\n\
-             deploy/samples/statefulset-same-user.yaml:22: warning: document 1, StatefulSet/postgres, sidecar.vault.talend.org/run-as-same-user: user 999 of container postgres is the user of the sidecars, whose processes and files are open to it as soon as it sees them (setting restrictions.sharedProcesses)\n",
+            "deploy/samples/deployment-signal.yaml:7: warning: document 1, Deployment/gateway: container nginx: runs as the sidecars' user 100, so that only separate process namespaces protect the Vault token (setting restrictions.sharedProcesses)\n\
+             deploy/samples/deployment-signal.yaml:27: warning: document 1, Deployment/gateway, sidecar.vault.talend.org/share-process-namespace: other containers can read the Vault token from the sidecars' processes (setting restrictions.sharedProcesses)\n\
+             deploy/samples/statefulset-same-user.yaml:22: warning: document 1, StatefulSet/postgres, sidecar.vault.talend.org/run-as-same-user: container postgres runs as the sidecars' user 999, so that only separate process namespaces protect the Vault token (setting restrictions.sharedProcesses)\n",
         )
         .stderr("vsi: 27 of 27 pods and workloads injected\n");
 }
 
 /// The policy would never see it.
 #[test]
-fn annotations_without_the_one_that_asks_are_told() {
+fn annotations_without_inject_are_reported() {
     let mistyped = APP.replace("talend.org/inject:", "talend.org/injected:");
     let told =
         "sidecar.vault.talend.org/injected: has no effect without sidecar.vault.talend.org/inject";
@@ -83,7 +84,7 @@ fn annotations_without_the_one_that_asks_are_told() {
             "app.yaml:13: warning: document 2, Deployment/orders, {told}\n\
              app.yaml:27: warning: document 3, Pod/shop, {told}\n"
         ));
-    // What has been injected and no longer asks is in its place.
+    // What has been injected and has no `inject` any more is correct.
     let injected = mistyped.replace(
         "talend.org/injected: \"true\"",
         "talend.org/status: injected",
@@ -97,7 +98,7 @@ fn annotations_without_the_one_that_asks_are_told() {
 }
 
 #[test]
-fn a_warning_alone_is_no_failure() {
+fn a_warning_alone_is_not_a_failure() {
     let warned = APP.replace("mode: sideways", "mode: proxy");
     let directory = Directory::with("app.yaml", warned);
     let output = output_of(directory.vsi(&["check", "-f", "app.yaml"]));
@@ -182,7 +183,7 @@ fn every_rejected_golden_case_is_rejected_here() {
     assert_eq!(errors.count(), count, "{output}");
 }
 
-/// The second of two pod templates has a mode that is none, and steps of a workflow are numbered.
+/// The second of two pod templates has an unknown mode, and steps of a workflow are numbered.
 const OTHERS: &str = "\
 apiVersion: kubeflow.org/v1
 kind: PyTorchJob
@@ -192,7 +193,7 @@ spec:
     Master:
       template:
         metadata:
-          annotations: &asks
+          annotations: &inject
             sidecar.vault.talend.org/inject: \"true\"
             sidecar.vault.talend.org/role: ml
             sidecar.vault.talend.org/secrets-path: secret/ml
@@ -225,7 +226,7 @@ metadata: {name: web}
 spec:
   template:
     metadata:
-      annotations: *asks
+      annotations: *inject
     spec: {containers: [{name: web}]}
 ---
 apiVersion: example.org/v1
@@ -235,8 +236,10 @@ metadata: {name: quiet, annotations: {sidecar.vault.talend.org/role: ml}}
 
 /// Aliases end with their document.
 fn others() -> String {
-    let asks = "{sidecar.vault.talend.org/inject: \"true\", sidecar.vault.talend.org/mode: proxy, sidecar.vault.talend.org/role: web}";
-    OTHERS.replace("*asks", asks).replace("&asks", "")
+    let annotations = "{sidecar.vault.talend.org/inject: \"true\", sidecar.vault.talend.org/mode: proxy, sidecar.vault.talend.org/role: web}";
+    OTHERS
+        .replace("*inject", annotations)
+        .replace("&inject", "")
 }
 
 #[test]
@@ -254,7 +257,7 @@ fn pod_templates_of_other_kinds_are_checked_where_they_are() {
 }
 
 #[test]
-fn an_annotation_that_nobody_reads_is_told_where_it_is() {
+fn an_annotation_that_nobody_reads_is_reported_with_its_place() {
     let text = "\
 apiVersion: apps/v1
 kind: Deployment

@@ -99,7 +99,7 @@ setting vault.auth.minBackoff
 
 setting vault.auth.maxBackoff
   Default: 30s
-  How long it waits at the most. null: 5 minutes.
+  The longest time that it waits. null: 5 minutes.
 
 settings vault.auth.kubernetes
   With the pod's service account.
@@ -110,7 +110,7 @@ setting vault.auth.kubernetes.path
 
 setting vault.auth.kubernetes.tokenAudience
   Default: null
-  The audience of the service account token, where Vault expects another than the API server's. The pods then get a token of their own for the login.
+  The audience of the service account token, if Vault expects another than the API server's. The pods then get a separate token for the login.
 
 settings vault.auth.approle
   With a role id and a secret id, in two files or in the Secret of annotation approle-secret.

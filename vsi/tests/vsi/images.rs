@@ -79,7 +79,7 @@ fn without_a_file_inject_reports_how_to_get_one_and_check_goes_on() {
         .assert()
         .code(1);
     inject.stdout("").stderr(contains(
-        "vsi: image shop:1: vsi looks up images with --image-lookup only",
+        "image \"shop:1\" is not looked up without --image-lookup or --image-config; ",
     ));
     let check = directory
         .vsi(&["check", "-f", "pod.yaml"])

@@ -1,4 +1,4 @@
-//! `vsi inject`: what asks comes out injected, and everything else as it was.
+//! `vsi inject`: annotated pods come out injected, and everything else as it was.
 
 use serde_json::{Value, json};
 
@@ -353,7 +353,7 @@ fn a_warning_does_not_hold_back_the_output() {
 }
 
 #[test]
-fn it_says_so_when_nothing_asks() {
+fn it_reports_that_nothing_is_annotated() {
     vsi(&["inject", "-f", "-"])
         .write_stdin(PLAIN)
         .assert()

@@ -74,7 +74,7 @@ fn shells_get_their_completions() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_failure() {
+fn a_reader_that_has_seen_enough_is_not_a_failure() {
     let tool = env!("CARGO_BIN_EXE_vsi");
     let script = format!("set -o pipefail; {tool} explain | head -n 1");
     assert_cmd::Command::new("bash")

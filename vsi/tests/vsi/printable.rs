@@ -106,8 +106,7 @@ fn a_name_with_line_breaks_and_escape_sequences_is_one_line() {
     let files = ["app.yaml".as_ref()];
     let name = r"Pod/p\n::stop-commands::x\n\u{1b}[2J\u{1b}]0;t\u{7}";
     let annotation = "sidecar.vault.talend.org/role";
-    let message =
-        "missing, and so is label com.talend.application, which gives its default; set one of them";
+    let message = "missing, and label com.talend.application is missing too; add one of them";
 
     let text = format!("app.yaml:6: error: document 1, {name}, {annotation}: {message}\n");
     assert_eq!(shown(check(&directory, "text", &files))[0], text);
@@ -130,7 +129,7 @@ fn a_name_with_line_breaks_and_escape_sequences_is_one_line() {
     );
 }
 
-/// Pods with the character in everything that findings tell.
+/// Pods with the character in everything that findings repeat.
 fn pods_with(character: char) -> Value {
     let text = format!("a{character}::error::b{character}##[add-mask]c");
     let of_ours = |name: &str| format!("sidecar.vault.talend.org/{name}");
@@ -220,7 +219,7 @@ fn letters_of_all_languages_stay_as_they_are() {
 }
 
 #[test]
-fn an_annotation_is_told_by_its_whole_name() {
+fn an_annotation_is_reported_by_its_whole_name() {
     let name = "sidecar.vault.talend.org/mode\n::error::b c";
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "annotations": {name: "d"}}});
     let directory = Directory::with("app.json", pod.to_string());
@@ -342,7 +341,7 @@ fn injected_manifests_have_their_exact_values_in_escapes() {
 
 /// JSON can have characters in its texts that YAML has not: among YAML, kubectl could not read it.
 #[test]
-fn json_that_is_no_yaml_is_written_as_yaml() {
+fn json_that_is_not_yaml_is_written_as_yaml() {
     let readable = "{\"kind\": \"ConfigMap\", \"data\": {\"a\": \"\\u007f\u{202f}\"}}\n";
     let unreadable = "{\"kind\": \"ConfigMap\", \"data\": {\"a\": \"\u{7f}\u{9b}2J\"}}\n";
     let directory = Directory::with("a.json", unreadable);
@@ -547,7 +546,7 @@ fn errors_quote_names_and_paths_in_one_line() {
 }
 
 #[test]
-fn arguments_that_are_no_text_are_told() {
+fn arguments_that_are_not_text_are_reported() {
     let name = OsStr::from_bytes(b"caf\xe9\x1b[2J.yaml");
     let mut check = vsi(&["check", "-f"]);
     check.arg(name);

@@ -77,7 +77,7 @@ fn settings_of_a_file_of_their_own_are_validated() {
 
 #[test]
 fn every_problem_has_a_line_of_its_own() {
-    // A message with a semicolon is no two problems.
+    // A message with a semicolon is one problem.
     let text = "vault: {adress: 'https://vault:8200', address: vault}\njobs: []\n";
     validate(text).code(1).stderr("").stdout(
         "\
@@ -148,7 +148,7 @@ fn a_policy_that_may_not_mutate_gets_a_warning() {
     }
 }
 
-/// With such a pattern, namespace `team` may ask for the roles of namespace `team-b`.
+/// With such a pattern, namespace `team` can use the roles of namespace `team-b`.
 #[test]
 fn patterns_that_join_names_get_a_warning() {
     let directory = directory(&[]);
@@ -158,7 +158,7 @@ fn patterns_that_join_names_get_a_warning() {
         .success()
         .stdout("stdin: valid\n")
         .stderr(predicates::str::starts_with(
-            "vsi: warning: stdin:2: pattern {namespace}-* may let",
+            "vsi: warning: stdin:2: pattern {namespace}-* can match",
         ));
 }
 
@@ -178,7 +178,7 @@ fn standard_input_can_be_validated_and_shown() {
 }
 
 #[test]
-fn a_mistake_in_yaml_is_told_with_its_place() {
+fn a_mistake_in_yaml_is_reported_with_its_place() {
     validate("vault:\n  address: a: b\n")
         .code(1)
         .stderr("")

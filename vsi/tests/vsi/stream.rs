@@ -63,7 +63,7 @@ fn five_megabytes_come_through() {
     };
     assert_eq!(documents.iter().filter(is_injected).count(), asking);
 
-    // All that asks for nothing is there as it was, in its order.
+    // Everything that is not annotated is there as it was, in its order.
     let injected = run("yaml");
     let mut rest = injected.as_str();
     for document in stream

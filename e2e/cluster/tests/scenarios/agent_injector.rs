@@ -1,4 +1,4 @@
-//! Pods that ask in the words of HashiCorp's Agent Injector: what its users write most, unchanged.
+//! Pods with the annotations of HashiCorp's Agent Injector: what its users write most, unchanged.
 
 use serde_json::{Value, json};
 

@@ -50,7 +50,7 @@ const HOSTILE: &str = r#"p$(HOME)$$$é${X}"'`\n\\{{ .x }} %s #=, Grüße, 世界
 const LARGE: usize = 64 * 1024;
 
 fn secrets_of_both_versions(scenario: &Scenario, engine: &str) {
-    // `data` is what tells the versions apart.
+    // `data` distinguishes the versions.
     let first = scenario.secret_v1(
         "app",
         json!({"user": "shop", "data": "x", "password": HOSTILE}),
@@ -59,7 +59,7 @@ fn secrets_of_both_versions(scenario: &Scenario, engine: &str) {
         "app",
         json!({"user": "shop", "data": "x", "password": HOSTILE}),
     );
-    // Both programs find out by themselves that a mount is of version 2.
+    // Both programs find out that a mount is of version 2.
     let short = second.replace("secret/data/", "secret/");
     let pod = scenario
         .pod()
@@ -226,7 +226,7 @@ fn formats(scenario: &Scenario) {
     }
 }
 
-/// Two templates that ask for the same by `secret` get the same answer, so that key and certificate belong together. With
+/// Two templates that call `secret` with the same arguments get the same answer, so that key and certificate belong together. With
 /// `pkiCert` each has a certificate of its own, of which the policy warns.
 fn two_files(scenario: &Scenario) {
     let path = scenario.leased_secrets();

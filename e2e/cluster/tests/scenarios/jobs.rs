@@ -304,7 +304,7 @@ fn is_no_jobs_pod(scenario: &Scenario) {
     assert!(!scenario.is_valid(&token));
 }
 
-/// Sidecars whose pod asks for its secrets and nothing else stay when the work is done.
+/// Sidecars of a pod in mode secrets, without mode job, stay when the work is done.
 fn asks_for_secrets(scenario: &Scenario) {
     let pod = pod(scenario, "Never")
         .annotate("mode", "secrets")
@@ -345,7 +345,7 @@ fn loses_sidecars(scenario: &Scenario) {
     assert_eq!(scenario.logins(), 2);
 }
 
-/// A proxy of a service mesh never ends by itself: nobody waits for it.
+/// A proxy of a service mesh never ends automatically: nobody waits for it.
 fn has_a_mesh_proxy(scenario: &Scenario) {
     scenario.allow_to_get_pods();
     let proxy = "trap 'exit 0' TERM; while :; do sleep 1; done";

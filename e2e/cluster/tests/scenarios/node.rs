@@ -1,5 +1,5 @@
 //! What happens to a node or the control plane: API server or policy server away, memory that is not enough, pods that
-//! have to go, and many pods at once.
+//! must go, and many pods at once.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -196,7 +196,7 @@ while sleep 1; do
 done
 ";
 
-/// A pod with a certificate that has to be replaced after seconds.
+/// A pod with a certificate that must be replaced after seconds.
 fn pod_with_short_lease(scenario: &Scenario) -> PodBuilder<'_> {
     let template = scenario.lease_template();
     scenario.write(
@@ -308,7 +308,7 @@ fn wait_for_replicas(scenario: &Scenario, known: &[&Running], number: usize) -> 
     pods
 }
 
-/// What requests injection has to wait, and nothing else notices.
+/// What requests injection must wait, and nothing else notices.
 fn policy_server_away(scenario: &Scenario) {
     let path = scenario.change_word("first");
     scenario.apply(deployment(replica(scenario, &path), 1));

@@ -104,7 +104,7 @@ fn pod(scenario: &Scenario) -> PodBuilder<'_> {
         .annotate("proxy-port", &PROXY_PORT.to_string())
 }
 
-/// With native sidecars the proxy answers from the start; with classic ones the application has to try.
+/// With native sidecars the proxy answers from the start; with classic ones the application must try.
 fn at_the_start(scenario: &Scenario, command: &str) -> String {
     match scenario.sidecars {
         Sidecars::Classic => format!("until {command}; do sleep 1; done"),

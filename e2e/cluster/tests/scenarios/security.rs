@@ -228,7 +228,7 @@ fn writable(scenario: &Scenario) {
     assert_eq!(pod.read("app", FILE), CONTENT);
 }
 
-/// A process can send signals to those of its own user only. That the application has to run as the sidecars' user for
+/// A process can send signals to those of its own user only. That the application must run as the sidecars' user for
 /// that is a limit that the documentation has; the file changes nevertheless.
 fn signal_to_another_user(scenario: &Scenario) {
     let script = "trap 'echo reloaded' HUP; trap 'exit 0' TERM; echo ready

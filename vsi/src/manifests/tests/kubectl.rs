@@ -1,4 +1,4 @@
-//! Holds the reader against the real kubectl, which needs no cluster to label what is in a file.
+//! Compares the reader with the real kubectl, which needs no cluster to label what is in a file.
 
 use std::{
     fs,
@@ -341,7 +341,7 @@ const SCALARS: &[&str] = &[
 
 const HEAD: &str = "apiVersion: example.com/v1\nkind: Scalars\nmetadata:\n  name: scalars\n";
 
-/// What kubectl makes of the object in a file, with a label, or what it says against it.
+/// What kubectl makes of the object in a file, with a label, or its error.
 fn by_kubectl(manifest: &str) -> Result<Value, String> {
     let mut kubectl = Command::new("kubectl")
         .args([

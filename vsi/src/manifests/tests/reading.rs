@@ -51,7 +51,7 @@ fn dashes_within_a_text_begin_no_document() {
 }
 
 #[test]
-fn line_ends_of_windows_and_a_byte_order_mark_are_no_mistake() {
+fn line_ends_of_windows_and_a_byte_order_mark_are_accepted() {
     let text = "\u{feff}---\r\na:\r\n  b: 1\r\n---\r\nc: |\r\n  x\r\n";
     assert_eq!(
         texts(text),
@@ -131,7 +131,7 @@ fn json_values_may_follow_one_another() {
     assert_eq!(second.to_value(), json!({"b": [1000]}));
     assert_eq!(second.line_of(&["b", "0"]), 4);
     assert_eq!(texts("\u{feff}{}\n{}\n{}"), ["\u{feff}{}", "\n{}", "\n{}"]);
-    // Emoji as JSON escapes them are no YAML, so all that is known is where the value begins.
+    // Emoji as JSON escapes them are not valid YAML, so only the start of the value is known.
     let emoji = "\n{\"a\": \"\\ud83d\\ude00\",\n\"b\": 1}";
     assert_eq!(value(emoji), json!({"a": "😀", "b": 1}));
     assert_eq!(read(emoji).line_of(&["b"]), 2);
@@ -147,7 +147,7 @@ fn a_brace_may_begin_yaml_too() {
 }
 
 #[test]
-fn a_mistake_in_json_is_told_in_terms_of_json() {
+fn a_mistake_in_json_is_reported_in_terms_of_json() {
     let documents = documents("{\"a\": 1}\n{\"b\": 1,\n  \"c\" 2}\n");
     assert_eq!(documents.len(), 2);
     assert!(documents[0].content.is_ok());
@@ -317,7 +317,7 @@ fn a_key_given_twice_is_a_mistake() {
 }
 
 #[test]
-fn mistakes_are_told_where_they_are_and_what_was_expected() {
+fn mistakes_are_reported_with_their_place_and_what_was_expected() {
     for (text, expected) in [
         (
             "a:\n\tb: 1\n",

@@ -97,7 +97,7 @@ impl Running {
         (end, lasted)
     }
 
-    /// Waits until the pod has ended by itself, and returns its phase: `Succeeded` or `Failed`.
+    /// Waits until the pod has ended, and returns its phase: `Succeeded` or `Failed`.
     pub fn wait_until_ended(&self) -> String {
         self.wait_until("the pod has ended", Life::has_ended);
         self.pod.life().phase().to_owned()
