@@ -311,7 +311,7 @@ setup() {
     pod
     edit '.object.spec.containers = {password: "hunter2"}'
     run_policy
-    assert_rejected "spec: not what the Kubernetes API has there"
+    assert_rejected "spec: does not match the Kubernetes API"
 }
 
 @test "values of annotations do not leave their place" {
@@ -336,7 +336,7 @@ setup() {
         --slurpfile benign "$BATS_TEST_TMPDIR/benign.json"
 }
 
-@test "what is the policy's is nobody else's" {
+@test "containers and volumes of the policy are reserved" {
     pod
     edit '.object.spec.containers += [{name: "tvsi-vault-agent", image: "x"}]'
     run_policy

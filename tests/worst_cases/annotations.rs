@@ -234,7 +234,7 @@ fn lists(cases: &mut Vec<Case>) {
         let expected = match key {
             "notify" => Rejected("at most one command for each"),
             "mode" => Rejected("is not valid; expected one of"),
-            _ => Rejected("is empty"),
+            _ => Rejected("empty; give it a value or remove it"),
         };
         cases.push(case(format!("{key}: commas"), expected, move |bytes| {
             let mut pod = Pod::annotated_pod();

@@ -105,7 +105,7 @@ fn members(cases: &mut Vec<Case>) {
     ));
     cases.push(case(
         "objects of a request, over and over",
-        Rejected("no admission request"),
+        Rejected("expected an admission request"),
         |bytes| {
             let objects = many(bytes, r#""object":{"":0}"#);
             let pod = Pod::annotated_pod();
@@ -160,7 +160,7 @@ fn nesting(cases: &mut Vec<Case>) {
         ));
         cases.push(case(
             format!("{kind} in one another in place of the containers"),
-            Rejected("not what the Kubernetes API has there"),
+            Rejected("does not match the Kubernetes API"),
             move |bytes| {
                 let member = format!("\"containers\":{}", nested(bytes));
                 Pod::annotated_pod().with(Place::Spec, member).payload()
@@ -170,7 +170,7 @@ fn nesting(cases: &mut Vec<Case>) {
     for (kind, open) in [("lists", "["), ("objects", "{\"a\":"), ("strings", "\"\\")] {
         cases.push(case(
             format!("{kind} without an end"),
-            Rejected("no admission request that can be read"),
+            Rejected("expected an admission request"),
             move |bytes| format!("{{\"request\":{}", repeated(bytes, open)),
         ));
     }
@@ -228,7 +228,7 @@ fn strings(cases: &mut Vec<Case>) {
     }));
     cases.push(case(
         "a long namespace",
-        Rejected("no admission request"),
+        Rejected("expected an admission request"),
         |bytes| {
             let namespace = format!("\"namespace\":\"{}\"", repeated(bytes, r"\\"));
             Pod::annotated_pod()
@@ -253,7 +253,7 @@ fn numbers_and_space(cases: &mut Vec<Case>) {
     }));
     cases.push(case(
         "a long number that is read",
-        Rejected("not what the Kubernetes API has there"),
+        Rejected("does not match the Kubernetes API"),
         |bytes| {
             let member = format!("\"terminationGracePeriodSeconds\":{}", "1".repeat(bytes));
             Pod::annotated_pod().with(Place::Spec, member).payload()

@@ -199,7 +199,7 @@ fn items(cases: &mut Vec<Case>) {
             "volumes without a name",
             Place::Volumes,
             "{}",
-            Rejected("not what the Kubernetes API has there"),
+            Rejected("does not match the Kubernetes API"),
         ),
         (
             "pull secrets without a name",

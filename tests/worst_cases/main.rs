@@ -49,9 +49,9 @@ const LIMITS: [&str; 7] = [
     "nested too deeply",
     "bytes would be added to the pod",
     "the configuration in",
-    "too much to compare",
-    "no admission request that can be read",
-    "not what the Kubernetes API has there",
+    "takes too long to compare",
+    "expected an admission request",
+    "does not match the Kubernetes API",
 ];
 
 /// What the API server takes: the largest size, with what stands around what is filled.

@@ -11,7 +11,7 @@ const PATTERNS: usize = 50;
 /// The longest names that Kubernetes takes.
 const LONGEST_NAME: usize = 253;
 
-const UNUSABLE: &str = "the administrator has to correct";
+const UNUSABLE: &str = "the administrator must correct";
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -112,7 +112,7 @@ fn names(cases: &mut Vec<Case>) {
     let stars = |number: usize| format!("*a*a*a*a*{{namespace}}*a*{{serviceAccount}}*b{number}");
     cases.push(case(
         "50 patterns against a role",
-        Rejected("too much to compare"),
+        Rejected("takes too long to compare"),
         move |bytes| {
             let pod = with_long_identity()
                 .annotated("role", "a".repeat(1024))
@@ -123,7 +123,7 @@ fn names(cases: &mut Vec<Case>) {
     ));
     cases.push(case(
         "50 patterns against an image",
-        Rejected("too much to compare"),
+        Rejected("takes too long to compare"),
         move |bytes| {
             let pod = with_long_identity()
                 .annotated("vault-image", "a".repeat(1024))
@@ -134,7 +134,7 @@ fn names(cases: &mut Vec<Case>) {
     ));
     cases.push(case(
         "50 patterns against a role in each of 20 templates",
-        Rejected("too much to compare"),
+        Rejected("takes too long to compare"),
         move |bytes| {
             let template = with_long_identity().annotated("role", "a".repeat(1024));
             let rest = (bytes / 20).saturating_sub(template.template().len());
@@ -152,7 +152,7 @@ fn names(cases: &mut Vec<Case>) {
             "namespace",
             Place::Request,
             "namespace",
-            "no admission request",
+            "expected an admission request",
         ),
         (
             "service account",
@@ -176,7 +176,7 @@ fn names(cases: &mut Vec<Case>) {
     }
     cases.push(case(
         "1,000 ignored namespaces, and a long one",
-        Rejected("no admission request"),
+        Rejected("expected an admission request"),
         |bytes| {
             let namespaces: Vec<_> = (0..1000).map(|number| format!("\"n{number}\"")).collect();
             let settings = format!(r#"{{"ignoredNamespaces":[{}]}}"#, namespaces.join(","));

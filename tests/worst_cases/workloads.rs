@@ -70,7 +70,7 @@ fn pod_updates() -> Vec<Case> {
         update("mounts", Place::Mounts, r#"{"name":"x","mountPath":"/"}"#),
         case(
             format!("{POD_UPDATE}members in a sidecar"),
-            Rejected("is the policy's"),
+            Rejected("belongs to the policy"),
             |bytes| {
                 let members = list_of(half(bytes), |number| format!("\"{}\":0", name(number)));
                 let pod = |end: &str| {

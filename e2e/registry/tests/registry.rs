@@ -349,7 +349,7 @@ fn what_images_run_is_looked_up() {
     );
     let message = command(&registry.reference("missing"));
     assert!(
-        message.contains("its registry cannot be reached, or does not give it"),
+        message.contains("its registry cannot be reached, or rejects the request"),
         "{message}"
     );
 }

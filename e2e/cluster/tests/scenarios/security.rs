@@ -682,7 +682,7 @@ fn nobody_changes_sidecars(scenario: &Scenario) {
     };
     let message = change_image(scenario, sidecars, AGENT, "busybox:other");
     let message = message.expect_err("it is rejected").to_string();
-    assert_contains(&message, "container tvsi-vault-agent: is the policy's");
+    assert_contains(&message, "container tvsi-vault-agent: belongs to the policy");
     let debuggers = [
         (
             json!({"name": "debugger", "targetContainerName": AGENT}),
