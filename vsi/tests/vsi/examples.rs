@@ -69,18 +69,15 @@ fn workspace() -> Directory {
         "settings.yaml",
         "vault: {address: 'https://vault.example.org'}\n",
     );
-    let deploy = root().join("deploy");
+    fs::create_dir_all(directory.path().join("deploy")).unwrap();
     for (name, original) in [
         ("app.yaml", "samples/deployment-dynamic.yaml"),
+        ("deploy/web.yaml", "samples/deployment-static.yaml"),
         ("policy.yaml", "base/cluster-admission-policy.yaml"),
     ] {
-        directory.write(name, fs::read(deploy.join(original)).unwrap());
+        let text = fs::read(root().join("deploy").join(original)).unwrap();
+        directory.write(name, text);
     }
-    symlink(
-        fs::canonicalize(deploy).unwrap(),
-        directory.path().join("deploy"),
-    )
-    .unwrap();
     fs::create_dir_all(directory.path().join(".config/fish/completions")).unwrap();
     symlink(
         env!("CARGO_BIN_EXE_vsi"),
