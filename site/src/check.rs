@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
@@ -13,7 +13,7 @@ use html5ever::{
     tokenizer::{BufferQueue, Token, TokenSink, TokenSinkResult, Tokenizer},
 };
 
-use crate::pages::{is_built_on_its_own, normalized};
+use crate::pages::PLAYGROUND_PAGE;
 
 /// Its links begin at the root of the server, which is not known.
 const NOT_FOUND: &str = "404.html";
@@ -80,9 +80,13 @@ fn problem(
     let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
     let target = match path {
         "" => file.to_owned(),
-        path => normalized(&file.parent().unwrap_or(file).join(path)),
+        path => match inside(&file.parent().unwrap_or(file).join(path)) {
+            Some(target) => target,
+            None => return Some("is outside of the site"),
+        },
     };
-    if is_built_on_its_own(&target) {
+    // Built on its own, where there is Node.js.
+    if target == Path::new(PLAYGROUND_PAGE) {
         return None;
     }
     if !files.contains(&target) {
@@ -91,6 +95,19 @@ fn problem(
     let has_it = |page: &Page| page.ids.contains(fragment);
     (!fragment.is_empty() && !pages.get(&target).is_some_and(has_it))
         .then_some("there is no such element")
+}
+
+/// A path without `.` and `..`, if it does not lead out of the site.
+fn inside(path: &Path) -> Option<PathBuf> {
+    let mut normalized = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => normalized.pop().then_some(())?,
+            component => normalized.push(component),
+        }
+    }
+    Some(normalized)
 }
 
 impl Page {
@@ -135,7 +152,7 @@ mod tests {
     fn what_leads_nowhere_is_found() {
         let page = Page::read(
             r##"<h1 id="a">A</h1><a href="#a">1</a><a href="#b">2</a><a href="in/other.html#c">3</a>
-            <img src="missing.svg"><a href="https:/example.org">4</a><a href="https://example.org/x">5</a>"##,
+            <img src="missing.svg"><a href="https:/example.org">4</a><a href="../x.html">6</a><a href="https://example.org/x">5</a>"##,
         );
         let other = Page::read(r#"<p id="c"></p><a href="../page.html#a">up</a>"#);
         let pages = [("page.html", page), ("in/other.html", other)];
@@ -150,6 +167,7 @@ mod tests {
             found,
             [
                 ("#b", "there is no such element"),
+                ("../x.html", "is outside of the site"),
                 ("https:/example.org", "is not an address"),
                 ("missing.svg", "there is no such file"),
             ]

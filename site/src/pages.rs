@@ -10,12 +10,9 @@ use mdbook_driver::book::Book;
 
 /// Where the summary is, and most pages.
 const DOCS: &str = "docs";
-/// Built on its own, into a directory of the site.
+/// Where the playground is in the repository. It is built on its own, into a directory of the site.
 const PLAYGROUND: &str = "playground";
-
-pub(crate) fn is_built_on_its_own(path: &Path) -> bool {
-    path.starts_with(PLAYGROUND)
-}
+pub(crate) const PLAYGROUND_PAGE: &str = "playground/index.html";
 
 /// Where each page is on the site, by where it is in the repository.
 type Pages = BTreeMap<PathBuf, PathBuf>;
@@ -58,7 +55,7 @@ fn on_the_site(link: &str, file: &Path, pages: &Pages, repository: &str) -> Stri
         .is_some_and(|kind| kind == "svg" || kind == "png");
     let on_site = match pages.get(&target) {
         Some(page) => page.clone(),
-        None if is_built_on_its_own(&target) => Path::new(PLAYGROUND).join("index.html"),
+        None if target == Path::new(PLAYGROUND) => PLAYGROUND_PAGE.into(),
         None => match target.strip_prefix(DOCS) {
             Ok(inside) if is_picture => inside.to_owned(),
             _ => return format!("{repository}/blob/main/{}{fragment}", target.display()),
@@ -70,7 +67,7 @@ fn on_the_site(link: &str, file: &Path, pages: &Pages, repository: &str) -> Stri
 }
 
 /// Without `.` and `..`.
-pub(crate) fn normalized(path: &Path) -> PathBuf {
+fn normalized(path: &Path) -> PathBuf {
     let mut normalized = PathBuf::new();
     for component in path.components() {
         match component {

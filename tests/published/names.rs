@@ -188,7 +188,7 @@ impl Forms {
                     &format!(r"\s+email: {}", escape(old.contact().1)),
                     new.contact().0,
                 ),
-                name("", old.contact().1, "", new.contact().1),
+                name(r"^|[^\w.+-]", old.contact().1, end, new.contact().1),
             ],
             version: vec![
                 version(&format!("/{POLICY}:v"), ""),
@@ -345,6 +345,7 @@ fn only_what_is_published_is_renamed() {
         "user@someone.org someone.com/secrets secret/someone injector 0.1.0",
         "owner: someone\n  name: injector\n",
         "version: v0.1.0",
+        "security-a@b.test",
     ] {
         assert_eq!(renamed(text), text);
     }
