@@ -73,14 +73,14 @@ fn workspace() -> Directory {
     for (name, original) in [
         ("app.yaml", "samples/deployment-dynamic.yaml"),
         ("policy.yaml", "base/cluster-admission-policy.yaml"),
+        ("deploy/app.yaml", "samples/deployment-dynamic.yaml"),
+        (
+            "deploy/overlays/production/settings.yaml",
+            "overlays/production/settings.yaml",
+        ),
     ] {
         directory.write(name, fs::read(deploy.join(original)).unwrap());
     }
-    symlink(
-        fs::canonicalize(deploy).unwrap(),
-        directory.path().join("deploy"),
-    )
-    .unwrap();
     fs::create_dir_all(directory.path().join(".config/fish/completions")).unwrap();
     symlink(
         env!("CARGO_BIN_EXE_vsi"),
