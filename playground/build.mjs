@@ -38,7 +38,7 @@ const samples = {
 
 /** @type {esbuild.BuildOptions} */
 const ofPage = {
-  entryPoints: [join(import.meta.dirname, "src/page.ts"), join(import.meta.dirname, "src/page.css")],
+  entryPoints: ["page.ts", "worker.ts", "page.css"].map((name) => join(import.meta.dirname, "src", name)),
   outdir: page,
   bundle: true,
   minify: true,

@@ -9,6 +9,8 @@ import type { Vocabulary } from "./vocabulary.ts";
 /** What becomes of an object that is applied. */
 export interface Admission {
   warnings: string[];
+  /** The images of which it is not known what they run. */
+  assumed: string[];
   outcome:
     | { kind: "unchanged" }
     /** Its controller makes annotated pods of it; how these will be, only that controller knows. */
@@ -20,7 +22,11 @@ export interface Admission {
 /** The namespace of objects that name none. */
 const NAMESPACE = "default";
 
+type Answer = Omit<Admission, "assumed">;
+
 export class Cluster {
+  readonly #assumed = new Set<string>();
+
   constructor(
     readonly policy: Policy,
     readonly settings: JsonObject,
@@ -29,6 +35,12 @@ export class Cluster {
 
   /** Creates an object; `undefined` if the policy has nothing to do with it. */
   admit(object: JsonObject): Admission | undefined {
+    this.#assumed.clear();
+    const answer = this.#admit(object);
+    return answer && { ...answer, assumed: [...this.#assumed] };
+  }
+
+  #admit(object: JsonObject): Answer | undefined {
     const path = templateOf(object);
     if (path === undefined) {
       return this.#isAnnotatedInside(object) ? this.#admitOther(object) : undefined;
@@ -51,13 +63,14 @@ export class Cluster {
     return admission;
   }
 
-  #admitOther(object: JsonObject): Admission {
+  #admitOther(object: JsonObject): Answer {
     const verdict = this.#create(object, object);
-    const outcome = verdict.accepted ? ({ kind: "checked" } as const) : rejected(verdict);
+    const kind = this.#hasTemplate(object) ? "checked" : "unchanged";
+    const outcome = verdict.accepted ? ({ kind } as const) : rejected(verdict);
     return { warnings: verdict.warnings ?? [], outcome };
   }
 
-  #admitPod(pod: JsonObject, object: JsonObject, before: readonly string[]): Admission {
+  #admitPod(pod: JsonObject, object: JsonObject, before: readonly string[]): Answer {
     const submitted = structuredClone(pod);
     mountToken(submitted);
     const verdict = this.#create(submitted, object);
@@ -74,11 +87,19 @@ export class Cluster {
 
   #create(created: JsonObject, object: JsonObject): Verdict {
     const namespace = text(object, "metadata", "namespace") || NAMESPACE;
-    return this.policy.validate(creationOf(created, namespace), this.settings);
+    return this.policy.validate(creationOf(created, namespace), this.settings, this.#assumed);
   }
 
   #isAnnotated(annotations: Json | undefined): boolean {
     return isObject(annotations) && this.vocabularies.some(({ inject }) => Object.hasOwn(annotations, inject));
+  }
+
+  /** Whether an object of another kind has an annotated pod template somewhere. */
+  #hasTemplate(value: Json): boolean {
+    if (Array.isArray(value)) return value.some((item) => this.#hasTemplate(item));
+    if (!isObject(value)) return false;
+    const isTemplate = Array.isArray(at(value, ["spec", "containers"])) && this.#isAnnotated(at(value, ["metadata", "annotations"]));
+    return isTemplate || Object.values(value).some((member) => this.#hasTemplate(member));
   }
 
   #isAnnotatedInside(value: Json): boolean {

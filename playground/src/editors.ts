@@ -1,12 +1,12 @@
 // The editors of the page, which are CodeMirror's.
 
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
-import { yaml } from "@codemirror/lang-yaml";
-import { codeFolding, foldEffect, foldGutter, foldKeymap, HighlightStyle, syntaxHighlighting, syntaxTree } from "@codemirror/language";
+import { codeFolding, foldEffect, foldGutter, foldKeymap, foldService, HighlightStyle, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
+import { yaml } from "@codemirror/legacy-modes/mode/yaml";
 import { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { unifiedMergeView } from "@codemirror/merge";
 import { Compartment, EditorState, type Extension } from "@codemirror/state";
-import { EditorView, keymap, lineNumbers } from "@codemirror/view";
+import { EditorView, highlightSpecialChars, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 
 import type { Finding } from "./review.ts";
@@ -20,16 +20,17 @@ const themeNow = (): Extension => EditorView.theme({}, { dark: dark.matches });
 
 const colors = HighlightStyle.define([
   { tag: tags.comment, color: "var(--comment)" },
-  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--name)" },
-  { tag: [tags.string, tags.content], color: "var(--text)" },
-  { tag: [tags.meta, tags.keyword, tags.labelName, tags.typeName], color: "var(--meta)" },
+  { tag: [tags.propertyName, tags.atom], color: "var(--name)" },
+  { tag: [tags.string, tags.number], color: "var(--text)" },
+  { tag: [tags.meta, tags.keyword, tags.variableName], color: "var(--meta)" },
 ]);
 
 /** What all editors have. Tab goes on to the next part of the page, as everywhere else. */
 function common(label: string): Extension[] {
   return [
     lineNumbers(),
-    yaml(),
+    highlightSpecialChars(),
+    StreamLanguage.define(yaml),
     syntaxHighlighting(colors),
     theme.of(themeNow()),
     EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
@@ -105,6 +106,7 @@ export class Difference {
       ...common(this.#label),
       EditorState.readOnly.of(true),
       foldGutter(),
+      foldService.of(blockText),
       codeFolding({ preparePlaceholder: linesOf, placeholderDOM: placeholder }),
       before === after
         ? []
@@ -121,18 +123,28 @@ export class Difference {
 
   #foldScripts(): void {
     const { state } = this.#view;
-    const effects: ReturnType<typeof foldEffect.of>[] = [];
-    syntaxTree(state).iterate({
-      enter: ({ name, from, to }) => {
-        if (name !== "BlockLiteralContent" && name !== "BlockLiteral") return true;
-        const first = state.doc.lineAt(from);
-        const last = state.doc.lineAt(to);
-        if (last.number - first.number > MOST_LINES) effects.push(foldEffect.of({ from: first.to, to: last.to }));
-        return false;
-      },
-    });
-    this.#view.dispatch({ effects });
+    const ranges: { from: number; to: number }[] = [];
+    for (let line = 1; line <= state.doc.lines; line++) {
+      const range = blockText(state, state.doc.line(line).from);
+      if (range !== null) ranges.push(range);
+    }
+    this.#view.dispatch({ effects: ranges.map((range) => foldEffect.of(range)) });
   }
+}
+
+/** The lines of a text of many lines, such as a script, whose indicator (`|`) ends the line that begins at `start`. */
+function blockText(state: EditorState, start: number): { from: number; to: number } | null {
+  const first = state.doc.lineAt(start);
+  if (!/(?:^|\s)[|>][-+0-9]*$/.test(first.text)) return null;
+  const indent = (text: string) => text.search(/\S|$/);
+  let last = first;
+  for (let number = first.number + 1; number <= state.doc.lines; number++) {
+    const line = state.doc.line(number);
+    if (line.text.trim() === "") continue;
+    if (indent(line.text) <= indent(first.text)) break;
+    last = line;
+  }
+  return last.number - first.number > MOST_LINES ? { from: first.to, to: last.to } : null;
 }
 
 function linesOf(state: EditorState, { from, to }: { from: number; to: number }): number {

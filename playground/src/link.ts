@@ -9,9 +9,10 @@ export interface Input {
 /** The most bytes that a link unfolds to: more than a manifest that a cluster accepts. */
 const MOST_BYTES = 1 << 20;
 
-/** The fragment of an address that has this input. */
-export async function encode(input: Input): Promise<string> {
+/** The fragment of an address that has this input; `undefined` if it is too large. */
+export async function encode(input: Input): Promise<string | undefined> {
   const text = JSON.stringify([input.manifest, input.settings]);
+  if (new Blob([text]).size > MOST_BYTES) return undefined;
   const bytes = await through(new Blob([text]).stream(), new CompressionStream("deflate-raw"));
   const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
   return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

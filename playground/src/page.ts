@@ -4,10 +4,10 @@ import { samples, settings as samplesOfSettings } from "samples";
 
 import type { Addition } from "./additions.ts";
 import { Difference, Input } from "./editors.ts";
+import { type Evaluation, nothing } from "./evaluation.ts";
+import { Evaluator } from "./evaluator.ts";
 import { decode, encode } from "./link.ts";
-import { Policy, PolicyFailure } from "./policy.ts";
-import { type Finding, review } from "./review.ts";
-import { readSettings } from "./settings.ts";
+import type { Finding } from "./review.ts";
 
 /** How long nothing is typed before the policy is called. */
 const PAUSE_MILLISECONDS = 150;
@@ -29,6 +29,7 @@ const table = element("additions", HTMLTableElement);
 const isWhole = element("whole", HTMLInputElement);
 const samplesSelect = element("sample", HTMLSelectElement);
 const settingsSelect = element("settings-sample", HTMLSelectElement);
+const copyButton = element("copy", HTMLButtonElement);
 const shared = element("shared", HTMLParagraphElement);
 
 const later = debounced(evaluate);
@@ -36,54 +37,49 @@ const manifest = new Input(element("manifest", HTMLDivElement), "Manifest", late
 const settings = new Input(element("settings", HTMLDivElement), "Settings", later);
 const difference = new Difference(element("difference", HTMLDivElement), "Injected manifest");
 
-let policy: Policy | undefined;
-let result = { before: "", after: "" };
+let evaluator: Evaluator | undefined;
+let result = nothing("");
 
 /** Puts an action off until nothing is typed; the page says whether it shows what is written. */
 function debounced(action: () => void): () => void {
   let timer = 0;
   return () => {
-    document.documentElement.dataset["ready"] = "false";
+    isReady(false);
     window.clearTimeout(timer);
     timer = window.setTimeout(action, PAUSE_MILLISECONDS);
   };
 }
 
-function evaluate(): void {
-  if (policy === undefined) return;
-  document.documentElement.dataset["ready"] = "true";
-  samplesSelect.value = samples.find(({ text }) => text === manifest.text)?.name ?? "";
-  settingsSelect.value = samplesOfSettings.find(({ text }) => text === settings.text)?.name ?? "";
-  try {
-    const given = readSettings(settings.text, policy);
-    settings.show(given.findings);
-    if (given.findings.length > 0) {
-      manifest.show([]);
-      present("The policy rejects the settings, and evaluates nothing.", [], [], "", "");
-      list([...given.findings.map((finding) => [settings, finding] as const)]);
-      return;
-    }
-    const { summary, findings, additions, before, after } = review(manifest.text, policy, given.settings);
-    manifest.show(findings);
-    present(summary, findings, additions, before, after);
-  } catch (error) {
-    if (!(error instanceof PolicyFailure)) throw error;
-    present(error.message, [], [], "", "");
-  }
+/** Says, for programs that read the page, whether it shows what is written. */
+function isReady(ready: boolean): void {
+  document.documentElement.dataset["ready"] = String(ready);
+  copyButton.disabled = !ready || result.after === "";
 }
 
-function present(sentence: string, findings: readonly Finding[], additions: readonly Addition[], before: string, after: string): void {
-  summary.textContent = sentence;
-  list(findings.map((finding) => [manifest, finding] as const));
-  tabulate(additions);
-  result = { before, after };
-  difference.show(before, after, isWhole.checked);
+function evaluate(): void {
+  samplesSelect.value = samples.find(({ text }) => text === manifest.text)?.name ?? "";
+  settingsSelect.value = samplesOfSettings.find(({ text }) => text === settings.text)?.name ?? "";
+  evaluator?.evaluate({ manifest: manifest.text, settings: settings.text });
+}
+
+function show(evaluation: Evaluation): void {
+  result = evaluation;
+  summary.textContent = evaluation.summary;
+  manifest.show(evaluation.findings);
+  settings.show(evaluation.ofSettings);
+  listFindings([
+    ...evaluation.ofSettings.map((finding) => [settings, finding] as const),
+    ...evaluation.findings.map((finding) => [manifest, finding] as const),
+  ]);
+  tabulate(evaluation.additions);
+  difference.show(evaluation.before, evaluation.after, isWhole.checked);
+  isReady(true);
 }
 
 const SEVERITIES = { error: "Error", warning: "Warning", info: "Note" };
 
 /** Lists findings for those who do not see the marks in the editor. */
-function list(findings: readonly (readonly [Input, Finding])[]): void {
+function listFindings(findings: readonly (readonly [Input, Finding])[]): void {
   findingsList.replaceChildren(
     ...findings.map(([editor, { severity, message, from }]) => {
       const item = document.createElement("li");
@@ -116,17 +112,35 @@ function fill(select: HTMLSelectElement, names: readonly string[]): void {
   select.append(...names.map((name) => new Option(name, name)));
 }
 
+/** How many addresses were read: a late answer for another one counts no more. */
+let addresses = 0;
+
 /** Takes the input out of the address: a link that somebody shared, or the name of a sample. */
 async function readAddress(): Promise<void> {
+  addresses += 1;
+  const address = addresses;
   const fragment = window.location.hash.slice(1);
-  const name = fragment.startsWith("sample=") ? fragment.slice("sample=".length) : undefined;
-  const sample = samples.find((sample) => sample.name === (name ?? FIRST));
-  const input = fragment === "" || name !== undefined ? undefined : await decode(fragment);
-  if (fragment !== "" && input === undefined && (name === undefined || sample === undefined)) {
-    shared.textContent = "This link cannot be read: part of it is missing.";
+  const name = /^(?:sample=(.*))?$/.exec(fragment);
+  const sample = name === null ? undefined : samples.find((sample) => sample.name === (name[1] ?? FIRST));
+  const input = name === null ? await decode(fragment) : sample && { manifest: sample.text, settings: sample.settings ?? DEFAULTS };
+  if (address !== addresses) return;
+  if (input === undefined) {
+    shared.textContent = name === null ? "This link cannot be read: a part of it is missing." : "There is no such sample.";
+    return;
   }
-  manifest.text = input?.manifest ?? sample?.text ?? "";
-  settings.text = input?.settings ?? sample?.settings ?? DEFAULTS;
+  shared.textContent = "";
+  manifest.text = input.manifest;
+  settings.text = input.settings;
+}
+
+/** Puts a text into the clipboard, if the browser lets the page. */
+async function copy(text: string, done: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    shared.textContent = done;
+  } catch {
+    shared.textContent = "The browser does not let this page use the clipboard.";
+  }
 }
 
 fill(samplesSelect, samples.map(({ name }) => name));
@@ -134,23 +148,25 @@ fill(settingsSelect, samplesOfSettings.map(({ name }) => name));
 
 samplesSelect.onchange = () => {
   const sample = samples.find(({ name }) => name === samplesSelect.value);
-  manifest.text = sample?.text ?? manifest.text;
-  if (sample?.settings !== undefined) settings.text = sample.settings;
+  if (sample === undefined) return;
+  const isOwn = samplesOfSettings.every(({ text }) => text !== settings.text) && samples.every((it) => it.settings !== settings.text);
+  manifest.text = sample.text;
+  // Settings of a person stay, unless the sample needs others.
+  if (sample.settings !== undefined || !isOwn) settings.text = sample.settings ?? DEFAULTS;
 };
 settingsSelect.onchange = () => {
   settings.text = samplesOfSettings.find(({ name }) => name === settingsSelect.value)?.text ?? DEFAULTS;
 };
 isWhole.onchange = () => difference.show(result.before, result.after, isWhole.checked);
-element("copy", HTMLButtonElement).onclick = async () => {
-  await navigator.clipboard.writeText(result.after);
-  shared.textContent = "The injected manifest is in the clipboard.";
-};
+copyButton.onclick = () => copy(result.after, "The injected manifest is in the clipboard.");
 element("share", HTMLButtonElement).onclick = async () => {
   const fragment = await encode({ manifest: manifest.text, settings: settings.text });
+  if (fragment === undefined) {
+    shared.textContent = "The input is too large for a link.";
+    return;
+  }
   window.history.replaceState(null, "", `#${fragment}`);
-  shared.textContent = "The address of this page holds the input now.";
-  await navigator.clipboard.writeText(window.location.href);
-  shared.textContent = "The link that holds the input is in the clipboard, and the address of this page.";
+  await copy(window.location.href, "The link that holds the input is in the clipboard, and the address of this page.");
 };
 window.onhashchange = readAddress;
 
@@ -158,7 +174,7 @@ await readAddress();
 try {
   const answer = await fetch("policy.wasm");
   if (!answer.ok) throw new Error(`HTTP status ${answer.status}`);
-  policy = new Policy(await WebAssembly.compile(await answer.arrayBuffer()));
+  evaluator = new Evaluator(await WebAssembly.compile(await answer.arrayBuffer()), show);
   evaluate();
 } catch (error) {
   summary.textContent = `The policy's module cannot be loaded: ${error instanceof Error ? error.message : String(error)}`;

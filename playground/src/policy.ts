@@ -1,7 +1,7 @@
 // The policy's module, called as policy-server calls it: a waPC host, and as much of WASI as the module needs, which has
 // no files, no clock and no environment.
 
-import type { Json, JsonObject } from "./json.ts";
+import { isObject, type Json, type JsonObject } from "./json.ts";
 
 /** What `validate` answers. */
 export interface Verdict {
@@ -28,8 +28,12 @@ const ENOSYS = 52;
 /** Functions that are called before any operation, where the module has them. */
 const STARTS = ["_start", "wapc_init", "_initialize"];
 
-/** Why the page does not do what the module calls the host for. */
-const NO_HOST = "this page has no network and looks nothing up";
+const DIGEST = `sha256:${"0".repeat(64)}`;
+const MANIFEST: JsonObject = {
+  schemaVersion: 2,
+  config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: DIGEST, size: 0 },
+  layers: [],
+};
 
 export class Policy {
   readonly #module: WebAssembly.Module;
@@ -38,17 +42,18 @@ export class Policy {
     this.#module = module;
   }
 
-  validate(request: JsonObject, settings: JsonObject): Verdict {
-    return this.#call("validate", { request, settings }) as unknown as Verdict;
+  /** Evaluates a request. The images whose command the module looks up are added to `assumed`. */
+  validate(request: JsonObject, settings: JsonObject, assumed: Set<string>): Verdict {
+    return this.#call("validate", { request, settings }, assumed) as unknown as Verdict;
   }
 
   validateSettings(settings: JsonObject): SettingsVerdict {
-    return this.#call("validate_settings", settings) as unknown as SettingsVerdict;
+    return this.#call("validate_settings", settings, new Set()) as unknown as SettingsVerdict;
   }
 
   /** Calls a function in a fresh instance, as policy-server does: what one request leaves behind, none sees. */
-  #call(operation: string, payload: Json): Json {
-    const call = new Call(operation, payload);
+  #call(operation: string, payload: Json, assumed: Set<string>): Json {
+    const call = new Call(operation, payload, assumed);
     const instance = new WebAssembly.Instance(this.#module, call.imports(this.#module));
     call.memory = instance.exports["memory"] as WebAssembly.Memory;
     try {
@@ -73,10 +78,14 @@ class Call {
   memory: WebAssembly.Memory | undefined;
   #response: string | undefined;
   #error: string | undefined;
+  #hostResponse = new Uint8Array();
+  #hostError = new Uint8Array();
+  readonly #assumed: Set<string>;
 
-  constructor(operation: string, payload: Json) {
+  constructor(operation: string, payload: Json, assumed: Set<string>) {
     this.operation = new TextEncoder().encode(operation);
-    this.payload = new TextEncoder().encode(JSON.stringify(payload));
+    this.payload = new TextEncoder().encode(JSON.stringify(inOrder(payload)));
+    this.#assumed = assumed;
   }
 
   answer(): Json {
@@ -126,7 +135,6 @@ class Call {
   }
 
   #wapc(): Record<string, Import> {
-    const error = new TextEncoder().encode(NO_HOST);
     return {
       __guest_request: (operation = 0, payload = 0) => {
         this.#bytes(operation, this.operation.length).set(this.operation);
@@ -138,13 +146,32 @@ class Call {
       __guest_error: (start = 0, length = 0) => {
         this.#error = this.#text(start, length);
       },
-      __host_call: () => 0,
-      __host_response_len: () => 0,
-      __host_response: () => {},
-      __host_error_len: () => error.length,
-      __host_error: (start = 0) => this.#bytes(start, error.length).set(error),
+      __host_call: (_binding, _bindingLength, _namespace, _namespaceLength, operation = 0, length = 0, payload = 0, size = 0) =>
+        this.#answer(this.#text(operation, length), this.#text(payload, size)),
+      __host_response_len: () => this.#hostResponse.length,
+      __host_response: (start = 0) => this.#bytes(start, this.#hostResponse.length).set(this.#hostResponse),
+      __host_error_len: () => this.#hostError.length,
+      __host_error: (start = 0) => this.#bytes(start, this.#hostError.length).set(this.#hostError),
       __console_log: () => {},
     };
+  }
+
+  /** Looks an image up, of which nothing is known here: its entrypoint is assumed, and named after it. */
+  #answer(operation: string, payload: string): number {
+    const encode = (value: Json) => new TextEncoder().encode(JSON.stringify(value));
+    if (operation === "v1/oci_manifest") {
+      this.#hostResponse = encode(MANIFEST);
+      return 1;
+    }
+    if (operation === "v1/oci_manifest_config") {
+      const image = String(JSON.parse(payload));
+      this.#assumed.add(image);
+      const config = { os: "linux", architecture: "amd64", config: { Entrypoint: [`<ENTRYPOINT of ${image}>`] } };
+      this.#hostResponse = encode({ manifest: MANIFEST, digest: DIGEST, config });
+      return 1;
+    }
+    this.#hostError = new TextEncoder().encode(`the host capability ${operation} is not available in this page`);
+    return 0;
   }
 
   #bytes(start: number, length: number): Uint8Array {
@@ -163,4 +190,12 @@ class Call {
     if (this.memory === undefined) throw new Error("the module calls its host before it is there");
     return this.memory.buffer as ArrayBuffer;
   }
+}
+
+/** A value with its members in the order of the alphabet, as the API server sends them. */
+function inOrder(value: Json): Json {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (!isObject(value)) return value;
+  const names = Object.keys(value).sort();
+  return Object.fromEntries(names.map((name) => [name, inOrder(value[name] ?? null)]));
 }

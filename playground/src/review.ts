@@ -2,7 +2,7 @@
 
 import { type Addition, additions } from "./additions.ts";
 import { Cluster, templateOf } from "./cluster.ts";
-import { at, isObject, text, type Json, type JsonObject } from "./json.ts";
+import { at, isObject, type Json, type JsonObject } from "./json.ts";
 import type { Policy } from "./policy.ts";
 import { Vocabulary } from "./vocabulary.ts";
 import { objectsIn, type Span, YamlDocument } from "./yaml.ts";
@@ -42,6 +42,7 @@ export function review(manifest: string, policy: Policy, settings: JsonObject): 
         result.findings.push({ severity, message, ...document.spanOf([...path, ...inside]) });
       };
       for (const warning of admission.warnings) find("warning", warning);
+      for (const image of admission.assumed) find("info", `image ${image}: not looked up; <ENTRYPOINT of ${image}> stands for what it runs`);
       switch (admission.outcome.kind) {
         case "rejected":
           counts.rejected += 1;
@@ -92,19 +93,16 @@ function withoutEffect(object: JsonObject, vocabularies: readonly Vocabulary[]):
     .slice(0, 2)
     .flatMap((place) => annotationsAt(object, place));
   const other = Vocabulary.agentInjector;
-  const isOff = names.includes(other.inject) && !vocabularies.some(({ inject }) => inject === other.inject);
-  return [
-    ...vocabularies.flatMap((vocabulary): [Severity, string][] => {
-      const own = names.filter((name) => vocabulary.has(name));
-      const isExplained = own.includes(vocabulary.inject) || own.includes(vocabulary.status);
-      return own[0] === undefined || isExplained
-        ? []
-        : [["warning", `annotation ${own[0]} has no effect without ${vocabulary.inject}`]];
-    }),
-    ...(isOff
-      ? [["info", `annotation ${other.inject}: no effect while the setting agentInjector.enabled is false`] as [Severity, string]]
-      : []),
-  ];
+  const isOff = names.includes(other.inject) && !vocabularies.some(({ isAgentInjector }) => isAgentInjector);
+  const without = vocabularies.flatMap((vocabulary): [Severity, string][] => {
+    const own = names.filter((name) => vocabulary.has(name)).sort();
+    const isExplained = own.includes(vocabulary.inject) || own.includes(vocabulary.status);
+    return own[0] === undefined || isExplained
+      ? []
+      : [["warning", `annotation ${own[0]} has no effect without ${vocabulary.inject}`]];
+  });
+  const off = `annotation ${other.inject}: no effect while the setting agentInjector.enabled is false`;
+  return [...without.slice(0, 1), ...(isOff ? [["info", off] as [Severity, string]] : [])];
 }
 
 const ANNOTATIONS = ["metadata", "annotations"];
@@ -133,8 +131,11 @@ function annotationsAt(object: JsonObject, place: readonly string[]): string[] {
 function pathOfAnnotation(message: string, object: JsonObject, vocabularies: readonly Vocabulary[]): string[] {
   const places = placesOf(object, vocabularies);
   const having = (name: string) => places.filter((place) => annotationsAt(object, place).includes(name));
-  const begins = /^annotation (.*?)(?=[ :]|$)/s.exec(message)?.[1];
-  const words = [begins ?? "", ...message.split(/[^\w./-]+/)].map((word) => word.replace(/\.+$/, ""));
+  const behind = message.startsWith("annotation ") ? message.slice("annotation ".length) : "";
+  const isFirst = (name: string) => behind.startsWith(name) && /^(?:[ :]|$)/.test(behind.slice(name.length));
+  const present = places.flatMap((place) => annotationsAt(object, place)).filter(isFirst);
+  const begins = present.sort((one, other) => other.length - one.length)[0] ?? /^[\w./-]+/.exec(behind)?.[0];
+  const words = [begins ?? "", ...message.split(/[^\w./-]+/).map((word) => word.replace(/\.+$/, ""))];
   for (const word of words) {
     const found = having(word);
     if (found.length === 0) continue;
@@ -144,9 +145,4 @@ function pathOfAnnotation(message: string, object: JsonObject, vocabularies: rea
   }
   // An annotation that is missing: where it belongs.
   return vocabularies.some((it) => it.has(begins ?? "")) ? (places.find((place) => annotationsAt(object, place).length > 0) ?? []) : [];
-}
-
-/** What people call an object. */
-export function nameOf(object: JsonObject): string {
-  return `${text(object, "kind")}/${text(object, "metadata", "name")}`;
 }

@@ -18,8 +18,14 @@ export function readSettings(source: string, policy: Policy): Settings {
   if (mistakes.length > 0) {
     return { settings: {}, findings: mistakes.map(({ message, from, to }) => error(message, from, to)) };
   }
-  const policies = documents.filter(({ value }) => isObject(value) && /^(Cluster)?AdmissionPolicy$/.test(text(value, "kind")));
-  const document = policies[0] ?? documents[0];
+  const isPolicy = ({ value }: YamlDocument) =>
+    text(value, "apiVersion").startsWith("policies.kubewarden.io/") && /^(Cluster)?AdmissionPolicy$/.test(text(value, "kind"));
+  const policies = documents.filter(isPolicy);
+  const [document, another] = policies.length > 0 ? policies : documents;
+  if (another !== undefined) {
+    const message = policies.length > 0 ? "this is a second policy; expected one" : "these are other settings, or no policy; expected one";
+    return { settings: {}, findings: [error(message, another.spanOf([]).from)] };
+  }
   if (document === undefined) return { settings: {}, findings: [] };
   const path = policies.length > 0 ? ["spec", "settings"] : [];
   const settings = at(document.value, path) ?? {};

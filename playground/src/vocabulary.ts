@@ -10,20 +10,21 @@ export class Vocabulary {
 
   private constructor(
     readonly prefix: string,
+    readonly isAgentInjector: boolean,
     ofDefault: { prefix: string; inject: string; status: string },
   ) {
     this.inject = ofDefault.inject.replace(ofDefault.prefix, prefix);
     this.status = ofDefault.status.replace(ofDefault.prefix, prefix);
   }
 
-  static readonly agentInjector = new Vocabulary(facts.agentInjector.prefix, facts.agentInjector);
+  static readonly agentInjector = new Vocabulary(facts.agentInjector.prefix, true, facts.agentInjector);
 
   /** Those that pods can use with these settings, which need not be valid. */
   static with(settings: JsonObject): Vocabulary[] {
-    const own = new Vocabulary(text(settings, "annotations", "prefix") || facts.own.prefix, facts.own);
+    const own = new Vocabulary(text(settings, "annotations", "prefix") || facts.own.prefix, false, facts.own);
     if (at(settings, ["agentInjector", "enabled"]) !== true) return [own];
     const prefix = text(settings, "agentInjector", "prefix") || facts.agentInjector.prefix;
-    return [own, new Vocabulary(prefix, facts.agentInjector)];
+    return [own, new Vocabulary(prefix, true, facts.agentInjector)];
   }
 
   /** Whether an annotation is below the prefix. */

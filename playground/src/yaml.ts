@@ -4,6 +4,7 @@ import {
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
@@ -28,6 +29,9 @@ export interface Mistake extends Span {
   message: string;
 }
 
+/** How much may come by aliases, as the library counts it: uses of an anchor times those inside of it. */
+const MOST_ALIASED = 10_000;
+
 /** How texts are written: long ones in one line, so that a difference does not depend on where they are broken. */
 const STYLE = { lineWidth: 0 };
 
@@ -41,7 +45,9 @@ export class YamlDocument {
     private readonly document: Document.Parsed,
     private readonly source: string,
   ) {
-    this.mistakes = document.errors.map(({ message, pos }) => ({ message, from: pos[0], to: Math.max(...pos) }));
+    const mistakes = [...document.errors, ...document.warnings];
+    this.mistakes = mistakes.map(({ message, pos }) => ({ message, from: pos[0], to: Math.max(...pos) }));
+    if (this.mistakes.length === 0) this.#findMistakes();
     this.value = this.mistakes.length > 0 ? undefined : this.#value();
   }
 
@@ -52,13 +58,47 @@ export class YamlDocument {
       customTags: likeKubectl,
       lineCounter: new LineCounter(),
       prettyErrors: false,
+      // Compares each key with each other one.
+      uniqueKeys: false,
     });
     return Array.isArray(parsed) ? parsed.map((document) => new YamlDocument(document, source)) : [];
   }
 
+  /** Finds what kubectl, or this page, cannot make JSON of. */
+  #findMistakes(): void {
+    const add = (node: Node, message: string) => {
+      const [from = 0, to = from] = node.range ?? [];
+      this.mistakes.push({ message, from, to });
+    };
+    visit(this.document, {
+      Alias: (_, node, ancestors) => {
+        const target = node.resolve(this.document);
+        if (target !== undefined && ancestors.includes(target)) add(node, `the alias *${node.source} is inside of what it stands for`);
+      },
+      Map: (_, map) => {
+        const names = new Set<string>();
+        for (const { key } of map.items) {
+          if (!isScalar(key) || key.value === null || typeof key.value === "object") {
+            add(isNode(key) ? key : map, "a key must be a text; templates of Helm must be rendered first");
+            continue;
+          }
+          const name = String(key.value);
+          if (names.has(name)) add(key, `the key ${name} is there twice`);
+          names.add(name);
+        }
+      },
+      Scalar: (_, node) => {
+        const { value } = node;
+        if (typeof value !== "number" || Number.isSafeInteger(value)) return;
+        if (!Number.isFinite(value)) add(node, `${node.source} is not a number in JSON`);
+        else if (Number.isInteger(value)) add(node, `${node.source} is larger than the numbers of this page; vsi has no such limit`);
+      },
+    });
+  }
+
   #value(): Json | undefined {
     try {
-      return (this.document.toJS({ maxAliasCount: 100 }) ?? null) as Json;
+      return (this.document.toJS({ maxAliasCount: MOST_ALIASED }) ?? null) as Json;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.mistakes.push({ message, from: this.document.range[0], to: this.document.range[0] });
@@ -191,10 +231,12 @@ export function objectsIn(value: Json | undefined, path: string[] = []): { objec
   if (!isObject(value) || typeof value["kind"] !== "string") return [];
   if (!value["kind"].endsWith("List")) return [{ object: value, path }];
   const kind = value["kind"].slice(0, -"List".length);
+  const apiVersion = value["apiVersion"];
   const items = at(value, ["items"]);
   return (Array.isArray(items) ? items : []).flatMap((item, index) => {
     if (!isObject(item)) return [];
-    const typed = item["kind"] !== undefined || kind === "" ? item : { ...item, kind, apiVersion: value["apiVersion"] ?? null };
+    const isTyped = item["kind"] !== undefined || kind === "" || apiVersion === undefined;
+    const typed = isTyped ? item : { ...item, kind, apiVersion };
     return objectsIn(typed, [...path, "items", String(index)]);
   });
 }

@@ -46,12 +46,13 @@ export async function open(browser: Browser, address: string, options: BrowserCo
   return page;
 }
 
-/** Replaces what an editor has, as a person does. */
+/** Replaces what an editor has by a paste, as a person does. */
 export async function write(page: Page, editor: "Manifest" | "Settings", text: string): Promise<void> {
   const field = page.getByRole("textbox", { name: editor, exact: true });
   await field.focus();
+  await page.evaluate((text) => navigator.clipboard.writeText(text), text);
   await page.keyboard.press("ControlOrMeta+a");
-  await page.keyboard.insertText(text);
+  await page.keyboard.press("ControlOrMeta+v");
 }
 
 /** Waits until what was written last has been evaluated. */

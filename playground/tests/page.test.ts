@@ -150,6 +150,60 @@ pageTest("YAML that cannot be read is an error at its line", async (page) => {
   assert.match(first ?? "", /^Error, line [34] /);
 });
 
+pageTest("what cannot be evaluated leaves nothing of what was there before", async (page) => {
+  const inside = "a: &a\n  b: *a\n";
+  const large = `# ${"x".repeat(300_000)}\n`;
+  const keys = Array.from({ length: 20_000 }, (_, number) => `${number}: 1`).join("\n");
+  for (const text of [inside, "x: {{ .Values.x }}\n", "a: .inf\n", "a: 9007199254740993\n", "1: a\n'1': b\n", "a: !!binary x\n", "a: 1\n".repeat(20_000), large]) {
+    await write(page, "Manifest", text);
+    await settled(page);
+    assert.notEqual(await summary(page).textContent(), "1 of 1 pods and workloads injected.", text.slice(0, 30));
+    assert.ok((await findings(page).count()) <= 101);
+    assert.equal(await page.getByRole("rowheader").count(), 0);
+  }
+  await write(page, "Manifest", "");
+  await write(page, "Settings", inside);
+  await settled(page);
+  await findings(page).getByText("inside of what it stands for").waitFor();
+  // The page can be used while a manifest takes long, and forgets it.
+  await write(page, "Manifest", keys);
+  await page.getByLabel("For").selectOption("openbao");
+  await page.getByLabel("Sample").selectOption("job-native");
+  await summary(page).getByText("1 of 1 pods and workloads injected.").waitFor();
+});
+
+pageTest("a command that only the image has is assumed, and said to be", async (page) => {
+  await write(page, "Manifest", readFileSync(join(root, "docs/examples/image-without-command.yaml"), "utf8"));
+  await settled(page);
+  await findings(page).getByText(/^Note, line \d+ image .*: not looked up; <ENTRYPOINT of/).waitFor();
+});
+
+pageTest("of two links the last one counts, and a bad one changes nothing", async (page) => {
+  await page.evaluate(() => {
+    window.location.hash = "#sample=job-native";
+    window.location.hash = "#sample=deployment-static";
+  });
+  const manifest = page.getByRole("textbox", { name: "Manifest", exact: true });
+  await manifest.getByText("name: web").first().waitFor();
+  await page.evaluate(() => {
+    window.location.hash = "#not-a-link";
+  });
+  await page.getByText("This link cannot be read").waitFor();
+  await manifest.getByText("name: web").first().waitFor();
+  await page.evaluate(() => {
+    window.location.hash = "#sample=job-native";
+  });
+  await page.getByText("This link cannot be read").waitFor({ state: "detached" });
+});
+
+pageTest("samples have their own settings, and the defaults after those of another", async (page) => {
+  await page.getByLabel("Sample").selectOption("other-vault");
+  await settled(page);
+  await summary(page).getByText("1 of 1").waitFor();
+  await page.getByLabel("Sample").selectOption("deployment-dynamic");
+  await page.getByRole("textbox", { name: "Settings" }).getByText("No settings").waitFor();
+});
+
 pageTest("settings that the policy rejects are errors at their lines", async (page) => {
   await write(page, "Settings", "vault:\n  address: vault\n  unknown: 1\nsidecars: naive\n");
   await settled(page);
@@ -197,6 +251,9 @@ pageTest("what a link has is text, and never part of the page", async (page) => 
   await settled(page);
   assert.match(await page.locator("main").innerText(), /<img/);
   assert.equal(await page.locator("img").count(), 0);
+  await write(page, "Manifest", `{apiVersion: v1, kind: Pod, metadata: {annotations: {sidecar.vault.talend.org/inject: "true", sidecar.vault.talend.org/role: r, "sidecar.vault.talend.org/a\u202eb": a}}, spec: {containers: [{name: a, image: a}]}}`);
+  await settled(page);
+  await findings(page).getByText("a\\u{202e}b").first().waitFor();
   assert.equal(await page.title(), "Playground: Vault secrets in pods");
 });
 

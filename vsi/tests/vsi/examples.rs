@@ -69,18 +69,20 @@ fn workspace() -> Directory {
         "settings.yaml",
         "vault: {address: 'https://vault.example.org'}\n",
     );
-    let deploy = root().join("deploy");
+    let deploy = fs::canonicalize(root().join("deploy")).unwrap();
+    fs::create_dir_all(directory.path().join("deploy")).unwrap();
     for (name, original) in [
         ("app.yaml", "samples/deployment-dynamic.yaml"),
+        ("deploy/web.yaml", "samples/deployment-static.yaml"),
         ("policy.yaml", "base/cluster-admission-policy.yaml"),
-        ("deploy/app.yaml", "samples/deployment-dynamic.yaml"),
-        (
-            "deploy/overlays/production/settings.yaml",
-            "overlays/production/settings.yaml",
-        ),
     ] {
         directory.write(name, fs::read(deploy.join(original)).unwrap());
     }
+    symlink(
+        deploy.join("overlays"),
+        directory.path().join("deploy/overlays"),
+    )
+    .unwrap();
     fs::create_dir_all(directory.path().join(".config/fish/completions")).unwrap();
     symlink(
         env!("CARGO_BIN_EXE_vsi"),
