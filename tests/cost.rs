@@ -67,14 +67,42 @@ fn measure() -> Vec<Measured> {
     let mut of_unknown_mode = request("deployment-pod");
     of_unknown_mode["object"]["metadata"]["annotations"]["sidecar.vault.talend.org/mode"] =
         json!("unknown");
-    for (subject, request, outcome) in [
-        ("plain-pod", request("plain-pod"), "unchanged"),
-        ("deployment-pod", request("deployment-pod"), "injected"),
-        ("job-pod", request("job-pod"), "injected"),
-        ("native-job-pod", request("native-job-pod"), "injected"),
-        ("pod-of-unknown-mode", of_unknown_mode, "rejected"),
+    let mut of_agent_injector = request("deployment-pod");
+    of_agent_injector["object"]["metadata"]["annotations"] = json!({
+        "vault.hashicorp.com/agent-inject": "true",
+        "vault.hashicorp.com/role": "orders",
+        "vault.hashicorp.com/agent-inject-secret-db": "secret/data/shop/orders",
+    });
+    let (defaults, agent_injector) = (json!({}), json!({"agentInjector": {"enabled": true}}));
+    for (subject, request, settings, outcome) in [
+        ("plain-pod", request("plain-pod"), &defaults, "unchanged"),
+        (
+            "deployment-pod",
+            request("deployment-pod"),
+            &defaults,
+            "injected",
+        ),
+        ("job-pod", request("job-pod"), &defaults, "injected"),
+        (
+            "native-job-pod",
+            request("native-job-pod"),
+            &defaults,
+            "injected",
+        ),
+        (
+            "pod-of-unknown-mode",
+            of_unknown_mode,
+            &defaults,
+            "rejected",
+        ),
+        (
+            "agent-injector-pod",
+            of_agent_injector,
+            &agent_injector,
+            "injected",
+        ),
     ] {
-        let cost = evaluate(&policy, &request, outcome);
+        let cost = evaluate(&policy, &request, settings, outcome);
         measured.push(of(subject, "fuel", cost.fuel));
         measured.push(of(subject, MEMORY, cost.memory_bytes));
     }
@@ -97,9 +125,9 @@ fn request(name: &str) -> Value {
 }
 
 /// The cost of a request that comes out as expected: that of another outcome would mean something else.
-fn evaluate(policy: &Policy, request: &Value, outcome: &str) -> Cost {
+fn evaluate(policy: &Policy, request: &Value, settings: &Value, outcome: &str) -> Cost {
     let request = Request::from_json(request).expect("it is an admission request");
-    let payload = policy_host::payload(&request, &json!({})).expect("settings are an object");
+    let payload = policy_host::payload(&request, settings).expect("settings are an object");
     let cost = policy
         .measure("validate", &payload)
         .expect("validate never fails");

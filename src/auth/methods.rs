@@ -35,6 +35,13 @@ impl Known {
 /// What must be a boolean in JSON: Vault Agent ignores text there.
 pub const BOOLEANS: [&str; 1] = ["reload"];
 
+/// What must be a number in JSON: with text, the agent of some methods ends.
+pub const NUMBERS: [&str; 3] = [
+    "credential_poll_interval",
+    "role_session_expiration",
+    "session_expiration",
+];
+
 const METHODS: [Known; 13] = [
     Known {
         name: "kubernetes",

@@ -14,10 +14,10 @@ use crate::kubernetes::Volumes;
 use crate::rejection::{Place, Rejection};
 use crate::service_account;
 use crate::subject::Subject;
-use crate::values::{AuthMethod, GoDuration};
+use crate::values::{AuthMethod, Count, GoDuration};
 use crate::words::{listed, nearest};
 use approle::Ids;
-use methods::{BOOLEANS, Known};
+use methods::{BOOLEANS, Known, NUMBERS};
 use token::Token;
 
 /// What the block `config` of a method has in it.
@@ -299,9 +299,12 @@ fn configuration(known: Option<&Known>, subject: &Subject<'_>) -> Result<Configu
     for given in annotations.of(Key::AuthConfig) {
         let key = given.name.replace('-', "_");
         let value: String = annotations.value_of(given)?;
-        let value = match BOOLEANS.contains(&&*key) {
-            true => annotations.value_of::<bool>(given)?.into(),
-            false => Value::String(value),
+        let value = if BOOLEANS.contains(&&*key) {
+            annotations.value_of::<bool>(given)?.into()
+        } else if NUMBERS.contains(&&*key) {
+            annotations.value_of::<Count>(given)?.0.into()
+        } else {
+            Value::String(value)
         };
         if let Some(known) = known
             && !known.keys().any(|known| known == key)

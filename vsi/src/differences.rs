@@ -88,8 +88,11 @@ fn is_called(full: &str, name: &str, prefix: &str) -> bool {
     short.is_some_and(|short| matches(name, short))
 }
 
-/// Whether a text is of a pattern, in which `*` stands for any text.
+/// Whether a text is of a pattern, in which `*` stands for any text, and `!` at the start for any other text than the rest.
 fn matches(pattern: &str, text: &str) -> bool {
+    if let Some(other) = pattern.strip_prefix('!') {
+        return !matches(other, text);
+    }
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {
@@ -128,6 +131,8 @@ mod tests {
         assert!(found("auth-type", "jwt").contains(
             "vault.hashicorp.com/auth-type: `path` of the token: differs from the Agent Injector"
         ));
+        assert!(found("auth-type", "aws").contains("`token_path`: differs"));
+        assert_eq!(found("auth-type", "kubernetes"), "");
         assert!(found("agent-inject-command-db", "x").contains("does not end the agent"));
         assert_eq!(found("agent-inject-secret-db", "secret/db"), "");
     }

@@ -87,7 +87,10 @@ fn row(entry: &Entry) -> String {
 fn shown(text: &str) -> String {
     let shown = text.split(" and ").map(|text| match condition(text) {
         (name, None | Some("*")) => code(name),
-        (name, Some(value)) => code(&format!("{name}: {value:?}")),
+        (name, Some(value)) => match value.strip_prefix('!') {
+            Some(other) => format!("{} other than {}", code(name), code(other)),
+            None => code(&format!("{name}: {value:?}")),
+        },
     });
     shown.collect::<Vec<_>>().join(" and ")
 }
@@ -106,7 +109,7 @@ mod tests {
             - subject: Volumes
               differences:
                 - {what: sizes, path: '*.sizeLimit', theirs: absent, ours: 16Mi, reason: Memory is limited.}
-                - {what: others, path: a, where: [b, 'c=d|e and f='], reason: None.}
+                - {what: others, path: a, where: [b, 'c=d|e and f=', g=!h], reason: None.}
                 - {refused: [role, namespace=, role=a], reason: Not valid.}
                 - {what: pods, path: outcome, theirs: injected, ours: 'refused: *', reason: None.}
         "#;
@@ -115,7 +118,7 @@ mod tests {
             markdown(&list),
             "### Volumes\n\n| what | Agent Injector | here | why |\n| --- | --- | --- | --- |\n\
              | sizes | none | `16Mi` | Memory is limited. |\n\
-             | others, with `b`, or `c: \"d\\|e\"` and `f: \"\"` | varies | varies | None. |\n\
+             | others, with `b`, or `c: \"d\\|e\"` and `f: \"\"`, or `g` other than `h` | varies | varies | None. |\n\
              | `namespace: \"\"`, `role: \"a\"`, `role` | injected | rejected | Not valid. |\n\
              | pods | injected | rejected | None. |\n"
         );

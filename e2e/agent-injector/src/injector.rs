@@ -2,7 +2,8 @@
 //!
 //! The program reads a question on each line of its standard input, `{"pod": {..}, "namespace": ".."}`, and writes an answer
 //! on each line of its output: `{"allowed": true, "message": "..", "pod": {..}}`, with the pod as it is when the handler's
-//! patch is applied, and without one where there is no patch. Environment variable `AGENT_INJECTOR` names it.
+//! patch is applied, and without one where there is no patch. It is the [asker](crate::asker), or the one that environment
+//! variable `AGENT_INJECTOR` names.
 
 use std::{
     io::Write as _,

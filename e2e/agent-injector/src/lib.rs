@@ -2,7 +2,7 @@
 //! makes of them.
 //!
 //! ```text
-//! cases ─┬─ injector (theirs, as recorded) ─┬─ tree ─ meaning ─ difference ─ listed? ─ report
+//! cases ─┬─ injector or record (theirs) ─────┬─ tree ─ meaning ─ difference ─ listed? ─ report
 //!        └─ module (ours) ──────────────────┘
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! differ is [`listed`], with its reason, and the list is part of the documentation. `README.md` says how to run it.
 
 pub mod answer;
+pub mod asker;
 pub mod cases;
 pub mod combinations;
 pub mod config;

@@ -19,7 +19,7 @@ pub struct Subject {
     pub differences: Vec<Entry>,
 }
 
-/// What may differ. In all texts but `what` and `reason`, `*` stands for any text.
+/// What may differ. All texts but `what` and `reason` are [patterns](crate::pattern).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {

@@ -1,7 +1,10 @@
-//! Patterns in which `*` stands for any text.
+//! Patterns in which `*` stands for any text, and `!` at the start for any other text than the rest.
 
 /// Whether a text is of a pattern.
 pub fn matches(pattern: &str, text: &str) -> bool {
+    if let Some(other) = pattern.strip_prefix('!') {
+        return !matches(other, text);
+    }
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {
@@ -34,6 +37,7 @@ mod tests {
             ("a*c", "a.b.c"),
             ("*.b.*", "a.b.c"),
             ("a*b*c", "abbc"),
+            ("!a*", "ba"),
         ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
@@ -43,6 +47,7 @@ mod tests {
             ("a*a", "a"),
             ("*b", "a"),
             ("a*b*c", "acb"),
+            ("!a*", "ab"),
         ] {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    answer::Answer, cases::Case, difference::Difference, difference::differences, listed::Subject,
+    answer::{Answer, Source},
+    cases::Case,
+    difference::{Difference, differences},
+    listed::Subject,
 };
 
 /// The most characters of a value in the report.
@@ -12,6 +15,7 @@ const MOST: usize = 160;
 /// The outcome of all cases.
 #[derive(Debug, Default)]
 pub struct Report {
+    source: Source,
     equal: usize,
     listed: usize,
     otherwise: usize,
@@ -23,14 +27,22 @@ pub struct Report {
 
 impl Report {
     /// Compares the answers to each case. Both have them in the order of the cases.
-    pub fn new(cases: &[Case], theirs: &[Answer], ours: &[Answer], list: &[Subject]) -> Self {
+    pub fn new(
+        cases: &[Case],
+        (source, theirs): (Source, &[Answer]),
+        ours: &[Answer],
+        list: &[Subject],
+    ) -> Self {
         let entries: Vec<_> = list.iter().flat_map(|it| &it.differences).collect();
         let alternatives: Vec<_> = entries.iter().map(|it| it.alternatives()).collect();
         let mut used: Vec<_> = alternatives
             .iter()
             .map(|it| vec![false; it.len()])
             .collect();
-        let mut report = Self::default();
+        let mut report = Self {
+            source,
+            ..Self::default()
+        };
         for ((case, theirs), ours) in cases.iter().zip(theirs).zip(ours) {
             let found = differences(theirs, ours);
             let (mut all, mut listed) = (0, 0);
@@ -72,6 +84,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            source,
             equal,
             listed,
             otherwise,
@@ -80,7 +93,7 @@ impl fmt::Display for Report {
         let pods = equal + listed + otherwise;
         writeln!(
             formatter,
-            "{pods} pods: {equal} equal, {listed} differing as listed, {otherwise} differing otherwise"
+            "{pods} pods, {source} answers of the Agent Injector: {equal} equal, {listed} differing as listed, {otherwise} differing otherwise"
         )?;
         for (difference, cases) in &self.unlisted {
             writeln!(
@@ -129,7 +142,7 @@ mod tests {
         let theirs = [injected(1), injected(1), injected(1)];
         let ours = [injected(1), injected(2), injected(3)];
         let list: Vec<Subject> = yaml_serde::from_str(list).unwrap();
-        Report::new(&cases, &theirs, &ours, &list)
+        Report::new(&cases, (Source::Recorded, &theirs), &ours, &list)
     }
 
     #[test]
@@ -139,7 +152,7 @@ mod tests {
         assert!(!report.is_good());
         assert_eq!(
             report.to_string(),
-            "3 pods: 1 equal, 1 differing as listed, 1 differing otherwise\n\
+            "3 pods, recorded answers of the Agent Injector: 1 equal, 1 differing as listed, 1 differing otherwise\n\
              not listed: a\n  theirs: 1\n  ours:   3\n  in 1 pods, such as third\n"
         );
     }
@@ -152,7 +165,7 @@ mod tests {
         assert!(!report.is_good());
         assert_eq!(
             report.to_string(),
-            "3 pods: 1 equal, 2 differing as listed, 0 differing otherwise\n\
+            "3 pods, recorded answers of the Agent Injector: 1 equal, 2 differing as listed, 0 differing otherwise\n\
              listed, but in no pod: b: b\n\
              listed, but in no pod: c: a\n\
              listed, but in no pod: c: d\n"

@@ -1,12 +1,18 @@
 //! Every case of `cases/`, answered by the Agent Injector and by the policy's module.
 //!
-//! `make e2e-agent-injector` runs it. With `AGENT_INJECTOR` the Agent Injector's answers are those of that program; with
-//! `UPDATE_GOLDEN`, these are recorded, and the list of differences is written into the documentation.
+//! `make e2e-agent-injector` runs it. The Agent Injector's answers are those of the program that `AGENT_INJECTOR` names, or of
+//! `asker/` where Go can build it, and else the recorded ones. With `UPDATE_GOLDEN` the answers of a program are recorded, and
+//! the list of differences is written into the documentation.
 
-use std::{collections::BTreeSet, env, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    env,
+    path::{Path, PathBuf},
+};
 
 use agent_injector_test::{
-    answer::Answer,
+    answer::{Answer, Source},
+    asker,
     cases::{Case, cases, pods, table},
     document, files, injector,
     listed::listed,
@@ -26,23 +32,39 @@ fn answers() -> PathBuf {
     files::own("answers.jsonl")
 }
 
+/// A program that answers as the Agent Injector does, if there is one.
+fn program() -> Option<String> {
+    if let Ok(program) = env::var("AGENT_INJECTOR") {
+        return Some(program);
+    }
+    match asker::build(Path::new(env!("CARGO_TARGET_TMPDIR"))) {
+        Ok(program) => Some(program.to_str().expect("a path is a text").to_owned()),
+        Err(reason) => {
+            println!("the Agent Injector is not asked, its recorded answers are used: {reason}");
+            None
+        }
+    }
+}
+
+fn theirs(cases: &[Case]) -> (Source, Vec<Answer>) {
+    let recorded = || record::recorded(&answers(), cases).unwrap();
+    let Some(program) = program() else {
+        return (Source::Recorded, recorded());
+    };
+    let live = injector::ask(&program, cases).unwrap();
+    if is_updated() {
+        record::record(&answers(), cases, &live).unwrap();
+    }
+    for ((case, live), recorded) in cases.iter().zip(&live).zip(&recorded()) {
+        assert_eq!(live, recorded, "{}: recorded otherwise", case.name);
+    }
+    (Source::Live, live)
+}
+
 #[test]
 fn the_policy_does_what_the_agent_injector_does() {
     let cases = cases().unwrap();
-    let theirs = match env::var("AGENT_INJECTOR") {
-        Err(_) => record::recorded(&answers(), &cases).unwrap(),
-        Ok(program) => {
-            let live = injector::ask(&program, &cases).unwrap();
-            if is_updated() {
-                record::record(&answers(), &cases, &live).unwrap();
-            }
-            let recorded = record::recorded(&answers(), &cases).unwrap();
-            for ((case, live), recorded) in cases.iter().zip(&live).zip(&recorded) {
-                assert_eq!(live, recorded, "{}: recorded otherwise", case.name);
-            }
-            live
-        }
-    };
+    let (source, theirs) = theirs(&cases);
     let module = env::var_os("POLICY").expect("`make e2e-agent-injector` names the module");
     let policy = Policy::from_file(files::of_repository("").join(module)).unwrap();
     if let Some(problem) = module::problem_of_settings(&policy).unwrap() {
@@ -50,7 +72,7 @@ fn the_policy_does_what_the_agent_injector_does() {
     }
     let ours: Result<Vec<_>, _> = cases.iter().map(|it| module::ask(&policy, it)).collect();
     let ours = ours.unwrap();
-    let report = Report::new(&cases, &theirs, &ours, &listed().unwrap());
+    let report = Report::new(&cases, (source, &theirs), &ours, &listed().unwrap());
     println!("{report}");
     let unknown = unknown_annotations(&ours);
     assert!(

@@ -521,3 +521,37 @@ fn other_kinds_are_printed_as_they_are() {
         .stdout(rollout)
         .stderr("vsi: 0 of 1 pods and workloads injected, 1 of other kinds checked\n");
 }
+
+/// The Agent Injector's annotations, for the settings that enable them.
+#[test]
+fn annotations_of_the_agent_injector_are_enabled_by_settings() {
+    let pod = POD
+        .replace(
+            "sidecar.vault.talend.org/inject",
+            "vault.hashicorp.com/agent-inject",
+        )
+        .replace("sidecar.vault.talend.org/role", "vault.hashicorp.com/role")
+        .replace(
+            "sidecar.vault.talend.org/secrets-path",
+            "vault.hashicorp.com/agent-inject-secret-db",
+        );
+    let directory = Directory::with("app.yaml", &pod);
+    directory.write("settings.yaml", "agentInjector: {enabled: true}\n");
+    let disabled = directory.vsi(&["inject", "-f", "app.yaml"]);
+    assert_eq!(output_of(disabled), pod);
+
+    let enabled = directory.vsi(&["inject", "-f", "app.yaml", "--settings", "settings.yaml"]);
+    let pod = yaml_documents(&output_of(enabled)).remove(0);
+    let annotations = &pod["metadata"]["annotations"];
+    assert_eq!(
+        annotations["vault.hashicorp.com/agent-inject-status"],
+        "injected"
+    );
+    let spec = &pod["spec"];
+    assert_eq!(names(&spec["initContainers"]), ["vault-agent-init"]);
+    assert_eq!(names(&spec["containers"]), ["shop", "vault-agent"]);
+    assert_eq!(
+        spec["containers"][0]["volumeMounts"][0]["mountPath"],
+        "/vault/secrets"
+    );
+}
