@@ -1,5 +1,5 @@
 // What a cluster does around the policy: it sends requests, makes pods of the templates of workloads, and gives them their
-// service account token. `vsi` does the same (vsi/src/admission.rs); a test holds their results to be equal.
+// service account token. `vsi` does the same (vsi/src/admission.rs); a test compares their results.
 
 import facts from "./facts.json" with { type: "json" };
 import { at, isEqual, isObject, list, text, type Json, type JsonObject } from "./json.ts";

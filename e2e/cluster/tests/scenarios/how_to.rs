@@ -30,7 +30,7 @@ pub const SCENARIOS: &[Entry] = &[
 const OTHER_VAULT: &str = "https://vault:8202";
 
 /// Names in the manifests, and what stands for them in a scenario. An engine of KV version 1 stands for that of databases.
-fn replacements(namespace: &str) -> [(&'static str, String); 7] {
+fn replacements(namespace: &str) -> [(&'static str, String); 8] {
     [
         ("secret/shop/", format!("secret/{namespace}/")),
         ("secret/data/shop/", format!("secret/data/{namespace}/")),
@@ -42,6 +42,8 @@ fn replacements(namespace: &str) -> [(&'static str, String); 7] {
             OTHER_VAULT.to_owned(),
         ),
         ("kubernetes-emea", "kubernetes".to_owned()),
+        // The run's image of Consul Template has Debian's busybox, without pkill.
+        ("pkill -HUP -o nginx", "killall -HUP nginx".to_owned()),
     ]
 }
 
