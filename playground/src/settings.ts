@@ -5,7 +5,7 @@ import type { Policy } from "./policy.ts";
 import type { Finding } from "./review.ts";
 import { YamlDocument } from "./yaml.ts";
 
-/** Settings, and what is wrong with them. The policy is not asked for anything with settings that it rejects. */
+/** Settings, and what is wrong with them: with settings that the policy rejects, nothing is evaluated. */
 export interface Settings {
   settings: JsonObject;
   findings: Finding[];
