@@ -682,7 +682,10 @@ fn nobody_changes_sidecars(scenario: &Scenario) {
     };
     let message = change_image(scenario, sidecars, AGENT, "busybox:other");
     let message = message.expect_err("it is rejected").to_string();
-    assert_contains(&message, "container tvsi-vault-agent: belongs to the policy");
+    assert_contains(
+        &message,
+        "container tvsi-vault-agent: belongs to the policy",
+    );
     let debuggers = [
         (
             json!({"name": "debugger", "targetContainerName": AGENT}),

@@ -188,7 +188,8 @@ pub fn overlay(name: &str) -> Result<Value> {
 fn image(product: Product) -> Result<String> {
     let settings = match product {
         Product::Vault => {
-            let defaults = std::fs::read_to_string(root().join("docs/reference/settings-example.yaml"))?;
+            let defaults =
+                std::fs::read_to_string(root().join("docs/reference/settings-example.yaml"))?;
             yaml_serde::from_str(&defaults)?
         }
         Product::OpenBao => overlay("openbao")?,
