@@ -41,3 +41,11 @@ export function isEqual(one: Json | undefined, other: Json | undefined): boolean
   }
   return one === other;
 }
+
+/** A value whose members are in the order that `order` gives their names, at each depth. */
+export function inOrder(value: Json, order: (names: string[]) => string[]): Json {
+  if (Array.isArray(value)) return value.map((item) => inOrder(item, order));
+  if (!isObject(value)) return value;
+  const names = order(Object.keys(value));
+  return Object.fromEntries(names.map((name) => [name, inOrder(value[name] ?? null, order)]));
+}

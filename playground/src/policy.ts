@@ -1,7 +1,7 @@
 // The policy's module, called as policy-server calls it: a waPC host, and as much of WASI as the module needs, which has
 // no files, no clock and no environment.
 
-import { isObject, type Json, type JsonObject } from "./json.ts";
+import { inOrder, type Json, type JsonObject } from "./json.ts";
 
 /** What `validate` answers. */
 export interface Verdict {
@@ -84,7 +84,7 @@ class Call {
 
   constructor(operation: string, payload: Json, assumed: Set<string>) {
     this.operation = new TextEncoder().encode(operation);
-    this.payload = new TextEncoder().encode(JSON.stringify(inOrder(payload)));
+    this.payload = new TextEncoder().encode(JSON.stringify(inOrder(payload, byAlphabet)));
     this.#assumed = assumed;
   }
 
@@ -192,10 +192,7 @@ class Call {
   }
 }
 
-/** A value with its members in the order of the alphabet, as the API server sends them. */
-function inOrder(value: Json): Json {
-  if (Array.isArray(value)) return value.map(inOrder);
-  if (!isObject(value)) return value;
-  const names = Object.keys(value).sort();
-  return Object.fromEntries(names.map((name) => [name, inOrder(value[name] ?? null)]));
+/** As the API server sends members. */
+function byAlphabet(names: string[]): string[] {
+  return names.sort();
 }

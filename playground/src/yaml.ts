@@ -16,7 +16,7 @@ import {
   visit,
 } from "yaml";
 
-import { at, isEqual, isObject, text as textAt, type Json, type JsonObject } from "./json.ts";
+import { at, inOrder, isEqual, isObject, text as textAt, type Json, type JsonObject } from "./json.ts";
 
 /** A part of a text, from its first letter to the one after its last. */
 export interface Span {
@@ -190,7 +190,7 @@ function updated(document: Document, node: unknown, before: Json | undefined, af
     }
     for (const [name, value] of Object.entries(after)) {
       const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === name);
-      if (pair === undefined) node.add(document.createPair(name, inOrder(value)));
+      if (pair === undefined) node.add(document.createPair(name, inOrder(value, byHabit)));
       else pair.value = updated(document, pair.value, before[name], value);
     }
     return node;
@@ -201,23 +201,18 @@ function updated(document: Document, node: unknown, before: Json | undefined, af
       const same = left.findIndex((item) => isEqual(item.value, value));
       const alike = same >= 0 ? same : left.findIndex((item) => isAlike(item.value, value));
       const [item] = alike >= 0 ? left.splice(alike, 1) : [];
-      return item === undefined ? document.createNode(inOrder(value)) : updated(document, item.node, item.value, value);
+      return item === undefined ? document.createNode(inOrder(value, byHabit)) : updated(document, item.node, item.value, value);
     });
     return node;
   }
-  return document.createNode(inOrder(after)) as Node;
+  return document.createNode(inOrder(after, byHabit)) as Node;
 }
 
 /** What people write first in an object; the module's answer is in the order of the alphabet. */
 const FIRST = ["name", "image", "command", "args"];
 
-function inOrder(value: Json): Json {
-  if (Array.isArray(value)) return value.map(inOrder);
-  if (!isObject(value)) return value;
-  const names = Object.keys(value);
-  const first = FIRST.filter((name) => Object.hasOwn(value, name));
-  const sorted = [...first, ...names.filter((name) => !FIRST.includes(name))];
-  return Object.fromEntries(sorted.map((name) => [name, inOrder(value[name] ?? null)]));
+function byHabit(names: string[]): string[] {
+  return [...FIRST.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST.includes(name))];
 }
 
 /** Whether two items of a list are the same thing: Kubernetes names them. */
